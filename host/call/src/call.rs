@@ -1,0 +1,112 @@
+//! A call: one piece of work at the boundary, wherever it comes from and whatever it is for.
+
+use crate::caller::Caller;
+use crate::id::CallId;
+use crate::meter::Meter;
+use crate::payload::Payload;
+use crate::registry::Registered;
+use crate::scope::Tree;
+use crate::time::Moment;
+use crate::trace::Trace;
+use crate::why::Why;
+use std::fmt;
+use std::sync::Arc;
+
+/// Where a call came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The HTTP gateway.
+    Http,
+    /// The command line, over the owner's socket.
+    Command,
+    /// An import of a guest that is itself serving a call.
+    Import,
+}
+
+impl Entry {
+    /// The word of the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Command => "command",
+            Self::Import => "import",
+        }
+    }
+}
+
+/// What a call is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A service, by name.
+    Service(Arc<str>),
+    /// A capability of the host.
+    Capability {
+        /// Its one name in all places: `http`, `kv`, ….
+        name: &'static str,
+        /// Which of its resources: for `http` the upstream's origin (`https://api.example.com:443`).
+        resource: Arc<str>,
+    },
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(name) => write!(f, "service:{name}"),
+            Self::Capability { name, resource } => write!(f, "{name}:{resource}"),
+        }
+    }
+}
+
+/// One piece of work at the boundary.
+///
+/// An entry makes one from what it saw; a guest's import can only have one made from the call being served (see
+/// [`Scope`](crate::Scope)), so it inherits trace, caller chain, reason and what is left of the deadline. The fields are open to the
+/// layers, which narrow them on the way in; what a layer may not change it has no reason to touch.
+pub struct Call {
+    /// Its name.
+    pub id: CallId,
+    /// The call that made it, if a guest asked for it.
+    pub parent: Option<CallId>,
+    /// Where it came in.
+    pub entry: Entry,
+    /// Who asks.
+    pub caller: Caller,
+    /// The service that asks, as it is registered; its manifest and policy say what it may ask for.
+    pub asker: Option<Arc<Registered>>,
+    /// What it is for.
+    pub target: Target,
+    /// The target as registered, once it is known. An entry that has routed a call sets it, so that a call keeps the version it was
+    /// routed to; otherwise the pipeline looks it up.
+    pub registered: Option<Arc<Registered>>,
+    /// What is to be done, for people: `GET /path`, never with the query.
+    pub operation: Arc<str>,
+    /// Why.
+    pub why: Why,
+    /// The moment by which its answer must have begun. The `deadline` layer only brings it closer.
+    pub deadline: Moment,
+    /// Which trace it belongs to.
+    pub trace: Trace,
+    /// The how-manieth call of its parent it is, from 1; 0 for a call from outside.
+    pub ordinal: u32,
+    /// What it carries.
+    pub payload: Payload,
+    /// What it has used so far.
+    pub meter: Arc<Meter>,
+    /// What it shares with every call of its tree.
+    pub tree: Arc<Tree>,
+}
+
+impl Call {
+    /// Whether a guest asked for it while serving another call.
+    #[must_use]
+    pub fn nested(&self) -> bool {
+        self.parent.is_some()
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call({} {} {})", self.id, self.target, self.operation)
+    }
+}

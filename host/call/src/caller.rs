@@ -1,0 +1,104 @@
+//! Who asks: a chain from the outside principal through every service on the way.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// One link of the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Somebody from outside whom nobody vouched for.
+    Anonymous,
+    /// The owner of the data directory, known by the socket's peer credentials.
+    Operator {
+        /// The user id of the peer.
+        uid: u32,
+    },
+    /// A service, asking while it served a call.
+    Service(Arc<str>),
+}
+
+/// Who asks for a call, outermost first. It is carried by the host, so a guest can neither shorten nor forge it.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    links: Arc<[Link]>,
+}
+
+impl Caller {
+    /// A call that nobody stands before.
+    #[must_use]
+    pub fn outside(link: Link) -> Self {
+        Self {
+            links: Arc::new([link]),
+        }
+    }
+
+    /// The chain with one more service at its end.
+    #[must_use]
+    pub fn through(&self, service: &Arc<str>) -> Self {
+        let links = self
+            .links
+            .iter()
+            .cloned()
+            .chain([Link::Service(service.clone())])
+            .collect();
+        Self { links }
+    }
+
+    /// The links, outermost first.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// How often `service` stands in the chain: what bounds calls to oneself.
+    #[must_use]
+    pub fn passes(&self, service: &str) -> usize {
+        self.links
+            .iter()
+            .filter(|link| matches!(link, Link::Service(name) if **name == *service))
+            .count()
+    }
+
+    /// The service that asks, if the last link is one.
+    #[must_use]
+    pub fn service(&self) -> Option<&Arc<str>> {
+        match self.links.last() {
+            Some(Link::Service(name)) => Some(name),
+            Some(Link::Anonymous | Link::Operator { .. }) | None => None,
+        }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, link) in self.links.iter().enumerate() {
+            if place > 0 {
+                f.write_str(" > ")?;
+            }
+            match link {
+                Link::Anonymous => f.write_str("anonymous")?,
+                Link::Operator { uid } => write!(f, "operator:{uid}")?,
+                Link::Service(name) => write!(f, "service:{name}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_reads_from_the_outside_in() {
+        let caller = Caller::outside(Link::Anonymous)
+            .through(&"front".into())
+            .through(&"notes".into());
+        assert_eq!(
+            caller.to_string(),
+            "anonymous > service:front > service:notes"
+        );
+        assert_eq!(caller.passes("front"), 1);
+        assert_eq!(caller.service().map(|name| &**name), Some("notes"));
+    }
+}

@@ -1,0 +1,49 @@
+//! What a call is, and the one pipeline it goes through.
+//!
+//! This crate is the vocabulary of the whole host, and knows nothing of the outside world: no I/O, no engine, no HTTP library
+//! beyond the plain types of `http`, no clock and no random source but the traits in [`time`] and [`random`]. Nothing here derives
+//! serialization; a wire form belongs to the crate that speaks it.
+//!
+//! Reading order is the order of the modules: a [`Call`] with its [`Payload`] enters the [`Pipeline`], crosses the [`Layer`]s,
+//! leaves it as [`Admitted`] and is dispatched by the [`Registry`]; what comes back is an [`Answer`] or a [`Fault`].
+
+#![forbid(unsafe_code)]
+
+pub mod body;
+pub mod call;
+pub mod caller;
+pub mod codes;
+pub mod fault;
+pub mod id;
+pub mod log;
+pub mod meter;
+pub mod payload;
+pub mod pipeline;
+pub mod problem;
+pub mod random;
+pub mod registry;
+pub mod scope;
+pub mod settings;
+pub mod time;
+pub mod trace;
+pub mod why;
+
+pub use body::{Body, BodyEnd, BodySource, BodyWatch, Watch};
+pub use call::{Call, Entry, Target};
+pub use caller::{Caller, Link};
+pub use codes::{Boundary, Class, HostCode, Retry};
+pub use fault::{Code, Failure, FailureKind, Fault, Refusal, Verdict};
+pub use id::CallId;
+pub use log::{Closing, GuestLine, Level, Log, Outcome};
+pub use meter::Meter;
+pub use payload::{Answer, Payload};
+pub use pipeline::{
+    Admitted, Applies, BoxFuture, Layer, Next, Pipeline, PipelineError, Reply, Sources,
+};
+pub use random::Random;
+pub use registry::{Implementation, Registered, Registry};
+pub use scope::{Scope, Shield, Tree};
+pub use settings::Settings;
+pub use time::{Clock, Moment, WallTime};
+pub use trace::Trace;
+pub use why::Why;

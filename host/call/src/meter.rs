@@ -1,0 +1,76 @@
+//! What one call has used so far. Shared by whoever works for the call; read once, by the closing line.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Counters of one call. Each only grows.
+#[derive(Debug, Default)]
+pub struct Meter {
+    cpu_nanos: AtomicU64,
+    mem_bytes: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    attempts: AtomicU32,
+    lines_dropped: AtomicU64,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// CPU time of the guest's thread while it ran this call, in nanoseconds.
+    pub cpu_nanos: u64,
+    /// The most memory the instance had at once, summed over its memories, in bytes.
+    pub mem_bytes: u64,
+    /// Body bytes received.
+    pub bytes_in: u64,
+    /// Body bytes answered.
+    pub bytes_out: u64,
+    /// How often the implementation was tried.
+    pub attempts: u32,
+    /// Log lines of the guest beyond its limit, which were dropped.
+    pub lines_dropped: u64,
+}
+
+impl Meter {
+    /// Adds CPU time and returns the sum.
+    pub fn add_cpu(&self, nanos: u64) -> u64 {
+        self.cpu_nanos.fetch_add(nanos, Relaxed) + nanos
+    }
+
+    /// Notes how much memory the instance has.
+    pub fn note_memory(&self, bytes: u64) {
+        self.mem_bytes.fetch_max(bytes, Relaxed);
+    }
+
+    /// Adds body bytes received.
+    pub fn add_in(&self, bytes: u64) {
+        self.bytes_in.fetch_add(bytes, Relaxed);
+    }
+
+    /// Adds body bytes answered.
+    pub fn add_out(&self, bytes: u64) {
+        self.bytes_out.fetch_add(bytes, Relaxed);
+    }
+
+    /// Notes one more attempt.
+    pub fn add_attempt(&self) {
+        self.attempts.fetch_add(1, Relaxed);
+    }
+
+    /// Notes log lines that were dropped.
+    pub fn add_lines_dropped(&self, lines: u64) {
+        self.lines_dropped.fetch_add(lines, Relaxed);
+    }
+
+    /// All counters.
+    #[must_use]
+    pub fn read(&self) -> Reading {
+        Reading {
+            cpu_nanos: self.cpu_nanos.load(Relaxed),
+            mem_bytes: self.mem_bytes.load(Relaxed),
+            bytes_in: self.bytes_in.load(Relaxed),
+            bytes_out: self.bytes_out.load(Relaxed),
+            attempts: self.attempts.load(Relaxed),
+            lines_dropped: self.lines_dropped.load(Relaxed),
+        }
+    }
+}

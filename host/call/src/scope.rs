@@ -1,0 +1,172 @@
+//! The call being served, as its implementation holds it: what it knows of itself, and the only door to calls of its own.
+
+use crate::call::{Call, Entry, Target};
+use crate::caller::Caller;
+use crate::id::CallId;
+use crate::meter::Meter;
+use crate::payload::Payload;
+use crate::pipeline::{BoxFuture, Pipeline, Reply};
+use crate::registry::Registered;
+use crate::time::Moment;
+use crate::trace::Trace;
+use crate::why::Why;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What all calls of one tree share: the call from outside, its children, theirs.
+#[derive(Debug, Default)]
+pub struct Tree {
+    shields: AtomicU32,
+}
+
+impl Tree {
+    /// Holds the tree up although its client goes away: something is under way whose end must be known.
+    #[must_use]
+    pub fn shield(self: &Arc<Self>) -> Shield {
+        self.shields.fetch_add(1, Ordering::AcqRel);
+        Shield(self.clone())
+    }
+
+    /// Whether anything of the tree is shielded now.
+    #[must_use]
+    pub fn shielded(&self) -> bool {
+        self.shields.load(Ordering::Acquire) > 0
+    }
+}
+
+/// As long as it lives, its tree is not cancelled by a client that goes away; the deadline still holds.
+#[derive(Debug)]
+pub struct Shield(Arc<Tree>);
+
+impl Drop for Shield {
+    fn drop(&mut self) {
+        self.0.shields.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The call being served. There is no other way to make a call from inside, so a guest that serves nobody can call nobody.
+///
+/// A child gets the parent's trace, tree, caller chain with the serving service added, reason, and deadline; the pipeline's `deadline`
+/// layer takes the reserve off it.
+#[derive(Clone)]
+pub struct Scope(Arc<Parts>);
+
+struct Parts {
+    pipeline: Arc<Pipeline>,
+    registered: Arc<Registered>,
+    id: CallId,
+    caller: Caller,
+    operation: Arc<str>,
+    why: Why,
+    deadline: Moment,
+    trace: Trace,
+    meter: Arc<Meter>,
+    tree: Arc<Tree>,
+    children: AtomicU32,
+}
+
+impl Scope {
+    pub(crate) fn of(call: &Call, registered: Arc<Registered>, pipeline: Arc<Pipeline>) -> Self {
+        Self(Arc::new(Parts {
+            pipeline,
+            registered,
+            id: call.id,
+            caller: call.caller.clone(),
+            operation: call.operation.clone(),
+            why: call.why.clone(),
+            deadline: call.deadline,
+            trace: call.trace,
+            meter: call.meter.clone(),
+            tree: call.tree.clone(),
+            children: AtomicU32::new(0),
+        }))
+    }
+
+    /// Makes a child call and sends it through the pipeline, from its top.
+    ///
+    /// `why` is the guest's own reason; without one the child says what this call is doing. The future does nothing until it is polled,
+    /// and dropping it cancels the child.
+    #[must_use]
+    pub fn ask(
+        &self,
+        target: Target,
+        operation: Arc<str>,
+        why: Option<Why>,
+        payload: Payload,
+    ) -> BoxFuture<'static, Reply> {
+        let parts = &self.0;
+        let sources = parts.pipeline.sources();
+        let caller = match &parts.registered.target {
+            Target::Service(name) => parts.caller.through(name),
+            Target::Capability { .. } => parts.caller.clone(),
+        };
+        let call = Call {
+            id: CallId::new(sources.clock.wall(), sources.random.sixteen()),
+            parent: Some(parts.id),
+            entry: Entry::Import,
+            caller,
+            asker: Some(parts.registered.clone()),
+            target,
+            registered: None,
+            operation,
+            why: why
+                .or_else(|| Why::claimed(&parts.operation))
+                .unwrap_or_else(|| parts.why.clone()),
+            deadline: parts.deadline,
+            trace: parts.trace.child(sources.random.sixteen()),
+            ordinal: parts.children.fetch_add(1, Ordering::Relaxed) + 1,
+            payload,
+            meter: Arc::new(Meter::default()),
+            tree: parts.tree.clone(),
+        };
+        parts.pipeline.run(call)
+    }
+
+    /// The name of the call being served.
+    #[must_use]
+    pub fn id(&self) -> CallId {
+        self.0.id
+    }
+
+    /// What serves it, as registered.
+    #[must_use]
+    pub fn registered(&self) -> &Arc<Registered> {
+        &self.0.registered
+    }
+
+    /// By when its answer must have begun.
+    #[must_use]
+    pub fn deadline(&self) -> Moment {
+        self.0.deadline
+    }
+
+    /// Which trace it belongs to.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.0.trace
+    }
+
+    /// Why it was made.
+    #[must_use]
+    pub fn why(&self) -> &Why {
+        &self.0.why
+    }
+
+    /// Who asks for it.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.0.caller
+    }
+
+    /// What it has used so far.
+    #[must_use]
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.0.meter
+    }
+
+    /// What it shares with its tree.
+    #[must_use]
+    pub fn tree(&self) -> &Arc<Tree> {
+        &self.0.tree
+    }
+}
