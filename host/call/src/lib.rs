@@ -36,13 +36,13 @@ pub use fault::{Code, Failure, FailureKind, Fault, Refusal, Verdict};
 pub use id::CallId;
 pub use log::{Closing, GuestLine, Level, Log, Outcome};
 pub use meter::Meter;
-pub use payload::{Answer, Payload};
+pub use payload::{Answer, Payload, Timeouts};
 pub use pipeline::{
     Admitted, Applies, BoxFuture, Layer, Next, Pipeline, PipelineError, Reply, Sources,
 };
 pub use random::Random;
 pub use registry::{Implementation, Registered, Registry};
-pub use scope::{Scope, Shield, Tree};
+pub use scope::{Asked, Scope, Shield, Tree};
 pub use settings::Settings;
 pub use time::{Clock, Moment, WallTime};
 pub use trace::Trace;

@@ -2,6 +2,7 @@
 
 use crate::body::Body;
 use http::{Request, Response};
+use std::time::Duration;
 
 /// What a call carries in. An absolute URI in an HTTP request says scheme and authority as the caller used them.
 #[derive(Debug)]
@@ -32,4 +33,15 @@ impl Answer {
             Self::Http(response) => Some(response.status().as_u16()),
         }
     }
+}
+
+/// How long a guest is willing to wait for an upstream; an extension of the request. The guest can only shorten what the policy allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Option<Duration>,
+    /// From the request to the answer's head.
+    pub first_byte: Option<Duration>,
+    /// Between two pieces of the answer's body.
+    pub between_bytes: Option<Duration>,
 }

@@ -44,6 +44,14 @@ impl Drop for Shield {
     }
 }
 
+/// A child call on its way.
+pub struct Asked {
+    /// Its name.
+    pub id: CallId,
+    /// What it comes back with. Nothing happens until it is polled, and dropping it cancels the child.
+    pub reply: BoxFuture<'static, Reply>,
+}
+
 /// The call being served. There is no other way to make a call from inside, so a guest that serves nobody can call nobody.
 ///
 /// A child gets the parent's trace, tree, caller chain with the serving service added, reason, and deadline; the pipeline's `deadline`
@@ -84,8 +92,7 @@ impl Scope {
 
     /// Makes a child call and sends it through the pipeline, from its top.
     ///
-    /// `why` is the guest's own reason; without one the child says what this call is doing. The future does nothing until it is polled,
-    /// and dropping it cancels the child.
+    /// `why` is the guest's own reason; without one the child says what this call is doing.
     #[must_use]
     pub fn ask(
         &self,
@@ -93,7 +100,7 @@ impl Scope {
         operation: Arc<str>,
         why: Option<Why>,
         payload: Payload,
-    ) -> BoxFuture<'static, Reply> {
+    ) -> Asked {
         let parts = &self.0;
         let sources = parts.pipeline.sources();
         let caller = match &parts.registered.target {
@@ -119,7 +126,10 @@ impl Scope {
             meter: Arc::new(Meter::default()),
             tree: parts.tree.clone(),
         };
-        parts.pipeline.run(call)
+        Asked {
+            id: call.id,
+            reply: parts.pipeline.run(call),
+        }
     }
 
     /// The name of the call being served.
