@@ -16,6 +16,7 @@ pub mod codes;
 pub mod fault;
 pub mod id;
 pub mod log;
+pub mod mask;
 pub mod meter;
 pub mod payload;
 pub mod pipeline;
