@@ -1,1 +1,32 @@
-//! Placeholder.
+//! Implementations that are WebAssembly: the one crate that knows the engine.
+//!
+//! Reading order: the engine and what bounds it (`engine`, `pool`, `ticker`, `limits`, `limiter`, `memory`, `lane`); from a file to a
+//! component (`verify`, `compile`, `cache`, `trusted`); from an admitted call to an answer (`service`, `guest`, `imports`, `serve02`,
+//! `serve03`, `drive`, `answer`). It knows no rule: what a guest asks for becomes a child call, and the pipeline decides.
+
+pub mod cache;
+pub mod cgroup;
+pub mod compile;
+pub mod engine;
+pub mod exhausted;
+pub mod guest;
+pub mod imports;
+pub mod lane;
+pub mod limiter;
+pub mod limits;
+pub mod load_error;
+pub mod memory;
+pub mod offers;
+pub mod pool;
+pub mod service;
+pub mod ticker;
+pub mod turns;
+pub mod verify;
+
+mod answer;
+mod drive;
+mod failure;
+mod life;
+mod serve02;
+mod serve03;
+mod trusted;

@@ -1,0 +1,203 @@
+//! The guest's answer: what came out of its store, made into an [`Answer`] whose body carries the rest of the guest's work.
+
+use crate::drive::Driver;
+use crate::life::Life;
+use bytes::Bytes;
+use holdfast_call::{Answer, Body, BodyEnd, BodySource, Failure, FailureKind, Fault, Watch, mask};
+use http::{HeaderMap, Response, header};
+use http_body::{Body as _, Frame, SizeHint};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use wasmtime_wasi_http::WasiBody;
+
+/// Frames that are ready with the head are taken along with it, as many as this: a small answer is then whole, and costs no stream.
+const READY_FRAMES_MAX: usize = 4;
+
+/// Drives the guest until it has answered or ended, and makes the answer.
+pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Failure> {
+    let life = driver.life().clone();
+    let head = poll_fn(|cx| {
+        driver.poll(cx);
+        match life.take_head() {
+            Some(head) => Poll::Ready(Ok(head)),
+            None => life.end().map_or(Poll::Pending, |end| Poll::Ready(Err(end.clone()))),
+        }
+    })
+    .await;
+    let response = match head {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(answered_error(&error)),
+        Err(Ok(())) => return Err(Failure::new(FailureKind::Trapped, "the guest returned without an answer")),
+        Err(Err(failure)) => return Err(failure),
+    };
+    let (head, raw) = response.into_parts();
+    let left = declared_length(&head.headers);
+    let mut body = GuestBody { driver, raw: Some(raw), ready: VecDeque::new(), left, bytes_left: bytes_max };
+    let body = poll_fn(|cx| Poll::Ready(body.take_ready(cx))).await.map_or_else(|| Body::stream(Box::pin(body)), Body::whole);
+    Ok(Answer::Http(Response::from_parts(head, body)))
+}
+
+/// A guest may answer with an error code instead of a response; it is the guest's failure, whatever the code blames.
+fn answered_error(error: &wasmtime_wasi_http::Error) -> Failure {
+    Failure::new(FailureKind::Trapped, "the guest answered with an error code").with("error", format!("{error:?}"))
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A body that comes out of a guest, and drives it while it is read.
+struct GuestBody {
+    driver: Driver,
+    /// The body as the engine gives it; `None` once it has ended.
+    raw: Option<WasiBody>,
+    /// Frames that were taken beforehand.
+    ready: VecDeque<Frame<Bytes>>,
+    /// What is left of the declared length.
+    left: Option<u64>,
+    /// What is left of the limit on answered bytes.
+    bytes_left: u64,
+}
+
+impl GuestBody {
+    /// Takes what is there already. The whole body, if that was all and the guest has ended well; otherwise the frames are kept for the
+    /// reader.
+    fn take_ready(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
+        let mut waited = false;
+        while self.ready.len() < READY_FRAMES_MAX {
+            let raw = self.raw.as_mut()?;
+            match Pin::new(raw).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => self.ready.push_back(frame),
+                // The reader finds the error again in the guest's end; the raw body has nothing more to say.
+                Poll::Ready(Some(Err(error))) => {
+                    self.raw = None;
+                    self.driver.life().finish(Err(broken_off(&error)));
+                    return None;
+                }
+                Poll::Ready(None) => {
+                    self.raw = None;
+                    break;
+                }
+                Poll::Pending if waited => return None,
+                Poll::Pending => {
+                    // It may only have waited for room, which taking a frame has made.
+                    waited = true;
+                    self.driver.poll(cx);
+                }
+            }
+        }
+        let ended_well = matches!(self.driver.life().end(), Some(Ok(())));
+        let bytes: usize = self.ready.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
+        if self.raw.is_some() || !ended_well || bytes as u64 > self.bytes_left || self.ready.iter().any(Frame::is_trailers) {
+            return None;
+        }
+        Some(joined(std::mem::take(&mut self.ready), bytes))
+    }
+
+    /// The end of the raw body is believed only if the guest is alive or has ended well.
+    fn believed_end(life: &Life) -> Option<Result<Frame<Bytes>, Fault>> {
+        match life.end() {
+            None | Some(Ok(())) => None,
+            Some(Err(failure)) => Some(Err(mask::fault(failure))),
+        }
+    }
+
+    fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), Fault> {
+        let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+        match self.bytes_left.checked_sub(bytes) {
+            Some(left) => self.bytes_left = left,
+            None => {
+                let failure = Failure::new(FailureKind::BadResponse, "the guest answered more bytes than allowed");
+                return Err(mask::fault(&failure));
+            }
+        }
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(bytes);
+        }
+        Ok(())
+    }
+
+    /// Lets the guest work on behind its answer. What it still writes nobody reads.
+    fn poll_tail(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        while let Some(raw) = &mut self.raw {
+            match Pin::new(raw).poll_frame(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(_)) | None) => self.raw = None,
+                Poll::Pending => break,
+            }
+        }
+        self.driver.poll(cx);
+        self.driver.life().end().map_or(Poll::Pending, |end| Poll::Ready(end.clone()))
+    }
+}
+
+fn joined(frames: VecDeque<Frame<Bytes>>, bytes: usize) -> Bytes {
+    let mut parts = frames.into_iter().filter_map(|frame| frame.into_data().ok());
+    let first = parts.next().unwrap_or_default();
+    if first.len() == bytes {
+        return first;
+    }
+    let mut whole = Vec::with_capacity(bytes);
+    whole.extend_from_slice(&first);
+    parts.for_each(|part| whole.extend_from_slice(&part));
+    whole.into()
+}
+
+fn broken_off(error: &wasmtime_wasi_http::Error) -> Failure {
+    Failure::new(FailureKind::Trapped, "the guest broke its answer off").with("error", format!("{error:?}"))
+}
+
+impl BodySource for GuestBody {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = &mut *self;
+        this.driver.poll(cx);
+        let frame = match (this.ready.pop_front(), &mut this.raw) {
+            (Some(frame), _) => frame,
+            (None, None) => return Poll::Ready(Self::believed_end(this.driver.life())),
+            (None, Some(raw)) => match Pin::new(raw).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(frame))) => frame,
+                Poll::Ready(Some(Err(error))) => {
+                    // A guest that died tells better why than the body it left behind.
+                    let died = Self::believed_end(this.driver.life());
+                    return Poll::Ready(Some(died.unwrap_or_else(|| Err(mask::fault(&broken_off(&error))))));
+                }
+                Poll::Ready(None) => {
+                    this.raw = None;
+                    return Poll::Ready(Self::believed_end(this.driver.life()));
+                }
+            },
+        };
+        Poll::Ready(Some(this.count(&frame).map(|()| frame)))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+
+    fn finish(mut self: Pin<Box<Self>>, mut watch: Watch) {
+        match self.driver.life().end() {
+            Some(Ok(())) => return watch.end(&BodyEnd::Finished),
+            Some(Err(failure)) => return watch.end(&BodyEnd::Cut(&mask::fault(failure))),
+            None => {}
+        }
+        // The client has its answer; the guest works on, under the same watches, and the call ends with it.
+        let tail = poll_fn(move |cx| {
+            if let Poll::Ready(fault) = watch.poll_cut(cx) {
+                watch.end(&BodyEnd::Cut(&fault));
+                return Poll::Ready(());
+            }
+            self.poll_tail(cx).map(|end| match end {
+                Ok(()) => watch.end(&BodyEnd::Finished),
+                Err(failure) => watch.end(&BodyEnd::Cut(&mask::fault(&failure))),
+            })
+        });
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(tail)),
+            // Without a runtime the host itself is going down; dropping the tail ends the guest and tells the watches.
+            Err(_) => drop(tail),
+        }
+    }
+}

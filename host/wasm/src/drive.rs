@@ -1,0 +1,109 @@
+//! Driving a guest: inline in the task that serves its connection, until it has used a whole tick; then in the lane.
+//!
+//! CPU is the thread's own CPU time around each poll, so that neither waiting nor a busy machine is billed to a guest. The budget is
+//! enforced here, from outside: an epoch tick makes a spinning guest yield, and a guest over its budget is not polled again but dropped.
+
+use crate::lane::{Lane, LaneTask};
+use crate::life::Life;
+use holdfast_call::{BoxFuture, Failure, FailureKind, Meter};
+use rustix::time::{ClockId, clock_gettime};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How much CPU time a guest may use while it is driven inline: one epoch tick.
+const INLINE_CPU_MAX: Duration = Duration::from_millis(10);
+
+/// CPU time of the calling thread, in nanoseconds.
+fn thread_cpu_nanos() -> u64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
+/// A guest's work, from before its instantiation to its last instruction, with its CPU budget.
+pub(crate) struct Work {
+    /// Owns the store. It tells its life how it ended before it drops it.
+    future: BoxFuture<'static, ()>,
+    life: Arc<Life>,
+    meter: Arc<Meter>,
+    cpu_max: Duration,
+    used: Duration,
+}
+
+impl Work {
+    pub(crate) fn new(future: BoxFuture<'static, ()>, life: Arc<Life>, meter: Arc<Meter>, cpu_max: Duration) -> Self {
+        Self { future, life, meter, cpu_max, used: Duration::ZERO }
+    }
+}
+
+impl Future for Work {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let before = thread_cpu_nanos();
+        let poll = self.future.as_mut().poll(cx);
+        let nanos = thread_cpu_nanos().saturating_sub(before);
+        self.meter.add_cpu(nanos);
+        self.used += Duration::from_nanos(nanos);
+        if poll.is_pending() && self.used > self.cpu_max {
+            let failure = Failure::new(FailureKind::CpuExhausted, "the guest used all of its CPU time")
+                .with("cpu_ms", self.used.as_millis())
+                .with("limit_ms", self.cpu_max.as_millis());
+            self.life.finish(Err(failure));
+            return Poll::Ready(());
+        }
+        poll
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // Runs before the future's own drop, so every body sees that the guest did not end well.
+        self.life.finish(Err(Failure::new(FailureKind::CallerCut, "the call was cancelled while the guest ran")));
+    }
+}
+
+/// Where a guest runs now.
+pub(crate) enum Drive {
+    /// In the task that waits for it.
+    Inline(Box<Work>),
+    /// On the low-priority threads; dropping the task ends the guest.
+    Lane(#[expect(dead_code, reason = "held for its drop, which ends the guest")] LaneTask),
+    /// Nowhere: it has ended.
+    Ended,
+}
+
+/// A guest with the place to go once it has used a whole tick.
+pub(crate) struct Driver {
+    drive: Drive,
+    life: Arc<Life>,
+    lane: Arc<Lane>,
+    service: Arc<str>,
+}
+
+impl Driver {
+    pub(crate) fn new(work: Work, lane: Arc<Lane>, service: Arc<str>) -> Self {
+        let life = work.life.clone();
+        Self { drive: Drive::Inline(Box::new(work)), life, lane, service }
+    }
+
+    pub(crate) fn life(&self) -> &Arc<Life> {
+        &self.life
+    }
+
+    /// Lets the guest go on if it runs here, and registers for news of it.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
+        self.life.register(cx.waker());
+        let Drive::Inline(work) = &mut self.drive else {
+            return;
+        };
+        if Pin::new(&mut **work).poll(cx).is_ready() {
+            self.drive = Drive::Ended;
+        } else if work.used >= INLINE_CPU_MAX
+            && let Drive::Inline(work) = std::mem::replace(&mut self.drive, Drive::Ended)
+        {
+            self.drive = Drive::Lane(self.lane.run(self.service.clone(), Box::pin(*work)));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What one guest reaches: the data of its store, made for one admitted call and dropped with it.
+//!
+//! Nothing in here comes from the host's process: no environment, no arguments, no files, no sockets but what the settings grant.
+
+use crate::failure;
+use crate::imports::clocks;
+use crate::imports::http::Hooks;
+use crate::imports::stdio::Lines;
+use crate::life::Life;
+use crate::limiter::Limiter;
+use crate::limits::Limits;
+use crate::memory::HostMemory;
+use holdfast_call::{Clock, Failure, FailureKind, Level, Log, Scope};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::WasiConfigVariables;
+use wasmtime_wasi_http::p2::body::HostOutgoingBody;
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// Whether a guest may change what it finds in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It may only look.
+    Read,
+    /// It may also write, create and remove.
+    ReadWrite,
+}
+
+/// A directory that both owners granted.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// Where it is on the machine.
+    pub host: PathBuf,
+    /// Where the guest sees it.
+    pub guest: String,
+    /// What it may do there.
+    pub access: Access,
+}
+
+/// What a service's guests get besides their call: the same for each of them.
+#[derive(Default)]
+pub struct Surroundings {
+    /// The environment variables of the manifest.
+    pub env: Vec<(String, String)>,
+    /// The values of `wasi:config/store`.
+    pub config: WasiConfigVariables,
+    /// The directories that both owners granted.
+    pub directories: Vec<Directory>,
+}
+
+/// What every guest of the host draws on.
+pub(crate) struct Supplies {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) memory: Arc<HostMemory>,
+    /// The serving runtime: where child calls run.
+    pub(crate) serving: Handle,
+}
+
+/// The data of one guest's store.
+pub(crate) struct Guest {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+    pub(crate) limiter: Limiter,
+    pub(crate) surroundings: Arc<Surroundings>,
+    pub(crate) lines: Arc<Lines>,
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
+
+impl Guest {
+    /// Makes the store of one call, with every limit in place before any of the guest's code can run (a start function is guest code).
+    pub(crate) fn store(
+        engine: &Engine,
+        scope: Scope,
+        life: Arc<Life>,
+        limits: &Limits,
+        surroundings: &Arc<Surroundings>,
+        supplies: &Supplies,
+    ) -> Result<Store<Self>, Failure> {
+        let lines = Lines::new(&scope, limits, supplies.log.clone(), supplies.clock.clone());
+        let wasi = wasi(limits, surroundings, &lines, &supplies.clock)?;
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(size(limits.header_bytes));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(count(limits.resources));
+        let limiter = Limiter::new(limits, supplies.memory.clone(), scope.meter().clone());
+        let hooks = Hooks::new(scope, life, supplies.serving.clone());
+        let guest = Self { table, wasi, http, hooks, limiter, surroundings: surroundings.clone(), lines };
+        let mut store = Store::new(engine, guest);
+        store.limiter(|guest| &mut guest.limiter);
+        store.set_max_component_handles(count(limits.handles));
+        store.set_hostcall_fuel(size(limits.hostcall_bytes));
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(count(limits.resources));
+        }
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        if let Some(fuel) = limits.fuel {
+            store.set_fuel(fuel).map_err(|error| Failure::new(FailureKind::Internal, format!("cannot set fuel: {error:#}")))?;
+        }
+        Ok(store)
+    }
+
+    /// How the guest's run ended: its error as a failure, and a body it left without an end as one too.
+    pub(crate) fn ended(&mut self, result: wasmtime::Result<()>) -> Result<(), Failure> {
+        self.lines.flush();
+        if let Err(error) = result {
+            return Err(failure::of(&error, &self.limiter));
+        }
+        if !self.table.iter_mut().any(|entry| entry.is::<HostOutgoingBody>()) {
+            return Ok(());
+        }
+        Err(Failure::new(FailureKind::Trapped, "the guest returned without finishing a body it had begun"))
+    }
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn count(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+fn wasi(
+    limits: &Limits,
+    surroundings: &Surroundings,
+    lines: &Arc<Lines>,
+    clock: &Arc<dyn Clock>,
+) -> Result<WasiCtx, Failure> {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(lines.stream(Level::Info))
+        .stderr(lines.stream(Level::Warn))
+        .max_random_size(limits.random_bytes)
+        .wall_clock(clocks::Wall::new(clock.clone()))
+        .monotonic_clock(clocks::Monotonic::new(clock.clone()));
+    for (key, value) in &surroundings.env {
+        wasi.env(key, value);
+    }
+    for directory in &surroundings.directories {
+        let perms = match directory.access {
+            Access::Read => FsPerms::ReadOnly,
+            Access::ReadWrite => FsPerms::ReadWrite,
+        };
+        wasi.preopened_dir(&directory.host, &directory.guest, perms).map_err(|error| {
+            Failure::new(FailureKind::Internal, format!("cannot open the directory granted as {}: {error:#}", directory.guest))
+        })?;
+    }
+    Ok(wasi.build())
+}

@@ -1,0 +1,91 @@
+//! What a guest can reach, in one list: every import the linker offers, and nothing else.
+//!
+//! An import is either an *effect*, which makes a child call and so crosses the pipeline, or *ambient*: answered in place from values the
+//! host owns, with the reason why that needs no rule. `cargo test no_bypass` holds the list against the linker.
+
+pub(crate) mod child;
+pub(crate) mod clocks;
+pub(crate) mod http;
+pub(crate) mod logging;
+pub(crate) mod outgoing;
+pub(crate) mod stdio;
+
+use crate::guest::Guest;
+use wasmtime::component::Linker;
+use wasmtime::{Engine, Result};
+use wasmtime_wasi::{p2, p3};
+use wasmtime_wasi_config::WasiConfig;
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
+
+/// Which of the two kinds an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It makes a child call.
+    Effect,
+    /// It is answered in place, for this reason.
+    Ambient(&'static str),
+}
+
+/// One family of interfaces, as it is put into the linker.
+pub struct Family {
+    /// The beginning of the names of its interfaces, before the version.
+    pub prefix: &'static str,
+    /// What its functions are.
+    pub kind: Kind,
+}
+
+/// Every family of imports. The longest prefix of an interface's name is the one that counts.
+pub const FAMILIES: &[Family] = &[
+    Family { prefix: "wasi:http/outgoing-handler", kind: Kind::Effect },
+    Family { prefix: "wasi:http/client", kind: Kind::Effect },
+    Family { prefix: "wasi:http/types", kind: Kind::Ambient("values of the call itself: requests, answers, headers, bodies") },
+    Family { prefix: "wasi:io/", kind: Kind::Ambient("waits for, and moves the bytes of, what other imports have opened") },
+    Family { prefix: "wasi:clocks/", kind: Kind::Ambient("the host's clock; counted as time of the call") },
+    Family { prefix: "wasi:random/", kind: Kind::Ambient("the host's random source; bounded by random_bytes") },
+    Family { prefix: "wasi:cli/", kind: Kind::Ambient("the manifest's environment; output becomes log lines of the call") },
+    Family { prefix: "wasi:config/", kind: Kind::Ambient("values of the manifest") },
+    Family { prefix: "wasi:logging/", kind: Kind::Ambient("log lines of the call; bounded by log_lines and log_bytes") },
+    Family { prefix: "wasi:filesystem/", kind: Kind::Ambient("directories that both owners granted; none otherwise") },
+    Family { prefix: "wasi:sockets/", kind: Kind::Ambient("linked so that components load, and always denied") },
+];
+
+/// What kind of import `interface` is; `None` if the list does not know it.
+#[must_use]
+pub fn kind_of(interface: &str) -> Option<Kind> {
+    let known = FAMILIES.iter().filter(|family| interface.starts_with(family.prefix));
+    known.max_by_key(|family| family.prefix.len()).map(|family| family.kind)
+}
+
+/// The linker of one engine, built from single additions only: a name that is added twice is an error, never a silent replacement.
+pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    add_02(&mut linker)?;
+    add_03(&mut linker)?;
+    wasmtime_wasi_config::add_to_linker(&mut linker, |guest| WasiConfig::new(&guest.surroundings.config))?;
+    logging::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
+
+fn add_02(linker: &mut Linker<Guest>) -> Result<()> {
+    use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
+    p2::add_to_linker_async(linker)?;
+    http::outgoing_handler::add_to_linker::<_, WasiHttp>(linker, Guest::http)?;
+    http::types::add_to_linker::<_, WasiHttp>(linker, &LinkOptions::default().into(), Guest::http)
+}
+
+fn add_03(linker: &mut Linker<Guest>) -> Result<()> {
+    p3::add_to_linker(linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(linker)
+}
+
+/// What `no_bypass` asks: whether the linker has `function` in `interface` already.
+///
+/// A linker cannot be listed, but it refuses a name that is taken.
+///
+/// # Errors
+/// The linker could not be built.
+pub fn offers(engine: &Engine, interface: &str, function: &str) -> Result<bool> {
+    let mut linker = linker(engine)?;
+    let taken = linker.instance(interface)?.func_new(function, |_, _, _, _| Ok(())).is_err();
+    Ok(taken)
+}

@@ -1,0 +1,177 @@
+//! A guest's outgoing request as a child call, on a task of its own.
+//!
+//! It is never polled inside the guest's event loop: the answer of a service is a guest too, and one store cannot be driven from within
+//! another. So the task asks, and hands head and frames over; dropping what it hands to aborts it.
+
+use super::http::error_of;
+use super::outgoing::Outgoing;
+use crate::life::Life;
+use bytes::Bytes;
+use holdfast_call::{Answer, Asked, Body, Fault, HostCode, Payload, Scope, Target, Timeouts, Why, problem};
+use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Full};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+/// The header in which a guest says why; removed before sending.
+const WHY: HeaderName = HeaderName::from_static("holdfast-why");
+
+/// What a name in the process ends with: `http://NAME.internal/`.
+const INTERNAL: &str = ".internal";
+
+type Head = Result<Response<Handed>, Error>;
+
+/// Sends a guest's request through the pipeline. The task begins at once; dropping the future, or the answer's body, ends it.
+pub(crate) fn spawn(
+    serving: &Handle,
+    scope: &Scope,
+    life: Arc<Life>,
+    request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+) -> impl Future<Output = Result<Response<WasiBody>, Error>> + Send + use<> {
+    let (head_out, head_in) = oneshot::channel();
+    let asked = ask(scope, life, request, options);
+    let task = Task(serving.spawn(async move {
+        match asked {
+            Ok((asked, kind)) => hand_over(asked, kind, head_out).await,
+            // The guest may have gone already; then nobody wants to know.
+            Err(error) => drop(head_out.send(Err(error))),
+        }
+    }));
+    async move {
+        let head = head_in.await.unwrap_or(Err(Error::InternalError(None)))?;
+        Ok(head.map(|handed| match handed {
+            Handed::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
+            Handed::Stream(frames) => Frames { frames, _task: task }.boxed_unsync(),
+        }))
+    }
+}
+
+enum Kind {
+    Service,
+    Upstream,
+}
+
+fn ask(
+    scope: &Scope,
+    life: Arc<Life>,
+    request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+) -> Result<(Asked, Kind), Error> {
+    let (mut head, raw) = request.into_parts();
+    let target = target(&head.uri).ok_or(Error::HttpRequestUriInvalid)?;
+    let kind = match target {
+        Target::Service(_) => Kind::Service,
+        Target::Capability { .. } => Kind::Upstream,
+    };
+    let why = head.headers.remove(WHY).and_then(|why| Why::claimed(why.to_str().ok()?));
+    let operation = format!("{} {}", head.method, head.uri.path());
+    if let Some(options) = options {
+        head.extensions.insert(Timeouts {
+            connect: options.connect_timeout,
+            first_byte: options.first_byte_timeout,
+            between_bytes: options.between_bytes_timeout,
+        });
+    }
+    let ended = http_body::Body::is_end_stream(&raw) && life.end().is_none();
+    let body = if ended { Body::empty() } else { Body::stream(Box::pin(Outgoing { raw, life })) };
+    let payload = Payload::Http(Request::from_parts(head, body));
+    Ok((scope.ask(target, operation.into(), why, payload), kind))
+}
+
+/// What a request is for: a service of this host, or an upstream by its origin.
+fn target(uri: &Uri) -> Option<Target> {
+    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    let host = uri.host()?.to_ascii_lowercase();
+    let port = match (uri.port(), scheme.as_str()) {
+        // A port that is written and is no number must not be taken for none.
+        (Some(port), _) => port.as_str().parse().ok()?,
+        (None, "http") => 80,
+        (None, _) => 443,
+    };
+    if let Some(name) = host.strip_suffix(INTERNAL)
+        && scheme == "http"
+        && port == 80
+    {
+        return Some(Target::Service(name.into()));
+    }
+    Some(Target::Capability { name: "http", resource: format!("{scheme}://{host}:{port}").into() })
+}
+
+async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>) {
+    let reply = asked.reply.await;
+    let response = match (reply, kind) {
+        (Ok(Answer::Http(response)), _) => response,
+        (Err(fault), Kind::Service) if answers(&fault) => {
+            let mut response = problem::response(&fault, asked.id);
+            if let Ok(id) = HeaderValue::from_str(asked.id.text().as_str()) {
+                response.headers_mut().insert(problem::CALL_HEADER, id);
+            }
+            response
+        }
+        (Err(fault), Kind::Service | Kind::Upstream) => return drop(head_out.send(Err(error_of(&fault)))),
+    };
+    let (head, mut body) = response.into_parts();
+    if body.as_whole().is_some() {
+        let bytes = body.frame().await.and_then(Result::ok).and_then(|frame| frame.into_data().ok()).unwrap_or_default();
+        return drop(head_out.send(Ok(Response::from_parts(head, Handed::Whole(bytes)))));
+    }
+    let (frames_out, frames) = mpsc::channel(1);
+    if head_out.send(Ok(Response::from_parts(head, Handed::Stream(frames)))).is_err() {
+        return;
+    }
+    loop {
+        let piece = body.frame().await.transpose().map_err(|fault| error_of(&fault));
+        let last = !matches!(piece, Ok(Some(_)));
+        if frames_out.send(piece).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Whether a service's fault reaches the guest as an answer, like any client's; a denial is an error of the request instead.
+fn answers(fault: &Fault) -> bool {
+    !matches!(
+        fault.host_code(),
+        Some(HostCode::CapabilityDenied | HostCode::CallsExhausted | HostCode::LoopDetected | HostCode::NoSuchService)
+    )
+}
+
+/// A piece of the answer's body; none for its end.
+type Piece = Result<Option<Frame<Bytes>>, Error>;
+
+/// The answer's body as the task hands it over.
+enum Handed {
+    Whole(Bytes),
+    Stream(mpsc::Receiver<Piece>),
+}
+
+/// A task that ends when it is dropped.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The frames of the child's answer. The sender goes away without a word only if the task was aborted or died, so that is no end.
+struct Frames {
+    frames: mpsc::Receiver<Piece>,
+    _task: Task,
+}
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.frames.poll_recv(cx).map(|piece| piece.unwrap_or(Err(Error::ConnectionTerminated)).transpose())
+    }
+}

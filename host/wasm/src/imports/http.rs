@@ -1,0 +1,89 @@
+//! `wasi:http` out, 0.2 and 0.3: the one hook through which every outgoing request passes. It decides nothing: it makes a child call.
+
+use super::child;
+use crate::life::Life;
+use holdfast_call::{Fault, HostCode, Scope};
+use http::HeaderName;
+use std::sync::{Arc, LazyLock};
+use tokio::runtime::Handle;
+use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, Result, WasiBody, WasiHttpHooks};
+
+/// How much of a body is copied out of a guest at once, in bytes: twice as much is buffered at most.
+const BODY_CHUNK_BYTES: usize = 64 * 1024;
+
+static FORBIDDEN: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(forbidden));
+
+/// Headers that belong to a connection, not to a message: no guest sees or sets them.
+fn forbidden(name: &HeaderName) -> bool {
+    DEFAULT_FORBIDDEN_HEADERS.contains(name)
+}
+
+/// What the engine asks the host about HTTP, for one call.
+pub(crate) struct Hooks {
+    scope: Scope,
+    life: Arc<Life>,
+    /// Where child calls run: a guest in the lane does not take its children there.
+    serving: Handle,
+}
+
+impl Hooks {
+    pub(crate) fn new(scope: Scope, life: Arc<Life>, serving: Handle) -> Self {
+        Self { scope, life, serving }
+    }
+}
+
+type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        forbidden(name)
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        FORBIDDEN.clone()
+    }
+
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _response_processed: Io,
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io)>> + Send> {
+        let answer = child::spawn(&self.serving, &self.scope, self.life.clone(), request, options);
+        Box::new(async move { Ok((answer.await?, Box::new(std::future::ready(Ok(()))) as Io)) })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
+    }
+}
+
+/// What a guest sees of a fault that met its request or a body it reads: a typed error, never a trap. It tells the guest what it can do
+/// about it, and nothing of the inside.
+pub(crate) fn error_of(fault: &Fault) -> Error {
+    let Some(code) = fault.host_code() else {
+        return Error::InternalError(None);
+    };
+    match code {
+        HostCode::CapabilityDenied | HostCode::Forbidden | HostCode::CallsExhausted | HostCode::Unauthenticated | HostCode::ApprovalRequired => {
+            Error::HttpRequestDenied
+        }
+        HostCode::LoopDetected => Error::LoopDetected,
+        HostCode::NoSuchService | HostCode::NoSuchOperation => Error::DestinationNotFound,
+        HostCode::UpstreamUnreachable => Error::DestinationUnavailable,
+        HostCode::UpstreamTimeout | HostCode::DeadlineExceeded => Error::HttpResponseTimeout,
+        HostCode::UpstreamFault | HostCode::BadResponse | HostCode::ServiceFault => Error::HttpResponseIncomplete,
+        HostCode::UpstreamCircuitOpen | HostCode::Quarantined | HostCode::Draining | HostCode::StorageUnavailable => {
+            Error::DestinationUnavailable
+        }
+        HostCode::Overloaded | HostCode::RateLimited | HostCode::BudgetExhausted | HostCode::InProgress => Error::ConnectionLimitReached,
+        HostCode::PayloadTooLarge => Error::HttpResponseBodySize(None),
+        HostCode::InvalidInput | HostCode::KeyReused => Error::HttpProtocolError,
+        HostCode::Cancelled => Error::ConnectionTerminated,
+        HostCode::CpuExhausted | HostCode::MemoryExhausted | HostCode::Internal => Error::InternalError(None),
+    }
+}

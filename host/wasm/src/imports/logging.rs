@@ -1,0 +1,52 @@
+//! `wasi:logging`: structured log lines of the call.
+
+use crate::guest::Guest;
+use holdfast_call::Level;
+use wasmtime::component::{ComponentType, Lift, Linker};
+use wasmtime::{Result, StoreContextMut};
+
+/// The levels of the interface.
+#[derive(Clone, Copy, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+enum GuestLevel {
+    #[component(name = "trace")]
+    Trace,
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+    #[component(name = "critical")]
+    Critical,
+}
+
+impl From<GuestLevel> for Level {
+    fn from(level: GuestLevel) -> Self {
+        match level {
+            GuestLevel::Trace | GuestLevel::Debug => Self::Debug,
+            GuestLevel::Info => Self::Info,
+            GuestLevel::Warn => Self::Warn,
+            GuestLevel::Error | GuestLevel::Critical => Self::Error,
+        }
+    }
+}
+
+/// The names under which guests import it: the proposal never left its draft.
+pub(crate) const NAMES: [&str; 2] = ["wasi:logging/logging@0.1.0-draft", "wasi:logging/logging"];
+
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> Result<()> {
+    for name in NAMES {
+        linker.instance(name)?.func_wrap("log", log)?;
+    }
+    Ok(())
+}
+
+fn log(store: StoreContextMut<'_, Guest>, (level, context, message): (GuestLevel, String, String)) -> Result<()> {
+    let text = if context.is_empty() { message } else { format!("{context}: {message}") };
+    store.data().lines.write(level.into(), text);
+    Ok(())
+}

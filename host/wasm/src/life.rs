@@ -1,0 +1,57 @@
+//! The life of one guest, seen from outside its store: its answer's head, and how it ended.
+//!
+//! wasmtime-wasi-http ends a body *cleanly* when the guest dies, because dropping the store only drops the sender. So whoever drives a
+//! guest tells its [`Life`] how it ended before the store is dropped, and every body that comes from the guest asks here before it
+//! believes a clean end.
+
+use futures_util::task::AtomicWaker;
+use holdfast_call::Failure;
+use http::Response;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Waker;
+use wasmtime_wasi_http::{Error as HttpError, WasiBody};
+
+/// The head of the guest's answer with its raw body, or the error it answered instead.
+pub(crate) type Head = Result<Response<WasiBody>, HttpError>;
+
+/// What is known of one guest. Written by whoever drives it, read by the answer's body and by the bodies of its outgoing requests.
+#[derive(Default)]
+pub(crate) struct Life {
+    head: Mutex<Option<Head>>,
+    end: OnceLock<Result<(), Failure>>,
+    reader: AtomicWaker,
+}
+
+impl Life {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    /// The guest has answered. A second answer cannot happen: the out-parameter is consumed by the first.
+    pub(crate) fn answer(&self, head: Head) {
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+        self.reader.wake();
+    }
+
+    /// The answer's head, once.
+    pub(crate) fn take_head(&self) -> Option<Head> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The guest has ended; called before its store is dropped. Only the first end counts.
+    pub(crate) fn finish(&self, end: Result<(), Failure>) {
+        // An error here only says that the end is known already.
+        let _ = self.end.set(end);
+        self.reader.wake();
+    }
+
+    /// How the guest ended, if it has.
+    pub(crate) fn end(&self) -> Option<&Result<(), Failure>> {
+        self.end.get()
+    }
+
+    /// Who is woken when the guest has answered or ended. One reader at a time: first the call, then its answer's body.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.reader.register(waker);
+    }
+}

@@ -1,0 +1,49 @@
+//! Serving a call with a component of `wasi:http` 0.3 (`handler`).
+
+use crate::guest::Guest;
+use crate::life::Life;
+use holdfast_call::Body;
+use http::Request;
+use http_body_util::BodyExt as _;
+use std::future::poll_fn;
+use std::sync::Arc;
+use wasmtime::Store;
+use wasmtime::component::Accessor;
+use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
+use wasmtime_wasi_http::p3::{Request as GuestRequest, Response as GuestResponse};
+use wasmtime_wasi_http::{Error as HttpError, WasiHttpView as _};
+
+/// Runs the guest from before its instantiation to the end of its last task. The life is told the answer and the end, the end before the
+/// store is dropped.
+pub(crate) async fn run(pre: ServicePre<Guest>, mut store: Store<Guest>, request: Request<Body>, life: Arc<Life>) {
+    let result = handle(&pre, &mut store, request, &life).await;
+    let end = store.data_mut().ended(result);
+    life.finish(end);
+}
+
+async fn handle(
+    pre: &ServicePre<Guest>,
+    store: &mut Store<Guest>,
+    request: Request<Body>,
+    life: &Arc<Life>,
+) -> wasmtime::Result<()> {
+    let service = pre.instantiate_async(&mut *store).await?;
+    let request = request.map(|body| body.map_err(|fault| super::imports::http::error_of(&fault)));
+    // The future tells how the guest dealt with the request's body; what matters of it the body itself has told already.
+    let (request, _body_result) = GuestRequest::from_http(store.data_mut().http().hooks, request);
+    store.run_concurrent(async |accessor| answer(&service, accessor, request, life).await).await?
+}
+
+async fn answer(service: &Service, accessor: &Accessor<Guest>, request: GuestRequest, life: &Life) -> wasmtime::Result<()> {
+    match service.handle(accessor, request).await? {
+        Ok(response) => life.answer(Ok(raw(accessor, response)?)),
+        Err(code) => life.answer(Err(HttpError::from(code))),
+    }
+    // The guest's tasks may go on behind its answer: its body is written by them.
+    poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+    Ok(())
+}
+
+fn raw(accessor: &Accessor<Guest>, response: GuestResponse) -> wasmtime::Result<http::Response<wasmtime_wasi_http::WasiBody>> {
+    accessor.with(|mut access| response.into_http(&mut access, async { Ok(()) }))
+}

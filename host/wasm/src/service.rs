@@ -1,0 +1,178 @@
+//! A service: a component that was verified, compiled and linked, with the limits and surroundings its guests get.
+//!
+//! Every call gets a fresh instance. The guest's future owns its store, so dropping it is the hard end of the guest wherever it runs.
+
+use crate::answer;
+use crate::compile::{Compiler, FromCache};
+use crate::drive::{Driver, Work};
+use crate::engine::{Engines, Metering};
+use crate::guest::{Guest, Supplies, Surroundings};
+use crate::imports;
+use crate::lane::Lane;
+use crate::life::Life;
+use crate::limits::Limits;
+use crate::load_error::LoadError;
+use crate::memory::HostMemory;
+use crate::verify::Exports;
+use crate::{serve02, serve03};
+use holdfast_call::{Admitted, Answer, BoxFuture, Clock, Failure, FailureKind, Implementation, Log, Payload, Target};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+
+/// What all services of a host share, and what makes them.
+pub struct Workshop {
+    engines: Arc<Engines>,
+    compiler: Compiler,
+    lane: Arc<Lane>,
+    supplies: Arc<Supplies>,
+    plain: Linker<Guest>,
+    metered: OnceLock<Linker<Guest>>,
+}
+
+/// What a service is to be.
+pub struct Wanted {
+    /// What each of its guests may use.
+    pub limits: Limits,
+    /// On which engine it runs.
+    pub metering: Metering,
+    /// What its guests get besides their call.
+    pub surroundings: Surroundings,
+}
+
+/// A service that was made, and how.
+pub struct Made {
+    /// The service.
+    pub service: Arc<Service>,
+    /// SHA-256 of the component, in hexadecimal.
+    pub digest: String,
+    /// Whether it had to be compiled.
+    pub from_cache: FromCache,
+    /// How long that took.
+    pub took: Duration,
+}
+
+enum Pre {
+    Http02(ProxyPre<Guest>),
+    Http03(ServicePre<Guest>),
+}
+
+/// A component that serves calls.
+pub struct Service {
+    pre: Pre,
+    limits: Limits,
+    surroundings: Arc<Surroundings>,
+    lane: Arc<Lane>,
+    supplies: Arc<Supplies>,
+}
+
+impl Workshop {
+    /// Sets the workshop up. Call it on the serving runtime: child calls of guests will run there.
+    ///
+    /// # Errors
+    /// The engine cannot be linked.
+    pub fn new(
+        engines: Arc<Engines>,
+        compiler: Compiler,
+        lane: Arc<Lane>,
+        memory: Arc<HostMemory>,
+        clock: Arc<dyn Clock>,
+        log: Arc<dyn Log>,
+    ) -> Result<Self, LoadError> {
+        let plain = linked(engines.plain())?;
+        let supplies = Arc::new(Supplies { clock, log, memory, serving: Handle::current() });
+        Ok(Self { engines, compiler, lane, supplies, plain, metered: OnceLock::new() })
+    }
+
+    /// Verifies, compiles, links and warms a component. Takes seconds for a large one: never call it on a serving thread.
+    ///
+    /// # Errors
+    /// It cannot be served; the error says what to change.
+    pub fn make(&self, component: &[u8], wanted: Wanted) -> Result<Made, LoadError> {
+        let compiled = self.compiler.compile(component, wanted.metering)?;
+        compiled.needs.fit(&wanted.limits)?;
+        let refused = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
+        let pre = self.linker(wanted.metering)?.instantiate_pre(&compiled.component).map_err(refused)?;
+        let pre = match compiled.exports {
+            Exports::Http02 => Pre::Http02(ProxyPre::new(pre).map_err(refused)?),
+            Exports::Http03 => Pre::Http03(ServicePre::new(pre).map_err(refused)?),
+        };
+        // Warm: the first call finds the image of its memory made.
+        compiled.component.initialize_copy_on_write_image().map_err(refused)?;
+        let service = Service {
+            pre,
+            limits: wanted.limits,
+            surroundings: Arc::new(wanted.surroundings),
+            lane: self.lane.clone(),
+            supplies: self.supplies.clone(),
+        };
+        let (digest, from_cache, took) = (compiled.digest, compiled.from_cache, compiled.took);
+        Ok(Made { service: Arc::new(service), digest, from_cache, took })
+    }
+
+    /// The memory that all guests share.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<HostMemory> {
+        &self.supplies.memory
+    }
+
+    /// The engines.
+    #[must_use]
+    pub fn engines(&self) -> &Arc<Engines> {
+        &self.engines
+    }
+
+    fn linker(&self, metering: Metering) -> Result<&Linker<Guest>, LoadError> {
+        if metering == Metering::Plain {
+            return Ok(&self.plain);
+        }
+        if let Some(linker) = self.metered.get() {
+            return Ok(linker);
+        }
+        let linker = linked(self.engines.metered()?)?;
+        Ok(self.metered.get_or_init(|| linker))
+    }
+}
+
+fn linked(engine: &Engine) -> Result<Linker<Guest>, LoadError> {
+    imports::linker(engine).map_err(|error| LoadError::Compile(format!("the linker: {error:#}")))
+}
+
+impl Service {
+    fn engine(&self) -> &Engine {
+        match &self.pre {
+            Pre::Http02(pre) => pre.engine(),
+            Pre::Http03(pre) => pre.engine(),
+        }
+    }
+
+    fn work(&self, admitted: Admitted) -> Result<Driver, Failure> {
+        let (call, scope) = admitted.into_parts();
+        let Payload::Http(request) = call.payload;
+        let Target::Service(name) = &scope.registered().target else {
+            return Err(Failure::new(FailureKind::Internal, "a component is registered as a capability"));
+        };
+        let name = name.clone();
+        let life = Life::new();
+        let meter = scope.meter().clone();
+        let store =
+            Guest::store(self.engine(), scope, life.clone(), &self.limits, &self.surroundings, &self.supplies)?;
+        let run: BoxFuture<'static, ()> = match &self.pre {
+            Pre::Http02(pre) => Box::pin(serve02::run(pre.clone(), store, request, life.clone())),
+            Pre::Http03(pre) => Box::pin(serve03::run(pre.clone(), store, request, life.clone())),
+        };
+        Ok(Driver::new(Work::new(run, life, meter, self.limits.cpu), self.lane.clone(), name))
+    }
+}
+
+impl Implementation for Service {
+    fn call(&self, admitted: Admitted) -> BoxFuture<'static, Result<Answer, Failure>> {
+        let work = self.work(admitted);
+        let bytes_max = self.limits.response_bytes;
+        Box::pin(async move { answer::of(work?, bytes_max).await })
+    }
+}
