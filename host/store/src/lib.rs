@@ -1,1 +1,20 @@
-//! Placeholder.
+//! What must last: the versions of services, compiled components, and who holds the data directory.
+//!
+//! Files only the owner of the host can read, each replaced as a whole: whatever instant the machine stops at, a file is the old one or
+//! the new one. Nothing here knows what a service or a component is; it keeps bytes and says which are meant.
+
+#![forbid(unsafe_code)]
+
+pub mod artifacts;
+pub mod digest;
+pub mod error;
+pub mod lock;
+mod private;
+pub mod versions;
+
+pub use artifacts::Artifacts;
+pub use digest::{Digest, pair_digest};
+pub use error::StoreError;
+pub use lock::DataLock;
+pub use private::Read;
+pub use versions::{Choice, Pair, State, Versions};

@@ -1,0 +1,265 @@
+//! `admit`: a call runs only in a place; else it waits a little, or is shed.
+//!
+//! From outside it needs the host to be open and a place of its service; it may wait for one. A nested call never stands in a queue behind
+//! an outer one, or the two would wait for each other: a service called by a service reuses the root's place and is only counted, and an
+//! upstream has places that no outer call ever holds. A place is for running: a service's answer that is streamed gives it back at its
+//! head and counts as an open stream. An upstream's place is its connection, so it is held to the end.
+
+mod gate;
+mod places;
+
+pub use gate::{Draining, Gate, HostGate, Ticket};
+pub use places::{Entered, Limits, Place, Places, Waiting};
+
+use crate::Parts;
+use holdfast_call::{
+    Answer, BodyEnd, BodyWatch, BoxFuture, Call, HostCode, Layer, Link, Moment, Next, Random,
+    Refusal, Reply, Sources, Target,
+};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// What admission needs to know about a target.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its places. The same ones for every version of a service, so that a swap does not double them.
+    pub places: Arc<Places>,
+    /// How many calls one of its calls may make.
+    pub calls_max: u32,
+}
+
+/// How many calls one call may make if nothing else is said.
+pub const CALLS_MAX: u32 = 50;
+/// How many services may stand in a caller's chain.
+pub const DEPTH_MAX: usize = 8;
+/// How often a service may stand in the chain of a call to it: it may call itself once.
+pub const PASSES_MAX: usize = 1;
+/// The longest wait for a place; never more than half of the time that is left.
+pub const WAIT_MAX: Duration = Duration::from_secs(1);
+
+pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
+    Box::new(Admit {
+        sources: parts.sources.clone(),
+        host: parts.host.clone(),
+    })
+}
+
+struct Admit {
+    sources: Sources,
+    host: Arc<HostGate>,
+}
+
+impl Layer for Admit {
+    fn name(&self) -> &'static str {
+        "admit"
+    }
+
+    fn run<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Reply> {
+        Box::pin(async move {
+            let ticket = if call.nested() {
+                bounded(&call)?;
+                None
+            } else {
+                Some(self.host.enter().map_err(|_| self.draining())?)
+            };
+            let Some(places) = places_of(&call) else {
+                // What is not there answers at once, and needs no place for that.
+                return next.run(call).await;
+            };
+            let kind = Kind::of(&call);
+            let place = self.place(&places, kind, call.deadline).await?;
+            let answer = next.run(call).await?;
+            self.hold(answer, ticket, place, kind)
+        })
+    }
+}
+
+/// The three kinds of place a call can need.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Of a service, from outside.
+    Root,
+    /// Of a service, from within a call that has a place.
+    Nested,
+    /// Of an upstream.
+    Upstream,
+}
+
+impl Kind {
+    fn of(call: &Call) -> Self {
+        match (&call.target, call.nested()) {
+            (Target::Service(_), false) => Self::Root,
+            (Target::Service(_), true) => Self::Nested,
+            (Target::Capability { .. }, _) => Self::Upstream,
+        }
+    }
+
+    const fn change(self) -> &'static str {
+        match self {
+            Self::Root | Self::Nested => {
+                "places and open_streams under [services.NAME.limits] in holdfast.toml"
+            }
+            Self::Upstream => "places under [upstreams.NAME] in holdfast.toml",
+        }
+    }
+}
+
+fn places_of(call: &Call) -> Option<Arc<Places>> {
+    let registered = call.registered.as_ref()?;
+    let settings = registered.settings.get::<Settings>()?;
+    Some(settings.places.clone())
+}
+
+impl Admit {
+    async fn place(
+        &self,
+        places: &Arc<Places>,
+        kind: Kind,
+        deadline: Moment,
+    ) -> Result<Place, Refusal> {
+        if let Kind::Nested = kind {
+            let full = || self.overloaded("a service has so many nested calls", places, kind);
+            return places.nested().ok_or_else(full);
+        }
+        match places.enter() {
+            Entered::Now(place) => Ok(place),
+            Entered::Full => {
+                let rule = "so many calls run at once, and as many wait";
+                Err(self.overloaded(rule, places, kind))
+            }
+            Entered::Later(waiting) => {
+                let now = self.sources.clock.now();
+                let wait = WAIT_MAX.min(deadline.since(now) / 2);
+                let timer = self.sources.clock.sleep_until(now.after(wait));
+                let place = waited(waiting, timer).await;
+                let rule = "a call waits only so long for a place";
+                place.ok_or_else(|| self.overloaded(rule, places, kind))
+            }
+        }
+    }
+
+    /// Lets go of what was only for running, and hangs the rest on the answer.
+    fn hold(&self, mut answer: Answer, ticket: Option<Ticket>, place: Place, kind: Kind) -> Reply {
+        let body = answer.body_mut();
+        let place = match (body.as_whole(), kind) {
+            (Some(_), _) => None,
+            (None, Kind::Upstream) => Some(place),
+            (None, Kind::Root | Kind::Nested) => Some(place.into_stream().map_err(|places| {
+                self.overloaded("a service has so many open streams", &places, kind)
+            })?),
+        };
+        if ticket.is_some() || place.is_some() {
+            body.watch(Box::new(Held(Some((ticket, place)))));
+        }
+        Ok(answer)
+    }
+
+    fn overloaded(&self, rule: &str, places: &Places, kind: Kind) -> Refusal {
+        let limits = places.limits();
+        Refusal {
+            code: HostCode::Overloaded,
+            layer: "admit",
+            detail: "There is no free place for this call now.".to_owned(),
+            rule: rule.to_owned(),
+            seen: places.to_string(),
+            limit: format!(
+                "places = {}, open_streams = {}",
+                limits.places, limits.streams
+            ),
+            change: kind.change().to_owned(),
+            retry_after: Some(retry_after(&*self.sources.random)),
+        }
+    }
+
+    fn draining(&self) -> Refusal {
+        Refusal {
+            code: HostCode::Draining,
+            layer: "admit",
+            detail: "The host is shutting down.".to_owned(),
+            rule: "a host that is shutting down takes no new calls".to_owned(),
+            seen: format!("{} calls still in flight", self.host.in_flight()),
+            limit: "no new calls".to_owned(),
+            change: "nothing: ask again once the host is back".to_owned(),
+            retry_after: Some(retry_after(&*self.sources.random)),
+        }
+    }
+}
+
+/// What is held until the answer has ended.
+struct Held(Option<(Option<Ticket>, Option<Place>)>);
+
+impl BodyWatch for Held {
+    fn end(&mut self, _end: &BodyEnd<'_>) {
+        self.0 = None;
+    }
+}
+
+/// Between one and four seconds: callers that were shed together do not come back together.
+pub(crate) fn retry_after(random: &dyn Random) -> Duration {
+    let [a, b, ..] = random.sixteen();
+    Duration::from_millis(1_000 + u64::from(u16::from_le_bytes([a, b])) * 3_000 / 65_536)
+}
+
+/// The place, if it comes before the timer.
+async fn waited(mut waiting: Waiting, mut timer: BoxFuture<'static, ()>) -> Option<Place> {
+    poll_fn(|cx| {
+        if let Poll::Ready(place) = Pin::new(&mut waiting).poll(cx) {
+            return Poll::Ready(place);
+        }
+        timer.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// What bounds a nested call: how many its parent may make, and how services may call each other.
+fn bounded(call: &Call) -> Result<(), Refusal> {
+    let settings = call
+        .asker
+        .as_ref()
+        .and_then(|asker| asker.settings.get::<Settings>());
+    let calls_max = settings.map_or(CALLS_MAX, |settings| settings.calls_max);
+    if call.ordinal > calls_max {
+        return Err(refused(
+            HostCode::CallsExhausted,
+            "one call makes only so many calls",
+            format!("call number {}", call.ordinal),
+            format!("calls = {calls_max}"),
+            "calls under [limits] of the asking service",
+        ));
+    }
+    let Target::Service(name) = &call.target else {
+        return Ok(());
+    };
+    let links = call.caller.links();
+    let depth = links
+        .iter()
+        .filter(|link| matches!(link, Link::Service(_)))
+        .count();
+    let passes = call.caller.passes(name);
+    if depth > DEPTH_MAX || passes > PASSES_MAX {
+        return Err(refused(
+            HostCode::LoopDetected,
+            "services call each other only so deep, and themselves once",
+            format!("{} > {name}", call.caller),
+            format!("{DEPTH_MAX} services deep, {PASSES_MAX} call to itself"),
+            "nothing: end the circle in the services",
+        ));
+    }
+    Ok(())
+}
+
+fn refused(code: HostCode, rule: &str, seen: String, limit: String, change: &str) -> Refusal {
+    Refusal {
+        code,
+        layer: "admit",
+        detail: code.meaning().title.to_owned() + ".",
+        rule: rule.to_owned(),
+        seen,
+        limit,
+        change: change.to_owned(),
+        retry_after: None,
+    }
+}

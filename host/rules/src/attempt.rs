@@ -1,0 +1,218 @@
+//! `attempt`: one try. What an implementation reports becomes a stable fault here, and nowhere else.
+//!
+//! The cause of a failure may quote a trap, a path or an upstream: it goes into the verdict, for the operator, and never into what a
+//! stranger reads. A service's own 5xx is such a failure too: its text goes to the log.
+
+use crate::Parts;
+use crate::admit::retry_after;
+use bytes::{Buf as _, BytesMut};
+use holdfast_call::pipeline::{Attempt, Dispatch};
+use holdfast_call::{
+    Answer, Body, Boundary, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine,
+    HostCode, Level, Moment, Reply, Target, Trace, Verdict,
+};
+use http_body::Body as _;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+/// How much of a masked answer's body goes to the log.
+pub const MASKED_BYTES_MAX: usize = 4 * 1_024;
+/// How long that part of the body is waited for.
+pub const MASKED_WAIT: Duration = Duration::from_millis(50);
+
+pub(crate) fn layer(parts: &Parts) -> Box<dyn Attempt> {
+    Box::new(One {
+        parts: parts.clone(),
+    })
+}
+
+struct One {
+    parts: Parts,
+}
+
+/// What is still known of a call that was given away.
+struct Seen {
+    id: CallId,
+    trace: Trace,
+    target: Target,
+    deadline: Moment,
+}
+
+impl Attempt for One {
+    fn name(&self) -> &'static str {
+        "attempt"
+    }
+
+    fn attempt<'a>(&'a self, call: Call, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply> {
+        Box::pin(async move {
+            call.meter.add_attempt();
+            let seen = Seen {
+                id: call.id,
+                trace: call.trace,
+                target: call.target.clone(),
+                deadline: call.deadline,
+            };
+            let answer = match dispatch.run(call).await {
+                Ok(answer) => answer,
+                Err(failure) => return Err(self.shaped(failure, &seen.target)),
+            };
+            match &seen.target {
+                Target::Service(_) => self.checked(answer, &seen).await,
+                Target::Capability { .. } => Ok(answer),
+            }
+        })
+    }
+}
+
+impl One {
+    /// What a service may answer: 2xx to 4xx as it is. Its 5xx is masked, and what is no final status is no answer.
+    async fn checked(&self, answer: Answer, seen: &Seen) -> Reply {
+        let Answer::Http(response) = answer;
+        let status = response.status().as_u16();
+        match status {
+            200..=499 => return Ok(Answer::Http(response)),
+            500..=599 => {}
+            _ => {
+                let failure = Failure::new(
+                    FailureKind::BadResponse,
+                    "the service answered with a status that is not final",
+                );
+                return Err(self.shaped(failure.with("status", status), &seen.target));
+            }
+        }
+        let text = self.beginning(response.into_body(), seen.deadline).await;
+        self.parts.log.guest(GuestLine {
+            wall: self.parts.sources.clock.wall(),
+            id: seen.id,
+            trace: seen.trace,
+            target: seen.target.clone(),
+            level: Level::Warn,
+            text: format!("answered {status}: {text}"),
+        });
+        let failure = Failure::new(
+            FailureKind::Trapped,
+            "the service answered with a server error, which was masked; its text is a line of this call",
+        );
+        Err(self.shaped(failure.with("status", status), &seen.target))
+    }
+
+    /// The first bytes of a body that nobody will read, as far as they come soon.
+    async fn beginning(&self, mut body: Body, deadline: Moment) -> String {
+        let clock = &self.parts.sources.clock;
+        let until = clock.now().after(MASKED_WAIT).min(deadline);
+        let mut timer = None;
+        let mut bytes = BytesMut::new();
+        poll_fn(|cx| {
+            while bytes.len() < MASKED_BYTES_MAX {
+                match Pin::new(&mut body).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        let mut data = frame.into_data().unwrap_or_default();
+                        data.truncate(MASKED_BYTES_MAX - bytes.len());
+                        bytes.extend_from_slice(data.chunk());
+                    }
+                    Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                    Poll::Pending => {
+                        let timer = timer.get_or_insert_with(|| clock.sleep_until(until));
+                        return timer.as_mut().poll(cx);
+                    }
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn shaped(&self, failure: Failure, target: &Target) -> Fault {
+        let fault = shape(failure, target);
+        if fault.host_code() == Some(HostCode::Overloaded) && fault.wait().is_none() {
+            fault.retry_after(retry_after(&*self.parts.sources.random))
+        } else {
+            fault
+        }
+    }
+}
+
+/// The fault that a failure becomes. A new kind of failure does not compile until it has a line here.
+fn shape(failure: Failure, target: &Target) -> Fault {
+    let limit = |key: &str| format!("{key} under [limits] of {target}");
+    let lines = || "read the lines of this call in the log".to_owned();
+    let report = || "report it: this is a mistake in the host, or its machine fails".to_owned();
+    let upstream = || format!("see whether {target} answers, and its times in holdfast.toml");
+    let late = match target {
+        Target::Service(_) => (
+            HostCode::DeadlineExceeded,
+            Boundary::Application,
+            "guest",
+            limit("deadline"),
+        ),
+        Target::Capability { .. } => (
+            HostCode::UpstreamTimeout,
+            Boundary::Upstream,
+            "upstream",
+            upstream(),
+        ),
+    };
+    use Boundary::{Application, Caller, Platform, Policy, Routing, Upstream};
+    let (code, boundary, stage, next) = match failure.kind {
+        FailureKind::Passed(fault) => return fault,
+        FailureKind::Trapped => (HostCode::ServiceFault, Application, "guest", lines()),
+        FailureKind::CpuExhausted => {
+            let next = limit("cpu, or fuel");
+            (HostCode::CpuExhausted, Application, "guest", next)
+        }
+        FailureKind::MemoryExhausted => {
+            let next = limit("memory, tables, instances or resources");
+            (HostCode::MemoryExhausted, Application, "guest", next)
+        }
+        FailureKind::HostMemoryExhausted => {
+            let next = "memory in holdfast.toml".to_owned();
+            (HostCode::Overloaded, Platform, "memory", next)
+        }
+        FailureKind::PoolExhausted => {
+            let next = "slots in holdfast.toml".to_owned();
+            (HostCode::Overloaded, Platform, "pool", next)
+        }
+        FailureKind::BadResponse => (HostCode::BadResponse, Application, "guest", lines()),
+        FailureKind::DeadlineExceeded => late,
+        FailureKind::NoSuchOperation => {
+            let next = format!("see what {target} exports");
+            (HostCode::NoSuchOperation, Routing, "dispatch", next)
+        }
+        FailureKind::InvalidInput => {
+            let next = "mend the request".to_owned();
+            (HostCode::InvalidInput, Caller, "dispatch", next)
+        }
+        FailureKind::Denied { change } => (HostCode::CapabilityDenied, Policy, "way-out", change),
+        FailureKind::UpstreamUnreachable => (
+            HostCode::UpstreamUnreachable,
+            Upstream,
+            "connect",
+            upstream(),
+        ),
+        FailureKind::UpstreamTimeout => {
+            (HostCode::UpstreamTimeout, Upstream, "upstream", upstream())
+        }
+        FailureKind::UpstreamFault => (HostCode::UpstreamFault, Upstream, "upstream", upstream()),
+        FailureKind::UpstreamTooLarge => {
+            let next = format!("response_bytes of {target} in holdfast.toml");
+            (HostCode::UpstreamFault, Upstream, "upstream", next)
+        }
+        FailureKind::CallerCut => {
+            let next = "ask the caller why its request broke off".to_owned();
+            (HostCode::Cancelled, Caller, "entry", next)
+        }
+        FailureKind::Internal => (HostCode::Internal, Platform, "host", report()),
+    };
+    let verdict = Verdict {
+        boundary,
+        stage,
+        cause: failure.cause,
+        evidence: failure.evidence,
+        next,
+    };
+    // The code's own sentence is all that a stranger reads.
+    Fault::host(code, format!("{}.", code.meaning().title), verdict)
+}

@@ -1,0 +1,206 @@
+//! `record`: every call ends here. Whatever happened inside, one closing line is written and one call is counted.
+//!
+//! The record lives in the future of the call until there is an answer, and on the answer's body from then on. Dropped before either
+//! has ended, it says that the caller went away; dropped by a panic, that the host failed. It formats nothing and waits for nothing.
+
+use crate::Parts;
+use crate::metrics::Series;
+use holdfast_call::meter::Reading;
+use holdfast_call::{
+    BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Closing, Fault, HostCode, Layer, Moment, Next,
+    Outcome, Reply, Verdict, WallTime,
+};
+use std::any::Any;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// What the record of a target needs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where its calls are counted.
+    pub series: Arc<Series>,
+}
+
+pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
+    Box::new(Record {
+        parts: Arc::new(parts.clone()),
+    })
+}
+
+struct Record {
+    parts: Arc<Parts>,
+}
+
+impl Layer for Record {
+    fn name(&self) -> &'static str {
+        "record"
+    }
+
+    fn run<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Reply> {
+        Box::pin(async move {
+            let mut open = Box::new(Open::new(&self.parts, &call));
+            match unwinding_caught(next.run(call)).await {
+                Ok(mut answer) => {
+                    let status = answer.status();
+                    let body = answer.body_mut();
+                    open.head(status, body.as_whole().is_none());
+                    body.watch(open);
+                    Ok(answer)
+                }
+                Err(fault) => {
+                    open.refused(&fault);
+                    Err(fault)
+                }
+            }
+        })
+    }
+}
+
+/// A record that is open. It closes exactly once.
+struct Open {
+    parts: Arc<Parts>,
+    meter: Arc<holdfast_call::Meter>,
+    series: Arc<Series>,
+    since: Moment,
+    streams: Streams,
+    closing: Option<Closing>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Streams {
+    No,
+    Yes,
+}
+
+impl Open {
+    fn new(parts: &Arc<Parts>, call: &Call) -> Self {
+        let registered = call.registered.as_ref();
+        let series = registered
+            .and_then(|registered| registered.settings.get::<Settings>())
+            .map_or_else(|| parts.metrics.unknown(), |settings| &settings.series)
+            .clone();
+        series.opened();
+        Self {
+            parts: parts.clone(),
+            meter: call.meter.clone(),
+            series,
+            since: parts.sources.clock.now(),
+            streams: Streams::No,
+            closing: Some(Closing {
+                wall: WallTime(0),
+                id: call.id,
+                parent: call.parent,
+                trace: call.trace,
+                entry: call.entry,
+                target: call.target.clone(),
+                digest: registered.and_then(|registered| registered.digest.clone()),
+                operation: call.operation.clone(),
+                caller: call.caller.clone(),
+                why: call.why.clone(),
+                // What is true of a record that nobody closes.
+                outcome: Outcome::Cancelled,
+                status: None,
+                took: Duration::ZERO,
+                reading: Reading::default(),
+            }),
+        }
+    }
+
+    fn head(&mut self, status: Option<u16>, streams: bool) {
+        if let Some(closing) = &mut self.closing {
+            closing.status = status;
+        }
+        if streams {
+            self.streams = Streams::Yes;
+            self.series.stream_opened();
+        }
+    }
+
+    fn refused(&mut self, fault: &Fault) {
+        if let Some(closing) = &mut self.closing {
+            closing.status = Some(fault.status());
+        }
+        self.close(Outcome::Failed(fault.clone()));
+    }
+
+    fn close(&mut self, outcome: Outcome) {
+        let Some(mut closing) = self.closing.take() else {
+            return;
+        };
+        let clock = &self.parts.sources.clock;
+        closing.took = clock.now().since(self.since);
+        closing.wall = clock.wall();
+        closing.reading = self.meter.read();
+        closing.outcome = outcome;
+        if self.streams == Streams::Yes {
+            self.series.stream_closed();
+        }
+        self.series
+            .closed(&closing.outcome, closing.took, &closing.reading);
+        self.parts.log.closing(closing);
+    }
+
+    /// The outcome of a call that nobody waits for any more.
+    fn left(&self) -> Outcome {
+        if std::thread::panicking() {
+            Outcome::Failed(panicked("a panic while the call was on its way"))
+        } else {
+            Outcome::Cancelled
+        }
+    }
+}
+
+impl BodyWatch for Open {
+    fn frame(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.meter.add_out(bytes as u64);
+        Ok(())
+    }
+
+    fn end(&mut self, end: &BodyEnd<'_>) {
+        let outcome = match end {
+            BodyEnd::Finished => Outcome::Answered,
+            BodyEnd::Cut(fault) => Outcome::Failed((*fault).clone()),
+            BodyEnd::Dropped => self.left(),
+        };
+        self.close(outcome);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.closing.is_some() {
+            self.close(self.left());
+        }
+    }
+}
+
+/// A panic inside is a fault of the host, not the end of everything else on the connection.
+async fn unwinding_caught(mut inner: BoxFuture<'_, Reply>) -> Reply {
+    poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll(cx))) {
+            Ok(polled) => polled,
+            Err(payload) => Poll::Ready(Err(panicked(said(&*payload)))),
+        },
+    )
+    .await
+}
+
+fn said(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without words")
+}
+
+fn panicked(said: &str) -> Fault {
+    let verdict = Verdict {
+        boundary: Boundary::Platform,
+        stage: "record",
+        cause: "the host panicked while it served the call".to_owned(),
+        evidence: vec![("panic", said.to_owned())],
+        next: "report it: a panic is a mistake in the host".to_owned(),
+    };
+    Fault::host(HostCode::Internal, "The host failed.", verdict)
+}

@@ -1,0 +1,193 @@
+//! Private files: readable by their owner alone, replaced as a whole, and never believed when they are anybody else's.
+//!
+//! Every check is made on the open file, and every name is looked up in an open directory, so nothing can be exchanged in between.
+
+use crate::error::StoreError;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// The largest file that is read: compiled components are the largest there are, and none comes near.
+pub(crate) const FILE_BYTES_MAX: u64 = 1 << 30;
+
+const OWNER_FILE: Mode = Mode::from_raw_mode(0o600);
+const OWNER_DIRECTORY: Mode = Mode::from_raw_mode(0o700);
+const OTHERS: u32 = 0o077;
+const TEMPORARY: &str = ".new-";
+
+/// What reading a private file came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Its bytes.
+    Found(Vec<u8>),
+    /// There is none.
+    Absent,
+    /// There is something, but not what we wrote: to be treated as if there were nothing, and worth a line in the log.
+    Untrusted(String),
+}
+
+/// A directory that belongs to us alone.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    fd: OwnedFd,
+}
+
+impl Directory {
+    /// Opens the directory, made if it is not there. One that others could write to is closed to them.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(path.parent().unwrap_or(path))
+            .map_err(|source| StoreError::write(path, source))?;
+        match rustix::fs::mkdirat(CWD, path, OWNER_DIRECTORY) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(StoreError::write(path, errno)),
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let read = |errno: Errno| StoreError::read(path, errno);
+        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(read)?;
+        let stat = rustix::fs::fstat(&fd).map_err(read)?;
+        if stat.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(StoreError::NotOurs {
+                path: path.to_owned(),
+                why: format!("it belongs to the user {}", stat.st_uid),
+            });
+        }
+        if stat.st_mode & OTHERS != 0 {
+            rustix::fs::fchmod(&fd, OWNER_DIRECTORY)
+                .map_err(|errno| StoreError::write(path, errno))?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            fd,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
+    /// The names in it, without those of files that were never finished.
+    pub(crate) fn names(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self
+            .all()?
+            .into_iter()
+            .filter(|name| !name.starts_with(TEMPORARY))
+            .collect())
+    }
+
+    /// Removes what a host that died while writing has left. Only the holder of the data directory may do it.
+    pub(crate) fn sweep(&self) -> Result<(), StoreError> {
+        for name in self.all()? {
+            if name.starts_with(TEMPORARY) {
+                self.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> Result<Vec<String>, StoreError> {
+        let read = |errno: Errno| StoreError::read(&self.path, errno);
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.fd).map_err(read)? {
+            let entry = entry.map_err(read)?;
+            // We only make names that are plain ASCII; others are not ours.
+            if let Ok(name) = entry.file_name().to_str() {
+                if name != "." && name != ".." {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Reads a file, if it is one that we wrote.
+    pub(crate) fn read(&self, name: &str) -> Result<Read, StoreError> {
+        let path = self.path.join(name);
+        // Without NONBLOCK, opening a pipe that somebody put here would wait for its writer.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(Read::Absent),
+            Err(Errno::LOOP) => return Ok(untrusted(&path, "it is a symbolic link")),
+            Err(errno) => return Err(StoreError::read(&path, errno)),
+        };
+        let stat = rustix::fs::fstat(&fd).map_err(|errno| StoreError::read(&path, errno))?;
+        if let Err(why) = trusted(&stat) {
+            return Ok(untrusted(&path, &why));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0));
+        File::from(fd)
+            .take(FILE_BYTES_MAX)
+            .read_to_end(&mut bytes)
+            .map_err(|source| StoreError::read(&path, source))?;
+        Ok(Read::Found(bytes))
+    }
+
+    /// Puts a whole file in the place of what was there.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.replace(name, |file| file.write_all(bytes))
+            .map_err(|source| StoreError::write(&self.path.join(name), source))
+    }
+
+    /// Whatever goes wrong, `name` is what it was, or what it was to be; never something in between.
+    fn replace(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Relaxed);
+        let temporary = format!("{TEMPORARY}{}-{number}", std::process::id());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, &temporary, flags, OWNER_FILE)?;
+        let mut file = File::from(fd);
+        let written = rustix::fs::fchmod(&file, OWNER_FILE)
+            .map_err(io::Error::from)
+            .and_then(|()| write(&mut file))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| Ok(rustix::fs::renameat(&self.fd, &temporary, &self.fd, name)?));
+        if let Err(error) = written {
+            // The first error is the one to tell; what is left behind here goes at the next start.
+            let _ = rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
+            return Err(error);
+        }
+        Ok(rustix::fs::fsync(&self.fd)?)
+    }
+
+    /// Removes a file; that it is not there is as good.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), StoreError> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(StoreError::write(&self.path.join(name), errno)),
+        }
+    }
+}
+
+fn untrusted(path: &Path, why: &str) -> Read {
+    Read::Untrusted(format!("{}: {why}", path.display()))
+}
+
+fn trusted(stat: &Stat) -> Result<(), String> {
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err("it is not a regular file".to_owned());
+    }
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(format!("it belongs to the user {}", stat.st_uid));
+    }
+    if stat.st_mode & 0o7777 != 0o600 {
+        return Err(format!("its mode is {:o}, not 600", stat.st_mode & 0o7777));
+    }
+    if u64::try_from(stat.st_size).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+        return Err(format!("it is larger than {FILE_BYTES_MAX} bytes"));
+    }
+    Ok(())
+}
