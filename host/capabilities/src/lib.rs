@@ -1,1 +1,8 @@
-//! Placeholder.
+//! What the host itself offers to guests. One module for each capability, named as in all other places.
+//!
+//! This crate alone touches the outgoing network. It knows no guest and no setting's file: it is handed plain values, and is reached only
+//! by calls that the pipeline has admitted.
+
+#![forbid(unsafe_code)]
+
+pub mod http;

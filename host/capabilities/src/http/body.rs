@@ -1,0 +1,260 @@
+//! The two bodies of an exchange: the request's, as the connection takes it, and the answer's, as the guest reads it.
+//!
+//! Nothing is buffered here: a reader that does not read stops the upstream. A body that is cut, either way, is seen as cut.
+
+use super::failure::{Cut, chain, cut};
+use super::pool::Lease;
+use super::progress::{Progress, Stand};
+use super::request::{clean_trailers, strip_hop_by_hop};
+use super::upstream::Upstream;
+use bytes::Bytes;
+use holdfast_call::{
+    Body, BodyEnd, BodySource, Boundary, BoxFuture, Clock, Fault, HostCode, Moment, Verdict, Watch,
+};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// A request's body on its way to the upstream.
+pub(super) struct RequestBody {
+    body: Body,
+    progress: Arc<Progress>,
+    upstream: Arc<Upstream>,
+    clock: Arc<dyn Clock>,
+    /// Data bytes still to come where their number is known: an HTTP library stops asking once it has them.
+    left: Option<u64>,
+}
+
+impl RequestBody {
+    pub(super) fn new(
+        body: Body,
+        progress: Arc<Progress>,
+        upstream: Arc<Upstream>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let left = body.size_hint().exact();
+        let this = Self {
+            body,
+            progress,
+            upstream,
+            clock,
+            left,
+        };
+        this.note_end();
+        this
+    }
+
+    fn note_end(&self) {
+        if self.left == Some(0) || self.body.is_end_stream() {
+            self.progress.note(Stand::Finished(self.clock.now()));
+        }
+    }
+
+    fn taken(&mut self, mut frame: Frame<Bytes>) -> Frame<Bytes> {
+        if let Some(trailers) = frame.trailers_mut() {
+            clean_trailers(trailers, &self.upstream);
+        }
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        self.left = self.left.map(|left| left.saturating_sub(bytes));
+        self.progress.note(Stand::Taken(self.clock.now()));
+        self.note_end();
+        frame
+    }
+}
+
+impl http_body::Body for RequestBody {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = &mut *self;
+        this.progress.watch(cx);
+        match this.progress.stand() {
+            Stand::Cut => return Poll::Ready(Some(Err(ended_early()))),
+            Stand::Failed(fault) => return Poll::Ready(Some(Err(fault))),
+            Stand::Taken(_) | Stand::Awaited | Stand::Finished(_) => {}
+        }
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Pending => {
+                this.progress.note(Stand::Awaited);
+                Poll::Pending
+            }
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(this.taken(frame)))),
+            Poll::Ready(Some(Err(fault))) => {
+                this.progress.note(Stand::Failed(fault.clone()));
+                Poll::Ready(Some(Err(fault)))
+            }
+            Poll::Ready(None) => {
+                this.progress.note(Stand::Finished(this.clock.now()));
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Seen by the connection alone, which it makes break off.
+fn ended_early() -> Fault {
+    let verdict = Verdict {
+        boundary: Boundary::Caller,
+        stage: "request",
+        cause: "the call ended before its request had been sent".to_owned(),
+        evidence: Vec::new(),
+        next: "look at the call that asked".to_owned(),
+    };
+    Fault::host(HostCode::Cancelled, "The call has ended.", verdict)
+}
+
+/// An answer's body on its way to the guest, with the connection it comes from.
+pub(super) struct ResponseSource {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    progress: Arc<Progress>,
+    upstream: Arc<Upstream>,
+    clock: Arc<dyn Clock>,
+    between_bytes: Duration,
+    seen: u64,
+    pause: Pause,
+}
+
+/// How long the upstream has been waited for. The timer is made when it is first needed, and moved only when it rings too early.
+#[derive(Default)]
+struct Pause {
+    since: Option<Moment>,
+    timer: Option<BoxFuture<'static, ()>>,
+}
+
+impl Pause {
+    /// Ready once the upstream has paused for `limit`.
+    fn poll(&mut self, cx: &mut Context<'_>, clock: &dyn Clock, limit: Duration) -> Poll<()> {
+        let now = clock.now();
+        let over = self.since.get_or_insert(now).after(limit);
+        if now >= over {
+            return Poll::Ready(());
+        }
+        loop {
+            let timer = self.timer.get_or_insert_with(|| clock.sleep_until(over));
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.timer = None;
+            if clock.now() >= over {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+impl ResponseSource {
+    pub(super) fn new(
+        incoming: Incoming,
+        lease: Lease,
+        progress: Arc<Progress>,
+        upstream: Arc<Upstream>,
+        clock: Arc<dyn Clock>,
+        between_bytes: Duration,
+    ) -> Self {
+        Self {
+            incoming,
+            lease: Some(lease),
+            progress,
+            upstream,
+            clock,
+            between_bytes,
+            seen: 0,
+            pause: Pause::default(),
+        }
+    }
+
+    /// The answer is all there: the connection may be used again if the request, too, was taken whole.
+    pub(super) fn done(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            release(lease, &self.progress);
+        }
+    }
+
+    fn cut(&mut self, why: &Cut) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        self.lease = None;
+        if let Stand::Failed(fault) = self.progress.stand() {
+            // The upstream only broke off because the request did.
+            return Poll::Ready(Some(Err(fault)));
+        }
+        Poll::Ready(Some(Err(cut(&self.upstream.name, why, self.seen))))
+    }
+
+    fn hand_on(&mut self, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        self.pause.since = None;
+        if let Some(trailers) = frame.trailers_mut() {
+            strip_hop_by_hop(trailers);
+        }
+        self.seen += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if self.seen > self.upstream.response_bytes_max {
+            return self.cut(&Cut::TooLarge(self.upstream.response_bytes_max));
+        }
+        if self.incoming.is_end_stream() {
+            self.done();
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+}
+
+/// Ends an exchange whose answer is all there.
+pub(super) fn release(lease: Lease, progress: &Progress) {
+    match progress.stand() {
+        Stand::Finished(_) => lease.give_back(),
+        // The rest of the request ends with its call; dropping the lease closes the connection.
+        Stand::Taken(_) | Stand::Awaited | Stand::Failed(_) | Stand::Cut => progress.cut(),
+    }
+}
+
+impl BodySource for ResponseSource {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => this.hand_on(frame),
+            Poll::Ready(Some(Err(error))) => this.cut(&Cut::Broken(chain(&error))),
+            Poll::Ready(None) => {
+                this.done();
+                Poll::Ready(None)
+            }
+            Poll::Pending => match this.pause.poll(cx, &*this.clock, this.between_bytes) {
+                Poll::Ready(()) => this.cut(&Cut::Paused(this.between_bytes)),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+
+    fn finish(mut self: Pin<Box<Self>>, mut watch: Watch) {
+        if self.incoming.is_end_stream() {
+            self.done();
+        }
+        watch.end(&BodyEnd::Finished);
+    }
+}
+
+impl Drop for ResponseSource {
+    fn drop(&mut self) {
+        // A request still on its way ends with its answer's reader; over HTTP/2 nothing else would end it.
+        self.progress.cut();
+    }
+}

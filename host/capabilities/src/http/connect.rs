@@ -1,0 +1,198 @@
+//! A connection: name, guard, socket, TLS, and the HTTP version that both sides speak, all within one time limit.
+//!
+//! The name is resolved once for each connection and only an address that the guard has passed is dialled: that very address, so no second
+//! lookup can give another.
+
+use super::HttpOut;
+use super::failure::{Stage, denied, failure, unreachable};
+use super::guard::{Check, check};
+use super::pool::{Connection, Driver, Multiplexed, Single, Slot};
+use super::timeouts::{Timed, within};
+use super::tls::{Tls, speaks_h2};
+use super::upstream::Upstream;
+use holdfast_call::{Clock, Failure, FailureKind, Level, Moment};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::net::{IpAddr, SocketAddr};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// The most bytes of an answer's head.
+pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The most header fields of an answer.
+pub(super) const HEADERS_MAX: usize = 256;
+/// The most addresses of one name that are looked at.
+const ADDRESSES_MAX: usize = 16;
+
+/// What a connection is made from.
+pub(super) struct Dial<'a> {
+    pub(super) out: &'a HttpOut,
+    pub(super) upstream: &'a Upstream,
+    pub(super) tls: &'a Tls,
+    /// By when it must be up.
+    pub(super) by: Moment,
+}
+
+impl Dial<'_> {
+    /// Makes the connection.
+    pub(super) async fn run(&self, slot: Slot) -> Result<Connection, Failure> {
+        let addresses = self.addresses().await?;
+        let (stream, address) = self.socket(&addresses).await?;
+        let connection = match self.tls {
+            Tls::Clear => self.speak_h1(stream, address, slot).await,
+            Tls::Verified(connector, name) => {
+                let handshake = connector.connect(name.clone(), stream);
+                let stream = self
+                    .timed(Stage::Tls, handshake)
+                    .await?
+                    .map_err(|error| unreachable(Stage::Tls, format!("TLS failed: {error}")));
+                match stream {
+                    Ok(stream) if speaks_h2(&stream) => self.speak_h2(stream, address, slot).await,
+                    Ok(stream) => self.speak_h1(stream, address, slot).await,
+                    Err(failure) => Err(failure),
+                }
+            }
+            Tls::Broken(cause) => {
+                let cause = format!("TLS could not be set up: {cause}");
+                Err(failure(FailureKind::Internal, Stage::Tls, cause))
+            }
+        };
+        connection.map_err(|failure| failure.with("address", address))
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.out.sources.clock
+    }
+
+    async fn timed<T>(&self, stage: Stage, work: impl Future<Output = T>) -> Result<T, Failure> {
+        match within(self.clock(), self.by, work).await {
+            Timed::Done(done) => Ok(done),
+            Timed::TooLate => Err(unreachable(
+                stage,
+                "no connection within the time allowed for it",
+            )),
+        }
+    }
+
+    /// The addresses that may be dialled, in the resolver's order.
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let (host, port) = (self.upstream.origin.host(), self.upstream.origin.port());
+        let found = match host.parse::<IpAddr>() {
+            Ok(literal) => vec![SocketAddr::new(literal, port)],
+            Err(_) => self
+                .timed(Stage::Resolve, self.out.resolver.resolve(host, port))
+                .await?
+                .map_err(|error| {
+                    unreachable(
+                        Stage::Resolve,
+                        format!("the name could not be resolved: {error}"),
+                    )
+                })?,
+        };
+        let (mut allowed, mut refused) = (Vec::new(), Vec::new());
+        for address in found.into_iter().take(ADDRESSES_MAX) {
+            match check(address.ip(), &self.upstream.allow_private) {
+                Check::Allowed => allowed.push(address),
+                Check::Refused(reason) => refused.push(format!("{} ({reason})", address.ip())),
+            }
+        }
+        let refused = refused.join(", ");
+        let name = &self.upstream.name;
+        let line = format!("`allow_private` of [upstreams.{name}] in holdfast.toml");
+        match (allowed.is_empty(), refused.is_empty()) {
+            (true, true) => Err(unreachable(Stage::Resolve, "the name has no address")),
+            (true, false) => {
+                let cause =
+                    format!("{host} leads only to addresses that are not public: {refused}");
+                Err(denied(Stage::Resolve, cause, line).with("refused", refused))
+            }
+            (false, true) => Ok(allowed),
+            (false, false) => {
+                let text = format!(
+                    "upstream {name}: {host} leads to {refused} too, which {line} does not list; not dialled"
+                );
+                self.out.log.host(Level::Warn, text);
+                Ok(allowed)
+            }
+        }
+    }
+
+    /// The first address that answers. Each gets its share of the time that is left, so one that is silent does not use it all up.
+    async fn socket(&self, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Failure> {
+        let mut last = unreachable(Stage::Connect, "there is no address to dial");
+        for (tried, address) in addresses.iter().enumerate() {
+            let now = self.clock().now();
+            let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+            let until = now.after(self.by.since(now) / left).min(self.by);
+            last = match within(self.clock(), until, TcpStream::connect(address)).await {
+                Timed::Done(Ok(stream)) => {
+                    // Without it small requests wait for acknowledgements; a socket that refuses it still works.
+                    let _ = stream.set_nodelay(true);
+                    return Ok((stream, *address));
+                }
+                Timed::Done(Err(error)) => {
+                    unreachable(Stage::Connect, format!("the address refused: {error}"))
+                }
+                Timed::TooLate => unreachable(Stage::Connect, "the address did not answer in time"),
+            }
+            .with("address", address);
+        }
+        Err(last)
+    }
+
+    async fn speak_h1<S>(
+        &self,
+        stream: S,
+        address: SocketAddr,
+        slot: Slot,
+    ) -> Result<Connection, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let handshake = http1::Builder::new()
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            .handshake(TokioIo::new(stream));
+        let (sender, connection) = self
+            .timed(Stage::Connect, handshake)
+            .await?
+            .map_err(no_http)?;
+        let _driver = Driver::spawn(connection, slot);
+        Ok(Connection::Single(Single {
+            sender,
+            address,
+            _driver,
+        }))
+    }
+
+    async fn speak_h2<S>(
+        &self,
+        stream: S,
+        address: SocketAddr,
+        slot: Slot,
+    ) -> Result<Connection, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let handshake = http2::Builder::new(TokioExecutor::new())
+            .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+            .handshake(TokioIo::new(stream));
+        let (sender, connection) = self
+            .timed(Stage::Connect, handshake)
+            .await?
+            .map_err(no_http)?;
+        let _driver = Driver::spawn(connection, slot);
+        Ok(Connection::Multiplexed(Multiplexed {
+            sender,
+            address,
+            _driver,
+        }))
+    }
+}
+
+fn no_http(error: hyper::Error) -> Failure {
+    unreachable(
+        Stage::Connect,
+        format!("the connection was made, but not HTTP: {error}"),
+    )
+}

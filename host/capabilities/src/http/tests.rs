@@ -1,0 +1,3 @@
+//! The way out, seen from a call: through a pipeline, against real servers on loopback.
+
+pub(super) mod support;
