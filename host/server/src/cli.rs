@@ -1,1 +1,5 @@
-//! The command line.
+//! The command line: one file per command.
+
+pub mod allow;
+pub mod check;
+pub mod policy;

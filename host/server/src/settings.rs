@@ -6,6 +6,7 @@
 pub mod allow;
 pub mod effective;
 pub mod error;
+pub mod excess;
 pub mod host;
 pub mod limits;
 pub mod manifest;
@@ -25,10 +26,11 @@ mod written;
 
 pub use effective::{Effective, Fuel, Grants, Mount, Row};
 pub use error::{Problem, SettingsError};
+pub use excess::{Change, Excess, Refused};
 pub use host::{Anonymous, HostMemory, LogForm, Pool};
 pub use limits::{Limit, Limits};
 pub use manifest::Manifest;
-pub use merge::{Change, Excess, Merged, Refused, merge};
+pub use merge::{Merged, merge};
 pub use name::Name;
 pub use policy::{Flags, Folder, Policy, ServicePolicy};
 pub use routes::{Route, RoutePath};

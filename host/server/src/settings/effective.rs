@@ -1,9 +1,10 @@
 //! What holds for one service: every value complete, typed and plain, with the place it came from. Made by `merge` alone.
 
+use crate::settings::excess::Refused;
 use crate::settings::host::Anonymous;
 use crate::settings::limits::Limits;
 use crate::settings::manifest::Manifest;
-use crate::settings::merge::{Refused, merge};
+use crate::settings::merge::merge;
 use crate::settings::name::Name;
 use crate::settings::policy::Policy;
 use crate::settings::routes::Route;

@@ -5,6 +5,7 @@
 //! the same manifest would now be refused.
 
 use crate::settings::effective::{Effective, Fuel, Grants, Mount, Row};
+use crate::settings::excess::{Change, Excess};
 use crate::settings::host::Anonymous;
 use crate::settings::limits::{LLM_DEADLINE_NANOS, Limit, Limits, UNBOUNDED};
 use crate::settings::manifest::Manifest;
@@ -13,80 +14,7 @@ use crate::settings::policy::{Policy, ServicePolicy};
 use crate::settings::source::Origin;
 use crate::settings::upstream::Class;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
-
-/// The change of the policy that would allow what is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// `[services.NAME.limits]`, that limit.
-    Limit {
-        /// Which.
-        limit: Limit,
-        /// How much is asked for.
-        amount: u64,
-    },
-    /// `[services.NAME] upstreams`, one more.
-    Upstream(Name),
-    /// `[services.NAME] services`, one more.
-    Service(Name),
-    /// `[services.NAME] files`, one more.
-    Files(Name),
-    /// `[services.NAME] fuel = true`.
-    Fuel,
-    /// `[services.NAME] anonymous = "allow"`.
-    Anonymous,
-}
-
-/// One thing that a manifest asks for and the policy does not allow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Excess {
-    /// The manifest's key.
-    pub key: String,
-    /// The manifest's line: `notes.toml:7`.
-    pub manifest_at: String,
-    /// The policy's line that says no: `holdfast.toml:12`, or the file where no line does.
-    pub policy_at: String,
-    /// What is asked for.
-    pub asks: String,
-    /// What is allowed.
-    pub allows: String,
-    /// The change that would allow it.
-    pub change: Change,
-    /// What must be in the policy before that change means anything: a table that only the operator can write.
-    pub needs: Option<String>,
-}
-
-impl fmt::Display for Excess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: `{}` asks for {}, but {}: {}",
-            self.manifest_at, self.key, self.asks, self.policy_at, self.allows
-        )
-    }
-}
-
-/// A manifest that asks for more than the policy allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// The service.
-    pub name: Name,
-    /// Everything it asks too much; at least one thing.
-    pub excess: Vec<Excess>,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` asks for more than the policy allows:", self.name)?;
-        for excess in &self.excess {
-            write!(f, "\n  {excess}")?;
-        }
-        write!(f, "\nto allow it: holdfast allow {}", self.name)
-    }
-}
-
-impl std::error::Error for Refused {}
 
 /// What both files come to.
 #[derive(Clone, Debug)]

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// The longest secret, in bytes: a header must hold it.
 pub const SECRET_BYTES_MAX: u64 = 16 * 1024;
 
+/// The shortest secret, in bytes: every line of the log is searched for it.
+pub const SECRET_BYTES_MIN: usize = 8;
+
 /// Headers that the host or the protocol owns; a credential in one of them would break the request or another promise.
 const HEADERS_OWNED: &[&str] = &[
     "host",
@@ -39,11 +42,20 @@ impl Secret {
         &self.0
     }
 
-    fn new(text: &str) -> Result<Self, String> {
+    /// Checks a secret; one line end after it is taken off.
+    ///
+    /// # Errors
+    /// It cannot stand in a header, or could not be told from ordinary text in a log. The message does not hold it.
+    pub fn new(text: &str) -> Result<Self, String> {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {
             return Err("the secret is empty".to_owned());
+        }
+        if text.len() < SECRET_BYTES_MIN {
+            return Err(format!(
+                "the secret is shorter than {SECRET_BYTES_MIN} bytes: it could not be told from ordinary text in the log"
+            ));
         }
         if text.len() as u64 > SECRET_BYTES_MAX {
             return Err(format!(

@@ -4,6 +4,7 @@ use crate::settings::effective::{Effective, Fuel, Row};
 use crate::settings::host::HostMemory;
 use crate::settings::policy::Policy;
 use crate::settings::units::{duration_text, size_text};
+use holdfast_call::problem::push_escaped;
 use std::fmt::Write as _;
 
 /// One layer of the pipeline, as it is shown.
@@ -168,10 +169,13 @@ fn push_rows(out: &mut String, rows: &[Row]) {
     let keys = widest(|row| &row.key).unwrap_or(0);
     let values = widest(|row| &row.value).unwrap_or(0).min(48);
     for row in rows {
+        // A value may be any text of a manifest; the terminal that shows it must not be steered by it.
+        let mut value = String::with_capacity(row.value.len());
+        push_escaped(&mut value, &row.value);
         let _ = writeln!(
             out,
             "  {:keys$}  {:values$}  {}",
-            row.key, row.value, row.origin
+            row.key, value, row.origin
         );
     }
 }
