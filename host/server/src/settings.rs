@@ -1,0 +1,40 @@
+//! What author and operator wrote, and what follows from it.
+//!
+//! Two steps everywhere: *as written* (private structs that serde fills, unknown keys refused) → *as used* (plain, complete, checked).
+//! Nothing here opens a socket or knows the engine; the only files read are the settings themselves and the secrets they name.
+
+pub mod allow;
+pub mod effective;
+pub mod error;
+pub mod excess;
+pub mod host;
+pub mod limits;
+pub mod manifest;
+pub mod name;
+pub mod policy;
+pub mod routes;
+pub mod secret;
+pub mod show;
+pub mod source;
+pub mod units;
+pub mod unknown;
+pub mod upstream;
+
+mod merge;
+mod reader;
+mod written;
+
+pub use effective::{Effective, Fuel, Grants, Mount, Row};
+pub use error::{Problem, SettingsError};
+pub use excess::{Change, Excess, Refused};
+pub use host::{Anonymous, HostMemory, LogForm, Pool};
+pub use limits::{Limit, Limits};
+pub use manifest::Manifest;
+pub use merge::{Merged, merge};
+pub use name::Name;
+pub use policy::{Flags, Folder, Policy, ServicePolicy};
+pub use routes::{Route, RoutePath};
+pub use secret::{Credential, Secret, SecretSource};
+pub use source::{Origin, Source};
+pub use unknown::known_keys;
+pub use upstream::{Class, Upstream};

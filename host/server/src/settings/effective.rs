@@ -1,0 +1,115 @@
+//! What holds for one service: every value complete, typed and plain, with the place it came from. Made by `merge` alone.
+
+use crate::settings::excess::Refused;
+use crate::settings::host::Anonymous;
+use crate::settings::limits::Limits;
+use crate::settings::manifest::Manifest;
+use crate::settings::merge::merge;
+use crate::settings::name::Name;
+use crate::settings::policy::Policy;
+use crate::settings::routes::Route;
+use crate::settings::source::Origin;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Whether a service's guests are metered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fuel {
+    /// They run on the plain engine.
+    Off,
+    /// They run on the metered engine.
+    Metered {
+        /// Units of one call; `u64::MAX` counts without a bound.
+        units: u64,
+    },
+}
+
+/// What a service may reach: what its manifest asks for, what the policy allows it, and what there is. A thing is granted where both
+/// sets hold it; they are kept apart so that a denial can say which of the two lines is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Upstreams that the manifest names.
+    pub upstreams_asked: BTreeSet<Arc<str>>,
+    /// Upstreams that the policy allows this service.
+    pub upstreams_allowed: BTreeSet<Arc<str>>,
+    /// Every upstream of the policy and its origin.
+    pub upstreams_known: BTreeMap<Arc<str>, Arc<str>>,
+    /// Services that the manifest names.
+    pub services_asked: BTreeSet<Arc<str>>,
+    /// Services that the policy allows this service to call.
+    pub services_allowed: BTreeSet<Arc<str>>,
+}
+
+/// A folder that a guest sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Where the guest sees it.
+    pub guest: String,
+    /// Where it is on the host.
+    pub host: PathBuf,
+    /// Whether the guest may change it.
+    pub writable: bool,
+}
+
+/// One line of `holdfast policy NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The key, dotted.
+    pub key: String,
+    /// The value, as one would write it in a file.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What holds for one service.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// The service.
+    pub name: Name,
+    /// What it is for; the reason of calls that give none.
+    pub purpose: Option<Arc<str>>,
+    /// Where it is found; empty means `/NAME/…` with the prefix removed.
+    pub routes: Vec<Route>,
+    /// Whether it serves callers whom nobody vouches for.
+    pub anonymous: Anonymous,
+    /// Its limits.
+    pub limits: Limits,
+    /// Whether it is metered.
+    pub fuel: Fuel,
+    /// What it may reach.
+    pub grants: Grants,
+    /// The folders that its guests see.
+    pub mounts: Vec<Mount>,
+    /// What its guests read as their environment.
+    pub env: Vec<(String, String)>,
+    /// What its guests read through `wasi:config`.
+    pub config: Vec<(String, String)>,
+    /// What an operator should know at load: wishes that were not granted, a purpose that is missing.
+    pub notes: Vec<String>,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Effective {
+    /// What both files allow, for a service that is about to be loaded.
+    ///
+    /// # Errors
+    /// The manifest asks for more than the policy allows; everything that it asks too much, with both lines.
+    pub fn of(manifest: &Manifest, policy: &Policy) -> Result<Self, Refused> {
+        let merged = merge(manifest, policy);
+        if merged.excess.is_empty() {
+            return Ok(merged.effective);
+        }
+        Err(Refused {
+            name: manifest.name.clone(),
+            excess: merged.excess,
+        })
+    }
+
+    /// Every value, and where it came from.
+    #[must_use]
+    pub fn table(&self) -> &[Row] {
+        &self.rows
+    }
+}

@@ -1,0 +1,125 @@
+//! How the host itself runs: the words of the policy's own keys, each a small type with its spelling.
+
+use crate::settings::units::Raw;
+use crate::settings::upstream::within;
+
+/// Whether callers whom nobody vouches for are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anonymous {
+    /// They are.
+    Allow,
+    /// They are refused.
+    Deny,
+}
+
+impl Anonymous {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+
+    pub(crate) fn parse(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "allow" => Ok(Self::Allow),
+            "deny" => Ok(Self::Deny),
+            _ => Err(format!("`{text}` is neither \"allow\" nor \"deny\"")),
+        }
+    }
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogForm {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl LogForm {
+    /// The word of the file and of the flag.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Text => "text",
+        }
+    }
+
+    pub(crate) fn parse(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            _ => Err(format!("`{text}` is neither \"json\" nor \"text\"")),
+        }
+    }
+}
+
+/// How the engine's pool is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// The fast way where the machine allows it safely.
+    Auto,
+    /// The way that is safe on every machine.
+    Safe,
+}
+
+impl Pool {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Safe => "safe",
+        }
+    }
+
+    pub(crate) fn parse(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "safe" => Ok(Self::Safe),
+            _ => Err(format!("`{text}` is neither \"auto\" nor \"safe\"")),
+        }
+    }
+}
+
+/// How much memory all guests together may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostMemory {
+    /// So many per cent of what the machine or the cgroup has.
+    Percent(u8),
+    /// So many bytes.
+    Bytes(u64),
+}
+
+impl HostMemory {
+    /// The budget in bytes, where the machine or the cgroup has `total`.
+    #[must_use]
+    pub fn bytes_of(self, total: u64) -> u64 {
+        match self {
+            Self::Percent(percent) => total / 100 * u64::from(percent),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+
+    pub(crate) fn parse(raw: &Raw) -> Result<Self, String> {
+        if let Raw::Text(text) = raw
+            && let Some(number) = text.strip_suffix('%')
+        {
+            return number
+                .parse()
+                .ok()
+                .filter(|percent| (1..=95).contains(percent))
+                .map(Self::Percent)
+                .ok_or_else(|| format!("`{text}` is not a share between \"1%\" and \"95%\""));
+        }
+        let bytes = raw.bytes().map_err(|_| {
+            "is neither a share such as \"60%\" nor a size such as \"2GiB\"".to_owned()
+        })?;
+        within(bytes, 16 << 20, 1 << 50).map(Self::Bytes)
+    }
+}

@@ -1,0 +1,153 @@
+//! `NAME.toml`, the author's file: what a service is and what it asks for. Asking is not getting: see `merge`.
+
+use crate::settings::error::SettingsError;
+use crate::settings::limits::SetLimits;
+use crate::settings::name::Name;
+use crate::settings::reader::Reader;
+use crate::settings::routes::Route;
+use crate::settings::source::Source;
+use crate::settings::unknown::Kind;
+use crate::settings::written::WrittenManifest;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most bytes of all `[env]` and `[config]` values together: they are copied into every instance that asks.
+const VALUES_BYTES_MAX: usize = 64 * 1024;
+
+/// The manifest of one service, checked.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The service: the file's name.
+    pub name: Name,
+    /// What it is for, in one line; the reason of calls that give none.
+    pub purpose: Option<String>,
+    /// Where it wants to be found; empty means `/NAME/`.
+    pub routes: Vec<Route>,
+    /// Whether it wishes to be open to everybody; `None` leaves it to the policy.
+    pub public: Option<bool>,
+    /// Whether it wants to run on the metered engine.
+    pub fuel: Option<bool>,
+    /// The upstreams it asks for.
+    pub upstreams: BTreeSet<Name>,
+    /// The services it wants to call.
+    pub services: BTreeSet<Name>,
+    /// The folders it asks for: where the guest sees it, and its name in the policy.
+    pub files: BTreeMap<String, Name>,
+    /// What it reads as its environment.
+    pub env: BTreeMap<String, String>,
+    /// What it reads through `wasi:config`.
+    pub config: BTreeMap<String, String>,
+    /// The limits it asks for.
+    pub limits: SetLimits,
+    /// The file, for the lines.
+    pub source: Source,
+}
+
+impl Manifest {
+    /// The manifest of a component that came without one.
+    #[must_use]
+    pub fn absent(name: Name) -> Self {
+        let file = format!("{name}.toml");
+        Self {
+            name,
+            purpose: None,
+            routes: Vec::new(),
+            public: None,
+            fuel: None,
+            upstreams: BTreeSet::new(),
+            services: BTreeSet::new(),
+            files: BTreeMap::new(),
+            env: BTreeMap::new(),
+            config: BTreeMap::new(),
+            limits: SetLimits::default(),
+            source: Source::absent(&file),
+        }
+    }
+
+    /// Reads a manifest; `file` is how it is named in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(name: Name, file: &str, text: &str) -> Result<Self, SettingsError> {
+        let (source, written) = Source::read::<WrittenManifest>(file, text, Kind::Manifest)?;
+        let mut reader = Reader::new(&source);
+        if let Some(purpose) = &written.purpose
+            && (purpose.trim().is_empty() || purpose.chars().any(char::is_control))
+        {
+            reader.wrong("purpose", "must say something, on one line");
+        }
+        let routes = reader.list("routes", &written.routes, Route::parse);
+        let upstreams = reader.names("upstreams", &written.upstreams);
+        let services = reader.names("services", &written.services);
+        let files = check_files(written.files, &mut reader);
+        check_values(&written.env, &written.config, &mut reader);
+        let limits = SetLimits::check(written.limits, "limits", &source, &mut reader.problems);
+        SettingsError::unless(reader.problems, ())?;
+        Ok(Self {
+            name,
+            purpose: written.purpose.map(|text| text.trim().to_owned()),
+            routes,
+            public: written.public,
+            fuel: written.fuel,
+            upstreams,
+            services,
+            files,
+            env: written.env,
+            config: written.config,
+            limits,
+            source,
+        })
+    }
+}
+
+fn check_files(
+    written: BTreeMap<String, String>,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<String, Name> {
+    let mut files = BTreeMap::new();
+    for (guest, folder) in written {
+        let key = format!("files.{guest}");
+        let plain = guest.len() > 1
+            && guest.starts_with('/')
+            && !guest.contains('\0')
+            && guest
+                .split('/')
+                .skip(1)
+                .all(|part| !matches!(part, "" | "." | ".."));
+        if !plain {
+            reader.wrong(
+                &key,
+                "the guest's folder must be a plain absolute path, such as \"/data\"",
+            );
+        }
+        if let Some(folder) = reader.take(&key, Name::parse(&folder)) {
+            files.insert(guest, folder);
+        }
+    }
+    files
+}
+
+fn check_values(
+    env: &BTreeMap<String, String>,
+    config: &BTreeMap<String, String>,
+    reader: &mut Reader<'_>,
+) {
+    for (name, value) in env {
+        let key = format!("env.{name}");
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            reader.wrong(
+                &key,
+                "cannot be an environment variable: no `=` in the name, no NUL",
+            );
+        }
+    }
+    let bytes: usize = env
+        .iter()
+        .chain(config)
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    if bytes > VALUES_BYTES_MAX {
+        let key = if env.is_empty() { "config" } else { "env" };
+        let message = format!("[env] and [config] hold {bytes} bytes; at most {VALUES_BYTES_MAX}");
+        reader.wrong(key, message);
+    }
+}

@@ -1,0 +1,345 @@
+//! `holdfast.toml`, the operator's file: what exists, what is allowed, and how the host itself runs.
+
+use crate::settings::error::SettingsError;
+use crate::settings::host::{Anonymous, HostMemory, LogForm, Pool};
+use crate::settings::limits::SetLimits;
+use crate::settings::name::Name;
+use crate::settings::reader::Reader;
+use crate::settings::source::{Origin, Source};
+use crate::settings::unknown::{Kind, nearest};
+use crate::settings::upstream::{self, Upstream, parse_net, within};
+use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where the policy is looked for when nobody names another place.
+pub const DEFAULT_FILE: &str = "holdfast.toml";
+
+/// A folder that services may be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// Where it is on the host.
+    pub path: PathBuf,
+    /// Whether guests may change it.
+    pub writable: bool,
+}
+
+/// What the policy allows one service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServicePolicy {
+    /// The upstreams it may use.
+    pub upstreams: BTreeSet<Name>,
+    /// The services it may call.
+    pub services: BTreeSet<Name>,
+    /// The folders it may have.
+    pub files: BTreeSet<Name>,
+    /// Whether it serves callers whom nobody vouches for, where that differs from the host.
+    pub anonymous: Option<Anonymous>,
+    /// Whether it runs on the metered engine, where that differs from the host.
+    pub fuel: Option<bool>,
+    /// Its limits, before the ones of all services.
+    pub limits: SetLimits,
+}
+
+/// The operator's settings, checked and complete.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The gateway's address.
+    pub listen: SocketAddr,
+    /// The address of the read-only administration.
+    pub admin: SocketAddr,
+    /// The directory of components.
+    pub plugins: PathBuf,
+    /// The directory of what lasts.
+    pub data: PathBuf,
+    /// The form of the log.
+    pub log: LogForm,
+    /// Where the log goes; standard output where it is absent.
+    pub log_file: Option<PathBuf>,
+    /// Whether callers whom nobody vouches for are served.
+    pub anonymous: Anonymous,
+    /// How long calls in flight may take to end once the host stops.
+    pub drain: Duration,
+    /// Whose `x-forwarded-for` and `traceparent` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether every service runs on the metered engine.
+    pub fuel: bool,
+    /// How much memory all guests together may have.
+    pub memory: HostMemory,
+    /// How many instances the pool holds.
+    pub slots: u32,
+    /// How the pool is set up.
+    pub pool: Pool,
+    /// The limits of every service.
+    pub limits: SetLimits,
+    /// What single services are allowed.
+    pub services: BTreeMap<Name, ServicePolicy>,
+    /// The systems outside.
+    pub upstreams: BTreeMap<Name, Upstream>,
+    /// The folders there are.
+    pub files: BTreeMap<Name, Folder>,
+    /// The file it was read from; `None` where there is none.
+    pub source: Option<PathBuf>,
+    pub(crate) lines: Source,
+    pub(crate) flags: BTreeSet<&'static str>,
+}
+
+/// What the command line sets in the place of the policy.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--admin`.
+    pub admin: Option<SocketAddr>,
+    /// `--plugins`.
+    pub plugins: Option<PathBuf>,
+    /// `--data`.
+    pub data: Option<PathBuf>,
+    /// `--log`.
+    pub log: Option<LogForm>,
+}
+
+impl Policy {
+    /// The policy of a machine with one person on it: loopback alone, everybody is served, nothing else is allowed.
+    #[must_use]
+    pub fn default_for_one_person() -> Self {
+        let mut policy = Self::bare(Source::absent(DEFAULT_FILE));
+        policy.anonymous = Anonymous::Allow;
+        policy
+    }
+
+    /// Reads the policy: the file that was named, which must be there, or the default one, which may be missing.
+    ///
+    /// # Errors
+    /// The file cannot be read, or everything that is wrong with it.
+    pub fn load(named: Option<&Path>) -> Result<Self, SettingsError> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default_for_one_person())
+            }
+            Err(error) => Err(SettingsError::file(
+                &file,
+                format!("cannot be read: {error}"),
+            )),
+        }
+    }
+
+    /// Reads a policy from its text. Paths in it are relative to the file's folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
+        let file = path.display().to_string();
+        let (lines, written) = Source::read::<WrittenPolicy>(&file, text, Kind::Policy)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut reader = Reader::new(&lines);
+        let mut policy = Self::bare(lines.clone());
+        policy.source = Some(path.to_owned());
+        policy.check(written, folder, &mut reader);
+        policy.check_names(&mut reader);
+        SettingsError::unless(reader.problems, policy)
+    }
+
+    /// The same policy with what the command line sets.
+    #[must_use]
+    pub fn with_flags(mut self, flags: Flags) -> Self {
+        let mut set = |key, given: bool| {
+            if given {
+                self.flags.insert(key);
+            }
+        };
+        set("listen", flags.listen.is_some());
+        set("admin", flags.admin.is_some());
+        set("plugins", flags.plugins.is_some());
+        set("data", flags.data.is_some());
+        set("log", flags.log.is_some());
+        self.listen = flags.listen.unwrap_or(self.listen);
+        self.admin = flags.admin.unwrap_or(self.admin);
+        self.plugins = flags.plugins.unwrap_or(self.plugins);
+        self.data = flags.data.unwrap_or(self.data);
+        self.log = flags.log.unwrap_or(self.log);
+        self
+    }
+
+    /// The file with its lines, to name the place of a value.
+    #[must_use]
+    pub fn lines(&self) -> &Source {
+        &self.lines
+    }
+
+    /// Where the value of a key came from.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Origin {
+        if self.flags.contains(key) {
+            return Origin::Flag;
+        }
+        match self.lines.line(key) {
+            Some(line) => Origin::Policy { line },
+            None => Origin::Default,
+        }
+    }
+
+    /// Everything at its default. `anonymous` is denied: whoever writes a policy says whom it serves.
+    fn bare(lines: Source) -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 8080).into(),
+            admin: (Ipv4Addr::LOCALHOST, 8081).into(),
+            plugins: "plugins".into(),
+            data: "data".into(),
+            log: LogForm::Json,
+            log_file: None,
+            anonymous: Anonymous::Deny,
+            drain: Duration::from_secs(10),
+            trusted_proxies: Vec::new(),
+            fuel: false,
+            memory: HostMemory::Percent(60),
+            slots: 1_000,
+            pool: Pool::Auto,
+            limits: SetLimits::default(),
+            services: BTreeMap::new(),
+            upstreams: BTreeMap::new(),
+            files: BTreeMap::new(),
+            source: None,
+            lines,
+            flags: BTreeSet::new(),
+        }
+    }
+
+    fn check(&mut self, written: WrittenPolicy, folder: &Path, reader: &mut Reader<'_>) {
+        self.listen = reader.or("listen", written.listen, self.listen, parse_address);
+        self.admin = reader.or("admin", written.admin, self.admin, parse_address);
+        if self.listen == self.admin && self.listen.port() != 0 {
+            reader.wrong(
+                "admin",
+                format!("is the gateway's address too: {}", self.listen),
+            );
+        }
+        self.plugins = folder.join(written.plugins.unwrap_or_else(|| "plugins".to_owned()));
+        self.data = folder.join(written.data.unwrap_or_else(|| "data".to_owned()));
+        self.log = reader.or("log", written.log, self.log, LogForm::parse);
+        self.log_file = written.log_file.map(|file| folder.join(file));
+        self.anonymous = reader.or(
+            "anonymous",
+            written.anonymous,
+            self.anonymous,
+            Anonymous::parse,
+        );
+        self.drain = reader.or("drain_ms", written.drain_ms, self.drain, |raw| {
+            within(raw.count()?, 0, 600_000).map(Duration::from_millis)
+        });
+        self.trusted_proxies = reader.list("trusted_proxies", &written.trusted_proxies, parse_net);
+        self.fuel = written.fuel.unwrap_or(false);
+        self.memory = reader.or("memory", written.memory, self.memory, |raw| {
+            HostMemory::parse(&raw)
+        });
+        self.slots = reader.or("slots", written.slots, self.slots, |raw| {
+            within(raw.count()?, 1, 100_000).map(|slots| u32::try_from(slots).unwrap_or(u32::MAX))
+        });
+        self.pool = reader.or("pool", written.pool, self.pool, Pool::parse);
+        self.limits = SetLimits::check(
+            written.limits,
+            "limits",
+            reader.source,
+            &mut reader.problems,
+        );
+        self.upstreams = upstream::check_all(written.upstreams, folder, reader);
+        self.files = check_folders(written.files, folder, reader);
+        for (name, written) in written.services {
+            let (path, name) = reader.named("services", &name);
+            let service = check_service(written, &path, reader);
+            if let Some(name) = name {
+                self.services.insert(name, service);
+            }
+        }
+    }
+
+    /// What `[services]` names must exist: a grant of nothing is a mistake.
+    fn check_names(&self, reader: &mut Reader<'_>) {
+        for (service, allowed) in &self.services {
+            let unknown = allowed
+                .upstreams
+                .iter()
+                .filter(|name| !self.upstreams.contains_key(*name));
+            for name in unknown {
+                let known = self.upstreams.keys().map(Name::as_str);
+                let message = no_such("upstreams", name, known);
+                reader.wrong(&format!("services.{service}.upstreams"), message);
+            }
+            let unknown = allowed
+                .files
+                .iter()
+                .filter(|name| !self.files.contains_key(*name));
+            for name in unknown {
+                let message = no_such("files", name, self.files.keys().map(Name::as_str));
+                reader.wrong(&format!("services.{service}.files"), message);
+            }
+        }
+    }
+}
+
+fn no_such<'a>(table: &str, name: &Name, known: impl Iterator<Item = &'a str>) -> String {
+    match nearest(name.as_str(), known) {
+        Some(near) => format!("there is no [{table}.{name}]; did you mean `{near}`?"),
+        None => format!("there is no [{table}.{name}]"),
+    }
+}
+
+fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> ServicePolicy {
+    let key = |name: &str| format!("{path}.{name}");
+    ServicePolicy {
+        upstreams: reader.names(&key("upstreams"), &written.upstreams),
+        services: reader.names(&key("services"), &written.services),
+        files: reader.names(&key("files"), &written.files),
+        anonymous: written
+            .anonymous
+            .and_then(|text| reader.take(&key("anonymous"), Anonymous::parse(text))),
+        fuel: written.fuel,
+        limits: SetLimits::check(
+            written.limits,
+            &key("limits"),
+            reader.source,
+            &mut reader.problems,
+        ),
+    }
+}
+
+fn check_folders(
+    written: BTreeMap<String, WrittenFolder>,
+    folder: &Path,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<Name, Folder> {
+    let mut folders = BTreeMap::new();
+    for (name, written) in written {
+        let (key, name) = reader.named("files", &name);
+        let Some(path) = written.path else {
+            reader.wrong(&key, "needs `path`: the folder on the host");
+            continue;
+        };
+        if let Some(name) = name {
+            let path = folder.join(path);
+            folders.insert(
+                name,
+                Folder {
+                    path,
+                    writable: written.write,
+                },
+            );
+        }
+    }
+    folders
+}
+
+fn parse_address(text: String) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "`{}` is not an address with a port, such as \"127.0.0.1:8080\"",
+            text.escape_debug()
+        )
+    })
+}

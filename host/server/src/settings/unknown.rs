@@ -1,0 +1,179 @@
+//! The keys there are, and what is said about one that is not among them: the key, its line and the nearest known one.
+//!
+//! The list is the only one: what is not here is refused before serde sees the file, and a test compares it with the example file.
+
+use crate::settings::error::Problem;
+use crate::settings::limits::Limit;
+use crate::settings::source::{Source, join};
+use std::collections::BTreeSet;
+use toml::de::{DeTable, DeValue};
+
+/// Which of the two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `NAME.toml`, the author's.
+    Manifest,
+    /// `holdfast.toml`, the operator's.
+    Policy,
+}
+
+/// The author's keys; `*` stands for any name, `limits.+` for every limit.
+const MANIFEST: &[&str] = &[
+    "purpose",
+    "routes",
+    "public",
+    "fuel",
+    "upstreams",
+    "services",
+    "files.*",
+    "env.*",
+    "config.*",
+    "limits.+",
+];
+
+/// The operator's keys.
+const POLICY: &[&str] = &[
+    "listen",
+    "admin",
+    "plugins",
+    "data",
+    "log",
+    "log_file",
+    "anonymous",
+    "drain_ms",
+    "trusted_proxies",
+    "fuel",
+    "memory",
+    "slots",
+    "pool",
+    "limits.+",
+    "services.*.upstreams",
+    "services.*.services",
+    "services.*.files",
+    "services.*.anonymous",
+    "services.*.fuel",
+    "services.*.limits.+",
+    "upstreams.*.url",
+    "upstreams.*.class",
+    "upstreams.*.connect",
+    "upstreams.*.first_byte",
+    "upstreams.*.between_bytes",
+    "upstreams.*.response_bytes",
+    "upstreams.*.places",
+    "upstreams.*.allow_private",
+    "upstreams.*.ca",
+    "upstreams.*.override_floor",
+    "upstreams.*.credential.header",
+    "upstreams.*.credential.format",
+    "upstreams.*.credential.file",
+    "upstreams.*.credential.env",
+    "files.*.path",
+    "files.*.write",
+];
+
+/// Every key of a file, as dotted paths with `*` where a name stands.
+#[must_use]
+pub fn known_keys(kind: Kind) -> BTreeSet<String> {
+    let patterns = match kind {
+        Kind::Manifest => MANIFEST,
+        Kind::Policy => POLICY,
+    };
+    let mut keys = BTreeSet::new();
+    for pattern in patterns {
+        match pattern.strip_suffix('+') {
+            Some(prefix) => keys.extend(Limit::ALL.iter().map(|limit| format!("{prefix}{limit}"))),
+            None => {
+                keys.insert((*pattern).to_owned());
+            }
+        }
+    }
+    keys
+}
+
+/// Every unknown key of `table`.
+pub(crate) fn problems(source: &Source, table: &DeTable<'_>, kind: Kind) -> Vec<Problem> {
+    let known = known_keys(kind);
+    let mut problems = Vec::new();
+    let mut walk = Walk {
+        source,
+        known: &known,
+        problems: &mut problems,
+    };
+    walk.table("", "", table);
+    problems
+}
+
+struct Walk<'a> {
+    source: &'a Source,
+    known: &'a BTreeSet<String>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, path: &str, pattern: &str, table: &DeTable<'_>) {
+        let siblings = self.under(pattern);
+        if siblings.is_empty() {
+            // A leaf that was written as a table: serde says so, with the type it wants.
+            return;
+        }
+        for (key, value) in table {
+            let key = key.get_ref();
+            let path = join(path, key);
+            let segment = if siblings.contains("*") {
+                "*"
+            } else if siblings.contains(&**key) {
+                key
+            } else {
+                let message = self.unknown(key, &siblings);
+                self.problems.push(self.source.problem(&path, message));
+                continue;
+            };
+            if let DeValue::Table(inner) = value.get_ref() {
+                self.table(&path, &join(pattern, segment), inner);
+            }
+        }
+    }
+
+    /// The names that may stand directly under `pattern`.
+    fn under(&self, pattern: &str) -> BTreeSet<String> {
+        let prefix = if pattern.is_empty() {
+            String::new()
+        } else {
+            format!("{pattern}.")
+        };
+        self.known
+            .iter()
+            .filter_map(|key| key.strip_prefix(&prefix))
+            .filter_map(|rest| rest.split('.').next())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn unknown(&self, key: &str, siblings: &BTreeSet<String>) -> String {
+        // A key that exists in another table is most often under the wrong heading.
+        let elsewhere = self
+            .known
+            .iter()
+            .filter(|known| known.rsplit('.').next() == Some(key))
+            .min_by_key(|known| known.len());
+        if let Some(known) = elsewhere {
+            return format!("unknown key here; did you mean `{known}`?");
+        }
+        match nearest(key, siblings.iter().map(String::as_str)) {
+            Some(near) => format!("unknown key; did you mean `{near}`?"),
+            None => {
+                let all: Vec<_> = siblings.iter().map(String::as_str).collect();
+                format!("unknown key; known here are {}", all.join(", "))
+            }
+        }
+    }
+}
+
+/// The one of `known` that `word` most likely was meant to be.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance * 2 <= candidate.chars().count().max(2))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,305 @@
+//! Upstreams: the systems outside that services may reach, each one origin, with its patience, its places and its credential.
+
+use crate::settings::name::Name;
+use crate::settings::reader::Reader;
+use crate::settings::secret::Credential;
+use crate::settings::units::Raw;
+use crate::settings::written::WrittenUpstream;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What kind of system it is: the defaults and the floors differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// An ordinary web service.
+    Http,
+    /// A language model, which thinks before it answers.
+    Llm,
+}
+
+/// The figures of a class.
+struct Figures {
+    first_byte: Duration,
+    first_byte_floor: Duration,
+    between_bytes: Duration,
+    places: u64,
+}
+
+impl Class {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Llm => "llm",
+        }
+    }
+
+    fn parse(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "http" => Ok(Self::Http),
+            "llm" => Ok(Self::Llm),
+            _ => Err(format!("`{text}` is not a class: \"http\" or \"llm\"")),
+        }
+    }
+
+    const fn figures(self) -> Figures {
+        match self {
+            Self::Http => Figures {
+                first_byte: Duration::from_secs(10),
+                first_byte_floor: Duration::from_secs(5),
+                between_bytes: Duration::from_secs(15),
+                places: 64,
+            },
+            Self::Llm => Figures {
+                first_byte: Duration::from_secs(60),
+                first_byte_floor: Duration::from_secs(20),
+                between_bytes: Duration::from_secs(30),
+                places: 16,
+            },
+        }
+    }
+}
+
+/// A connection that takes longer than this is not going to come.
+const CONNECT: Duration = Duration::from_secs(3);
+/// The longest body taken from an upstream, where nobody says otherwise.
+const RESPONSE_BYTES: u64 = 64 << 20;
+
+/// One upstream, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its name in both files.
+    pub name: Name,
+    /// Scheme, host and port, in lower case and complete: `https://api.example.com:443`.
+    pub origin: Arc<str>,
+    /// The scheme: `http` or `https`.
+    pub scheme: http::uri::Scheme,
+    /// The host, in lower case; a literal IPv6 address without brackets.
+    pub host: Arc<str>,
+    /// The port.
+    pub port: u16,
+    /// What kind of system it is.
+    pub class: Class,
+    /// The longest until a connection stands.
+    pub connect: Duration,
+    /// The longest from the request to the first byte of the answer.
+    pub first_byte: Duration,
+    /// The longest pause within the answer.
+    pub between_bytes: Duration,
+    /// The longest body of an answer.
+    pub response_bytes: u64,
+    /// Calls to it at once.
+    pub places: u32,
+    /// Private addresses that may be dialled for it.
+    pub allow_private: Vec<IpNet>,
+    /// A file of certificates that are trusted for it, instead of the public ones.
+    pub ca: Option<PathBuf>,
+    /// What the host puts into each request.
+    pub credential: Option<Credential>,
+}
+
+/// Reads `[upstreams]`. Two upstreams of one origin are refused: which one's credential and limits would hold?
+pub(crate) fn check_all(
+    written: BTreeMap<String, WrittenUpstream>,
+    folder: &Path,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<Name, Upstream> {
+    let mut upstreams: BTreeMap<Name, Upstream> = BTreeMap::new();
+    for (name, written) in written {
+        let (path, name) = reader.named("upstreams", &name);
+        let Some(upstream) = name.and_then(|name| check(name, written, &path, folder, reader))
+        else {
+            continue;
+        };
+        if let Some(twin) = upstreams
+            .values()
+            .find(|other| other.origin == upstream.origin)
+        {
+            let message = format!(
+                "is the same origin as upstream `{}` ({}): {}; one origin is one upstream",
+                twin.name,
+                reader.source.place(&format!("upstreams.{}.url", twin.name)),
+                upstream.origin
+            );
+            reader.wrong(&format!("{path}.url"), message);
+            continue;
+        }
+        upstreams.insert(upstream.name.clone(), upstream);
+    }
+    upstreams
+}
+
+fn check(
+    name: Name,
+    written: WrittenUpstream,
+    path: &str,
+    folder: &Path,
+    reader: &mut Reader<'_>,
+) -> Option<Upstream> {
+    let key = |name: &str| format!("{path}.{name}");
+    let class = reader.or(&key("class"), written.class, Class::Http, Class::parse);
+    let figures = class.figures();
+    let times = |raw: Raw| raw.duration().and_then(positive);
+    let connect = reader.or(&key("connect"), written.connect, CONNECT, times);
+    let between_bytes = reader.or(
+        &key("between_bytes"),
+        written.between_bytes,
+        figures.between_bytes,
+        times,
+    );
+    let first_byte = reader.or(
+        &key("first_byte"),
+        written.first_byte,
+        figures.first_byte,
+        times,
+    );
+    if first_byte < figures.first_byte_floor && !written.override_floor {
+        let message = format!(
+            "{first_byte:?} is below the floor of class `{}`, {:?}: such calls are given up (and paid) while they still work; \
+             `override_floor = true` in [{path}] allows it",
+            class.as_str(),
+            figures.first_byte_floor
+        );
+        reader.wrong(&key("first_byte"), message);
+    }
+    let response_bytes = reader.or(
+        &key("response_bytes"),
+        written.response_bytes,
+        RESPONSE_BYTES,
+        |raw| raw.bytes(),
+    );
+    let places = reader.or(&key("places"), written.places, figures.places, |raw| {
+        within(raw.count()?, 1, 1_000_000)
+    });
+    let allow_private = reader.list(&key("allow_private"), &written.allow_private, parse_net);
+    let credential = written
+        .credential
+        .and_then(|credential| Credential::check(credential, &key("credential"), folder, reader));
+    let Some(url) = written.url else {
+        reader.wrong(path, "needs `url`, such as \"https://api.example.com\"");
+        return None;
+    };
+    let Origin {
+        scheme,
+        host,
+        port,
+        origin,
+    } = reader.take(&key("url"), parse_origin(&url))?;
+    // Over plain HTTP a credential can be read by whoever stands between, unless the operator says that the way is private.
+    if credential.is_some() && scheme == http::uri::Scheme::HTTP && allow_private.is_empty() {
+        reader.wrong(
+            &key("credential"),
+            "would travel unencrypted: use https, or list the private network in `allow_private`",
+        );
+    }
+    Some(Upstream {
+        name,
+        origin,
+        scheme,
+        host,
+        port,
+        class,
+        connect,
+        first_byte,
+        between_bytes,
+        response_bytes,
+        places: u32::try_from(places).unwrap_or(u32::MAX),
+        allow_private,
+        ca: written.ca.map(|file| folder.join(file)),
+        credential,
+    })
+}
+
+struct Origin {
+    scheme: http::uri::Scheme,
+    host: Arc<str>,
+    port: u16,
+    origin: Arc<str>,
+}
+
+fn parse_origin(url: &str) -> Result<Origin, String> {
+    let wrong = |why: &str| format!("`{}`: {why}", url.escape_debug());
+    let uri: http::Uri = url.parse().map_err(|_| wrong("is not a URL"))?;
+    let (scheme, usual) = match uri.scheme_str() {
+        Some("https") => (http::uri::Scheme::HTTPS, 443),
+        Some("http") => (http::uri::Scheme::HTTP, 80),
+        Some(_) | None => return Err(wrong("must begin with https:// or http://")),
+    };
+    let authority = uri.authority().ok_or_else(|| wrong("has no host"))?;
+    if authority.as_str().contains('@') {
+        return Err(wrong(
+            "must not hold a user or password: use [upstreams.NAME.credential]",
+        ));
+    }
+    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        return Err(wrong(
+            "must be an origin, without path or query: which paths are asked for is the guest's business",
+        ));
+    }
+    // `port()` is also empty for `host:` and for a port that does not fit.
+    let port = match authority.as_str().strip_prefix(authority.host()) {
+        Some("") => usual,
+        _ => authority
+            .port_u16()
+            .filter(|port| *port != 0)
+            .ok_or_else(|| wrong("has no usable port"))?,
+    };
+    let host = authority.host().to_ascii_lowercase();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if bare.is_empty() || host.ends_with('.') {
+        return Err(wrong("has no usable host"));
+    }
+    if host == "internal" || host.ends_with(".internal") {
+        return Err(wrong(
+            "names under `internal` belong to calls between services",
+        ));
+    }
+    Ok(Origin {
+        origin: format!("{scheme}://{host}:{port}").into(),
+        host: bare.into(),
+        scheme,
+        port,
+    })
+}
+
+/// A network, or one address as a network of its own.
+pub(crate) fn parse_net(text: &str) -> Result<IpNet, String> {
+    let net = text
+        .parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+    let net = net.map_err(|_| {
+        format!(
+            "`{}` is not a network such as \"10.1.2.0/24\"",
+            text.escape_debug()
+        )
+    })?;
+    if net.addr() != net.network() {
+        return Err(format!(
+            "`{text}` has bits set beyond its length: is it \"{}\"?",
+            net.trunc()
+        ));
+    }
+    Ok(net)
+}
+
+fn positive(span: Duration) -> Result<Duration, String> {
+    if span.is_zero() || span > Duration::from_secs(86_400) {
+        return Err(format!(
+            "{span:?} is no patience: more than nothing, at most 24h"
+        ));
+    }
+    Ok(span)
+}
+
+/// A number within its bounds.
+pub(crate) fn within(number: u64, least: u64, most: u64) -> Result<u64, String> {
+    if (least..=most).contains(&number) {
+        Ok(number)
+    } else {
+        Err(format!("{number} is not between {least} and {most}"))
+    }
+}

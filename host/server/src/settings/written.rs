@@ -1,0 +1,92 @@
+//! Both files as they are written: what serde fills, and nothing that the program uses. No rule is checked here but the shape.
+
+use crate::settings::limits::WrittenLimits;
+use crate::settings::units::Raw;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// `NAME.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WrittenManifest {
+    pub(crate) purpose: Option<String>,
+    pub(crate) routes: Vec<String>,
+    pub(crate) public: Option<bool>,
+    pub(crate) fuel: Option<bool>,
+    pub(crate) upstreams: Vec<String>,
+    pub(crate) services: Vec<String>,
+    pub(crate) files: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) config: BTreeMap<String, String>,
+    pub(crate) limits: WrittenLimits,
+}
+
+/// `holdfast.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WrittenPolicy {
+    pub(crate) listen: Option<String>,
+    pub(crate) admin: Option<String>,
+    pub(crate) plugins: Option<String>,
+    pub(crate) data: Option<String>,
+    pub(crate) log: Option<String>,
+    pub(crate) log_file: Option<String>,
+    pub(crate) anonymous: Option<String>,
+    pub(crate) drain_ms: Option<Raw>,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) fuel: Option<bool>,
+    pub(crate) memory: Option<Raw>,
+    pub(crate) slots: Option<Raw>,
+    pub(crate) pool: Option<String>,
+    pub(crate) limits: WrittenLimits,
+    pub(crate) services: BTreeMap<String, WrittenService>,
+    pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,
+    pub(crate) files: BTreeMap<String, WrittenFolder>,
+}
+
+/// `[services.NAME]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WrittenService {
+    pub(crate) upstreams: Vec<String>,
+    pub(crate) services: Vec<String>,
+    pub(crate) files: Vec<String>,
+    pub(crate) anonymous: Option<String>,
+    pub(crate) fuel: Option<bool>,
+    pub(crate) limits: WrittenLimits,
+}
+
+/// `[upstreams.NAME]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WrittenUpstream {
+    pub(crate) url: Option<String>,
+    pub(crate) class: Option<String>,
+    pub(crate) connect: Option<Raw>,
+    pub(crate) first_byte: Option<Raw>,
+    pub(crate) between_bytes: Option<Raw>,
+    pub(crate) response_bytes: Option<Raw>,
+    pub(crate) places: Option<Raw>,
+    pub(crate) allow_private: Vec<String>,
+    pub(crate) ca: Option<String>,
+    pub(crate) override_floor: bool,
+    pub(crate) credential: Option<WrittenCredential>,
+}
+
+/// `[upstreams.NAME.credential]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WrittenCredential {
+    pub(crate) header: Option<String>,
+    pub(crate) format: Option<String>,
+    pub(crate) file: Option<String>,
+    pub(crate) env: Option<String>,
+}
+
+/// `[files.NAME]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WrittenFolder {
+    pub(crate) path: Option<String>,
+    pub(crate) write: bool,
+}
