@@ -56,6 +56,7 @@ pub struct Made {
     pub took: Duration,
 }
 
+#[derive(Clone)]
 enum Pre {
     Http02(ProxyPre<Guest>),
     Http03(ServicePre<Guest>),
@@ -143,6 +144,18 @@ fn linked(engine: &Engine) -> Result<Linker<Guest>, LoadError> {
 }
 
 impl Service {
+    /// The same component with other limits and surroundings, for calls from now on.
+    #[must_use]
+    pub fn with(&self, limits: Limits, surroundings: Surroundings) -> Self {
+        Self {
+            pre: self.pre.clone(),
+            limits,
+            surroundings: Arc::new(surroundings),
+            lane: self.lane.clone(),
+            supplies: self.supplies.clone(),
+        }
+    }
+
     fn engine(&self) -> &Engine {
         match &self.pre {
             Pre::Http02(pre) => pre.engine(),

@@ -1,0 +1,232 @@
+//! Assembly: where the parts meet, and the only place that knows them all.
+//!
+//! It makes the host's parts from the policy, services from components and manifests, and upstreams from the policy, and gives each its
+//! layers' settings. It holds no rule: a value goes from the settings into the part that enforces it.
+
+pub mod inspect;
+mod layers;
+mod services;
+mod upstreams;
+
+use crate::logs::LogWriter;
+use crate::settings::{Flags, HostMemory as MemorySetting, Policy, Pool, SettingsError};
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use holdfast_call::{Level, Log, Pipeline, Sources, Target};
+use holdfast_capabilities::http::{HttpOut, SystemResolver};
+use holdfast_rules::admit::{Limits as PlaceLimits, Places};
+use holdfast_rules::{HostGate, Metrics, Parts};
+use holdfast_store::{Artifacts, DataLock, Versions};
+use holdfast_wasm::cache::ArtifactCache;
+use holdfast_wasm::compile::Compiler;
+use holdfast_wasm::engine::{EngineSettings, Engines, Metering, PoolChoice};
+use holdfast_wasm::lane::Lane;
+use holdfast_wasm::memory::{HostMemory, machine_memory};
+use holdfast_wasm::service::Workshop;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use services::{Known, LoadedVersion};
+
+/// Everything that runs in one host, put together.
+pub struct Host {
+    pipeline: Arc<Pipeline>,
+    metrics: Arc<Metrics>,
+    gate: Arc<HostGate>,
+    workshop: Workshop,
+    out: Arc<HttpOut>,
+    log: Arc<LogWriter>,
+    versions: Arc<Versions>,
+    policy: ArcSwap<Policy>,
+    flags: Flags,
+    /// Places outlive versions and policies: a swap must not double them.
+    places: Mutex<HashMap<Target, Arc<Places>>>,
+    /// The services that are loaded, to be assembled again when the policy changes.
+    known: Mutex<BTreeMap<Arc<str>, Known>>,
+    /// Held for its drop: another host must not use the same data directory.
+    _lock: DataLock,
+}
+
+impl Host {
+    /// Makes the host's parts. Call it on the serving runtime.
+    ///
+    /// # Errors
+    /// A directory, the engine or a secret cannot be used; the error says which.
+    pub fn start(policy: Policy, flags: Flags, log: Arc<LogWriter>, sources: Sources) -> anyhow::Result<Self> {
+        let lock = DataLock::take(&policy.data)?;
+        let versions = Arc::new(Versions::open(&policy.data.join("versions"))?);
+        let as_log: Arc<dyn Log> = log.clone();
+        let workshop = workshop(&policy, &sources, &as_log)?;
+        let metrics = Arc::new(Metrics::default());
+        let gate = Arc::new(HostGate::default());
+        let parts =
+            Parts { sources: sources.clone(), log: as_log.clone(), metrics: metrics.clone(), host: gate.clone() };
+        let pipeline = holdfast_rules::pipeline(&parts)?;
+        let out = HttpOut::new(sources, as_log, SystemResolver::new());
+        let host = Self {
+            pipeline,
+            metrics,
+            gate,
+            workshop,
+            out,
+            log,
+            versions,
+            policy: ArcSwap::from_pointee(policy),
+            flags,
+            places: Mutex::default(),
+            known: Mutex::default(),
+            _lock: lock,
+        };
+        upstreams::register(&host, &host.policy.load())?;
+        Ok(host)
+    }
+
+    /// The one pipeline.
+    #[must_use]
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// What lets calls in.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<HostGate> {
+        &self.gate
+    }
+
+    /// The policy that holds now.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// The versions that are kept.
+    #[must_use]
+    pub fn versions(&self) -> &Arc<Versions> {
+        &self.versions
+    }
+
+    /// Reads the policy file again and puts it into force for every service at once. A file that cannot be used changes nothing.
+    ///
+    /// # Errors
+    /// The file cannot be read, weakens a floor, or names a secret that is not there.
+    pub fn reload(&self) -> anyhow::Result<()> {
+        let Some(source) = self.policy.load().source.clone() else {
+            return Ok(());
+        };
+        let policy = Policy::load(Some(&source)).map_err(|error: SettingsError| anyhow::anyhow!("{error}"))?;
+        let policy = policy.with_flags(self.flags.clone());
+        let services = self.assembled(&policy)?;
+        upstreams::register(self, &policy)?;
+        for registered in services {
+            self.pipeline.registry().put(registered);
+        }
+        self.policy.store(Arc::new(policy));
+        self.log.host(Level::Info, format!("the policy {} is in force", source.display()));
+        Ok(())
+    }
+
+    /// What `/metrics` says.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let mut out = self.metrics.render();
+        let memory = self.workshop.memory();
+        let mut gauge = |name: &str, help: &str, value: u64| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+        };
+        gauge("holdfast_guest_memory_bytes", "Memory granted to all guests together.", memory.used());
+        gauge("holdfast_guest_memory_bytes_limit", "Memory that all guests together may have.", memory.max());
+        gauge("holdfast_log_lines_dropped", "Log lines that were dropped since the start.", self.log.dropped());
+        let counts = self.out.counts();
+        gauge("holdfast_upstream_connections", "Connections to upstreams, open or being made.", counts.open as u64);
+        gauge("holdfast_upstream_connections_idle", "Connections to upstreams that wait for a request.", counts.idle as u64);
+        for metering in [Metering::Plain, Metering::Metered] {
+            if let Some(pool) = self.workshop.engines().pool_use(metering) {
+                let engine = metering.as_str();
+                let _ = writeln!(
+                    out,
+                    "# HELP holdfast_pool_{engine}_instances Instances in use of the {engine} pool.\n\
+                     # TYPE holdfast_pool_{engine}_instances gauge\n\
+                     holdfast_pool_{engine}_instances {}\n\
+                     # HELP holdfast_pool_{engine}_slots Instances that the {engine} pool can hold.\n\
+                     # TYPE holdfast_pool_{engine}_slots gauge\n\
+                     holdfast_pool_{engine}_slots {}",
+                    pool.instances, pool.slots
+                );
+            }
+        }
+        out
+    }
+
+    /// The places of a target: made once, then only changed.
+    fn places(&self, target: &Target, limits: PlaceLimits) -> Arc<Places> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = places.get(target) {
+            known.set(limits);
+            return known.clone();
+        }
+        let new = Places::new(limits);
+        places.insert(target.clone(), new.clone());
+        new
+    }
+}
+
+fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::Result<Workshop> {
+    let settings = EngineSettings {
+        slots: policy.slots,
+        pool: match policy.pool {
+            Pool::Auto => PoolChoice::Auto,
+            Pool::Safe => PoolChoice::Safe,
+        },
+        ..EngineSettings::default()
+    };
+    let engines = Engines::new(settings, log.clone()).context("make the engine")?;
+    let cache: Arc<dyn ArtifactCache> = Arc::new(Cache::open(&policy.data, log.clone())?);
+    let compiler = Compiler::new(engines.clone(), cache, sources.clock.clone(), log.clone());
+    let memory = HostMemory::new(guest_memory(policy.memory)?);
+    let lane = Arc::new(Lane::new(log.clone())?);
+    Ok(Workshop::new(engines, compiler, lane, memory, sources.clock.clone(), log.clone())?)
+}
+
+fn guest_memory(setting: MemorySetting) -> anyhow::Result<u64> {
+    let total = machine_memory().context("how much memory the machine has cannot be read; set memory in the policy to a size")?;
+    Ok(setting.bytes_of(total.bytes))
+}
+
+/// The engine's cache in the data directory's private files.
+struct Cache {
+    files: Artifacts,
+    log: Arc<dyn Log>,
+}
+
+impl Cache {
+    fn open(data: &Path, log: Arc<dyn Log>) -> anyhow::Result<Self> {
+        Ok(Self { files: Artifacts::open(&data.join("artifacts"))?, log })
+    }
+}
+
+impl ArtifactCache for Cache {
+    fn read(&self, key: &str) -> Option<Vec<u8>> {
+        match self.files.read(key) {
+            Ok(holdfast_store::Read::Found(bytes)) => Some(bytes),
+            Ok(holdfast_store::Read::Absent) => None,
+            Ok(holdfast_store::Read::Untrusted(why)) => {
+                self.log.host(Level::Warn, format!("the compiled artefact {key} is not trusted and will be made again: {why}"));
+                None
+            }
+            Err(error) => {
+                self.log.host(Level::Warn, format!("the compiled artefact {key} cannot be read and will be made again: {error}"));
+                None
+            }
+        }
+    }
+
+    fn write(&self, key: &str, bytes: &[u8]) {
+        // The component works without it; only the next start is slower.
+        if let Err(error) = self.files.write(key, bytes) {
+            self.log.host(Level::Warn, format!("the compiled artefact {key} cannot be kept: {error}"));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! From effective settings to what each layer needs to know about a target.
+
+use super::{Host, upstreams};
+use crate::settings::{Anonymous, Effective, Fuel, Upstream};
+use holdfast_call::{Settings, Target};
+use holdfast_rules::{admit, authorize, deadline, record};
+use holdfast_wasm::limits::Limits;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The layers' settings for a service.
+pub(super) fn service(host: &Host, target: &Target, effective: &Effective) -> Settings {
+    let limits = &effective.limits;
+    let anonymous = match effective.anonymous {
+        Anonymous::Allow => authorize::Anonymous::Allow,
+        Anonymous::Deny => authorize::Anonymous::Deny,
+    };
+    let places = admit::Limits { places: limits.places, streams: limits.open_streams };
+    Settings::default()
+        .with(record::Settings { series: host.metrics.series(target) })
+        .with(deadline::Settings { head: limits.deadline, idle: limits.idle, stream: limits.stream })
+        .with(authorize::Access { anonymous })
+        .with(grants(effective))
+        .with(admit::Settings { places: host.places(target, places), calls_max: limits.calls })
+}
+
+fn grants(effective: &Effective) -> authorize::Grants {
+    let grants = &effective.grants;
+    let asked = authorize::Names {
+        upstreams: upstreams::plain(&grants.upstreams_asked),
+        services: upstreams::plain(&grants.services_asked),
+    };
+    let allowed = authorize::Names {
+        upstreams: upstreams::plain(&grants.upstreams_allowed),
+        services: upstreams::plain(&grants.services_allowed),
+    };
+    let known: BTreeMap<_, _> =
+        grants.upstreams_known.iter().map(|(name, origin)| (name.to_string(), origin.to_string())).collect();
+    let name: Arc<str> = effective.name.shared();
+    authorize::Grants::new(&name, &asked, &allowed, &known)
+}
+
+/// The layers' settings for an upstream.
+pub(super) fn upstream(host: &Host, target: &Target, upstream: &Upstream) -> Settings {
+    // An upstream's answers keep their places, so it has no streams of its own.
+    let places = admit::Limits { places: upstream.places, streams: 0 };
+    Settings::default()
+        .with(record::Settings { series: host.metrics.series(target) })
+        .with(deadline::Settings {
+            head: upstream.connect.saturating_add(upstream.first_byte),
+            idle: upstream.between_bytes,
+            stream: STREAM_MAX,
+        })
+        .with(admit::Settings { places: host.places(target, places), calls_max: 0 })
+}
+
+/// The longest stream from an upstream: as long as the longest answer of a service (design: defaults).
+const STREAM_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// What one guest may use.
+pub(super) fn guest(effective: &Effective) -> Limits {
+    let limits = &effective.limits;
+    Limits {
+        cpu: limits.cpu,
+        fuel: match effective.fuel {
+            Fuel::Off => None,
+            Fuel::Metered { units } => Some(units),
+        },
+        memory: limits.memory,
+        memories: limits.memories,
+        tables: limits.tables,
+        table_elements: limits.table_elements,
+        instances: limits.instances,
+        handles: limits.handles,
+        resources: limits.resources,
+        header_bytes: limits.header_bytes,
+        hostcall_bytes: limits.hostcall_bytes,
+        random_bytes: limits.random_bytes,
+        log_lines: limits.log_lines,
+        log_bytes: limits.log_bytes,
+        response_bytes: limits.response_bytes,
+    }
+}
