@@ -1,0 +1,302 @@
+//! The two engines: the plain one, and one that meters fuel, which is made when it is first needed. Both from one configuration.
+//!
+//! Epoch interruption is always on. Nothing here decides what a guest may do; limits belong to its store.
+
+use crate::pool::{PoolChoice, PoolPlan};
+use crate::ticker::Ticker;
+use holdfast_call::{Level, Log};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// How the engines are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Calls in flight that the pool has room for. A thousand: idle services take none.
+    pub slots: u32,
+    /// How the pool resets memory.
+    pub pool: PoolChoice,
+    /// The largest single memory, in bytes. 4 GiB: all that 32 bits can name; limits per call are far smaller.
+    pub memory_bytes_max: u64,
+    /// Memories of one core module. Eight; the engine's own one is too few for real components.
+    pub memories_per_module_max: u32,
+    /// Tables of one core module. Sixteen, likewise.
+    pub tables_per_module_max: u32,
+    /// Elements of one table. 100,000: large interpreters have some ten thousand.
+    pub table_elements_max: u32,
+}
+
+/// Which of the two engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Metering {
+    /// Epochs alone.
+    Plain,
+    /// Epochs and fuel.
+    Metered,
+}
+
+/// Both engines and their epoch threads.
+pub struct Engines {
+    settings: EngineSettings,
+    plan: PoolPlan,
+    log: Arc<dyn Log>,
+    plain: Running,
+    metered: OnceLock<Running>,
+    // Held while the metered engine is made, so that two first users do not make two.
+    making: Mutex<()>,
+}
+
+/// What of a pool is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Calls in flight it has room for.
+    pub slots: u32,
+    /// Component instances alive.
+    pub instances: u64,
+    /// Core instances alive.
+    pub core_instances: u64,
+    /// Linear memories in use.
+    pub memories: u64,
+    /// Tables in use.
+    pub tables: u64,
+    /// Stacks in use.
+    pub stacks: u64,
+}
+
+/// An engine cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The engine refused its settings, or the machine has no address space for even the smallest pool.
+    #[error("make the {} engine with a pool of {slots} slots: {cause:#}", .metering.as_str())]
+    Engine {
+        /// Which.
+        metering: Metering,
+        /// The smallest pool that was tried.
+        slots: u32,
+        /// What the engine said.
+        cause: wasmtime::Error,
+    },
+    /// The system gave no thread.
+    #[error("start the epoch thread: {0}")]
+    Ticker(#[source] std::io::Error),
+}
+
+struct Running {
+    engine: Engine,
+    slots: u32,
+    _ticker: Ticker,
+}
+
+// Per slot: core instances, memories and tables of a typical composed component; a few stacks more than slots for tasks of 0.3 guests.
+const CORE_INSTANCES_PER_SLOT: u32 = 8;
+const MEMORIES_PER_SLOT: u32 = 2;
+const TABLES_PER_SLOT: u32 = 8;
+const STACKS_PER_SLOT: u32 = 2;
+/// Fuel is for the few: the metered pool has this share of the slots.
+const METERED_SHARE: u32 = 8;
+/// A pool smaller than this serves nobody.
+const SLOTS_MIN: u32 = 8;
+
+const WASM_STACK_BYTES: usize = 512 << 10;
+// Must be larger than the guest's part: host functions run on the same stack.
+const STACK_BYTES: usize = 2 << 20;
+/// What the engine reserves per memory by itself, so that 32-bit accesses need no check.
+const RESERVATION_BYTES: u64 = 4 << 30;
+
+// === EngineSettings ===
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            slots: 1_000,
+            pool: PoolChoice::Auto,
+            memory_bytes_max: RESERVATION_BYTES,
+            memories_per_module_max: 8,
+            tables_per_module_max: 16,
+            table_elements_max: 100_000,
+        }
+    }
+}
+
+impl Metering {
+    /// The word of the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Metered => "metered",
+        }
+    }
+}
+
+// === Engines ===
+
+impl Engines {
+    /// Makes the plain engine, and says in the log how its pool is reset.
+    ///
+    /// # Errors
+    /// If the engine cannot be made even with the smallest pool.
+    pub fn new(settings: EngineSettings, log: Arc<dyn Log>) -> Result<Arc<Self>, EngineError> {
+        let plan = PoolPlan::for_this_machine(settings.pool);
+        log.host(Level::Info, format!("pool: {plan}"));
+        let plain = Running::start(&settings, &plan, Metering::Plain, log.as_ref())?;
+        Ok(Arc::new(Self {
+            settings,
+            plan,
+            log,
+            plain,
+            metered: OnceLock::new(),
+            making: Mutex::new(()),
+        }))
+    }
+
+    /// The engine without fuel.
+    #[must_use]
+    pub fn plain(&self) -> &Engine {
+        &self.plain.engine
+    }
+
+    /// The engine with fuel, made now if nobody asked before.
+    ///
+    /// # Errors
+    /// If it cannot be made; the next one who asks tries again.
+    pub fn metered(&self) -> Result<&Engine, EngineError> {
+        // Nothing that can panic runs under this lock with anything half done, so a poisoned one is as good as new.
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = self.metered.get() {
+            return Ok(&running.engine);
+        }
+        let running = Running::start(
+            &self.settings,
+            &self.plan,
+            Metering::Metered,
+            self.log.as_ref(),
+        )?;
+        Ok(&self.metered.get_or_init(|| running).engine)
+    }
+
+    /// One of the two.
+    ///
+    /// # Errors
+    /// As [`Engines::metered`].
+    pub fn get(&self, metering: Metering) -> Result<&Engine, EngineError> {
+        match metering {
+            Metering::Plain => Ok(self.plain()),
+            Metering::Metered => self.metered(),
+        }
+    }
+
+    /// How the pools are reset.
+    #[must_use]
+    pub fn plan(&self) -> PoolPlan {
+        self.plan
+    }
+
+    /// What of a pool is in use; none for an engine that was not made yet.
+    #[must_use]
+    pub fn pool_use(&self, metering: Metering) -> Option<PoolUse> {
+        match metering {
+            Metering::Plain => self.plain.pool_use(),
+            Metering::Metered => self.metered.get()?.pool_use(),
+        }
+    }
+}
+
+// === Making one ===
+
+impl Running {
+    fn start(
+        settings: &EngineSettings,
+        plan: &PoolPlan,
+        metering: Metering,
+        log: &dyn Log,
+    ) -> Result<Self, EngineError> {
+        let wanted = match metering {
+            Metering::Plain => settings.slots,
+            Metering::Metered => settings.slots.div_ceil(METERED_SHARE),
+        };
+        let mut slots = wanted.max(1);
+        loop {
+            match Engine::new(&config(settings, plan, metering, slots)) {
+                Ok(engine) => {
+                    if slots < wanted {
+                        log.host(
+                            Level::Warn,
+                            format!(
+                                "the {} pool has {slots} slots instead of {wanted}: there is no address space for more \
+                                 (look at ulimit -v and vm.overcommit_memory, or set slots = {slots})",
+                                metering.as_str()
+                            ),
+                        );
+                    }
+                    let ticker = Ticker::start(&engine).map_err(EngineError::Ticker)?;
+                    return Ok(Self {
+                        engine,
+                        slots,
+                        _ticker: ticker,
+                    });
+                }
+                // Whatever it was: if it was the address space, a smaller pool helps; if not, the last try says what it was.
+                Err(_) if slots > SLOTS_MIN => slots = (slots / 2).max(SLOTS_MIN),
+                Err(cause) => {
+                    return Err(EngineError::Engine {
+                        metering,
+                        slots,
+                        cause,
+                    });
+                }
+            }
+        }
+    }
+
+    fn pool_use(&self) -> Option<PoolUse> {
+        let metrics = self.engine.pooling_allocator_metrics()?;
+        let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Some(PoolUse {
+            slots: self.slots,
+            instances: metrics.component_instances(),
+            core_instances: metrics.core_instances(),
+            memories: wide(metrics.memories()),
+            tables: wide(metrics.tables()),
+            stacks: wide(metrics.stacks()),
+        })
+    }
+}
+
+/// The one configuration. What is compiled for one engine loads only into one configured the same.
+fn config(settings: &EngineSettings, plan: &PoolPlan, metering: Metering, slots: u32) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .consume_fuel(metering == Metering::Metered)
+        .parallel_compilation(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(STACK_BYTES)
+        .memory_reservation(settings.memory_bytes_max.max(RESERVATION_BYTES))
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
+            settings, plan, slots,
+        )));
+    config
+}
+
+fn pool(settings: &EngineSettings, plan: &PoolPlan, slots: u32) -> PoolingAllocationConfig {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    // A component may have as many memories and tables as its store's limits say, so the pool must at least have room for one such.
+    let memories = slots
+        .saturating_mul(MEMORIES_PER_SLOT)
+        .max(settings.memories_per_module_max);
+    let tables = slots
+        .saturating_mul(TABLES_PER_SLOT)
+        .max(settings.tables_per_module_max);
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_SLOT))
+        .total_memories(memories)
+        .total_tables(tables)
+        .total_stacks(slots.saturating_mul(STACKS_PER_SLOT))
+        .max_memories_per_module(settings.memories_per_module_max)
+        .max_tables_per_module(settings.tables_per_module_max)
+        .table_elements(size(u64::from(settings.table_elements_max)))
+        .max_memory_size(size(settings.memory_bytes_max));
+    plan.apply(&mut pool);
+    pool
+}

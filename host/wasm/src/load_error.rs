@@ -1,0 +1,141 @@
+//! Why a component cannot be loaded: one line for each, written for whoever built it.
+
+use crate::engine::EngineError;
+use crate::limits::Limits;
+use wasmtime::component::Component;
+
+/// A component cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No bytes.
+    #[error("the file is empty")]
+    Empty,
+    /// Text form.
+    #[error("this is a component in text form; compile it first (wasm-tools parse)")]
+    Text,
+    /// A core module.
+    #[error(
+        "this is a core module, not a component; build for wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// Something else.
+    #[error("this is no WebAssembly: it does not begin with the magic number")]
+    NotWasm,
+    /// The end is missing.
+    #[error("the file is cut short at byte {at}; copy it again")]
+    Truncated {
+        /// Where it ends.
+        at: u64,
+    },
+    /// It does not validate.
+    #[error("the component is not valid: {0}")]
+    Invalid(String),
+    /// It needs features this host does not have.
+    #[error("the component needs {}", .0.join(", and "))]
+    Features(Vec<&'static str>),
+    /// It imports what the host does not offer.
+    #[error("{}", crate::verify::list(.0))]
+    Imports(Vec<crate::verify::MissingImport>),
+    /// It exports nothing the host can call.
+    #[error("it exports no service: one of wasi:http/incoming-handler@0.2.x and wasi:http/handler@0.3.x is needed, {}", crate::verify::exports_in_words(.exports))]
+    NoService {
+        /// What it does export.
+        exports: Vec<String>,
+    },
+    /// The engine cannot compile it.
+    #[error("compile the component: {0}")]
+    Compile(String),
+    /// It declares more than its limits allow, so no call could ever start.
+    #[error("it has {has} {what}, and {key} = {limit} allows fewer")]
+    Needs {
+        /// What it has too many of.
+        what: &'static str,
+        /// The settings key.
+        key: &'static str,
+        /// How many it has.
+        has: u64,
+        /// How many it may have.
+        limit: u64,
+    },
+    /// The engine itself cannot be made.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// What instantiating a component takes, as far as it can be told without doing it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Linear memories.
+    pub memories: u32,
+    /// Bytes of the largest memory at its beginning.
+    pub memory_bytes: u64,
+    /// Tables.
+    pub tables: u32,
+    /// Elements of the largest table at its beginning.
+    pub table_elements: u64,
+}
+
+/// Sizes of memories are declared in pages of this many bytes.
+const PAGE_BYTES: u64 = 64 << 10;
+
+impl Needs {
+    /// What `component` declares.
+    #[must_use]
+    pub fn of(component: &Component) -> Self {
+        // None only if the component imports core modules, which no linker of this host offers.
+        let Some(required) = component.resources_required() else {
+            return Self::default();
+        };
+        let pages = required.max_initial_memory_size.unwrap_or(0);
+        Self {
+            memories: required.num_memories,
+            memory_bytes: pages.saturating_mul(PAGE_BYTES),
+            tables: required.num_tables,
+            table_elements: required.max_initial_table_size.unwrap_or(0),
+        }
+    }
+
+    /// Compares with the limits that calls will have.
+    ///
+    /// # Errors
+    /// If no call could ever start.
+    pub fn fit(&self, limits: &Limits) -> Result<(), LoadError> {
+        let rows = [
+            (
+                "memories",
+                "memories",
+                u64::from(self.memories),
+                u64::from(limits.memories),
+            ),
+            (
+                "bytes of memory at its start",
+                "memory",
+                self.memory_bytes,
+                limits.memory,
+            ),
+            (
+                "tables",
+                "tables",
+                u64::from(self.tables),
+                u64::from(limits.tables),
+            ),
+            (
+                "table elements at its start",
+                "table_elements",
+                self.table_elements,
+                u64::from(limits.table_elements),
+            ),
+        ];
+        for (what, key, has, limit) in rows {
+            if has > limit {
+                return Err(LoadError::Needs {
+                    what,
+                    key,
+                    has,
+                    limit,
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! The memory of all guests together: a budget that every growth draws on, so that many modest guests cannot take the machine down.
+//!
+//! It counts what guests were granted, not what is resident: a grant can be written to at any time. The readers at the end tell what the
+//! machine or its cgroup has, so that the server can take a share of it.
+
+use crate::cgroup;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// The budget. Shared by every store of the host.
+#[derive(Debug)]
+pub struct HostMemory {
+    max: u64,
+    used: AtomicU64,
+}
+
+/// What became of a wish for memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// It is drawn, and must be released.
+    Granted,
+    /// There is not enough left; nothing was drawn.
+    Refused,
+}
+
+/// Where the size of the machine's memory was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemorySource {
+    /// `MemTotal`: all there is.
+    Machine,
+    /// `memory.max` of the cgroup or of one above it.
+    Cgroup,
+}
+
+/// How much memory the host may count on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MachineMemory {
+    /// In bytes.
+    pub bytes: u64,
+    /// Where that was read.
+    pub source: MemorySource,
+}
+
+// === HostMemory ===
+
+impl HostMemory {
+    /// A budget of that many bytes.
+    #[must_use]
+    pub fn new(bytes: u64) -> Arc<Self> {
+        Arc::new(Self {
+            max: bytes,
+            used: AtomicU64::new(0),
+        })
+    }
+
+    /// Draws on the budget, wholly or not at all.
+    pub fn reserve(&self, bytes: u64) -> Reserved {
+        let drawn = self.used.fetch_update(Relaxed, Relaxed, |used| {
+            used.checked_add(bytes).filter(|sum| *sum <= self.max)
+        });
+        match drawn {
+            Ok(_) => Reserved::Granted,
+            Err(_) => Reserved::Refused,
+        }
+    }
+
+    /// Gives back what was drawn.
+    pub fn release(&self, bytes: u64) {
+        // Saturating, so that a wrong release could never turn the budget into an endless one.
+        let _previous = self
+            .used
+            .fetch_update(Relaxed, Relaxed, |used| Some(used.saturating_sub(bytes)));
+    }
+
+    /// Bytes drawn now.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.used.load(Relaxed)
+    }
+
+    /// Bytes there are in all.
+    #[must_use]
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+}
+
+// === What the machine has ===
+
+/// What this machine, or the cgroup this process is in, has. `None` where neither can be read.
+#[must_use]
+pub fn machine_memory() -> Option<MachineMemory> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let limits = cgroup::values(Path::new("/"), "memory.max");
+    smallest(&meminfo, &limits)
+}
+
+/// The smaller of `MemTotal` and of every `memory.max` on the way up; a cgroup that says `max` sets no bound.
+#[must_use]
+pub fn smallest(meminfo: &str, limits: &[String]) -> Option<MachineMemory> {
+    let machine = mem_total(meminfo).map(|bytes| MachineMemory {
+        bytes,
+        source: MemorySource::Machine,
+    });
+    let cgroup = limits
+        .iter()
+        .filter_map(|limit| limit.trim().parse::<u64>().ok())
+        .min()
+        .map(|bytes| MachineMemory {
+            bytes,
+            source: MemorySource::Cgroup,
+        });
+    machine
+        .into_iter()
+        .chain(cgroup)
+        .min_by_key(|memory| memory.bytes)
+}
+
+fn mem_total(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}

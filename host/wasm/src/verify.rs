@@ -1,0 +1,337 @@
+//! Finds out from its bytes alone, without compiling, whether a component can be served: its form, its exports, and every import that the
+//! host cannot meet, all of them at once.
+//!
+//! Function bodies are left to the compiler, which validates them anyway; [`explain`] turns its complaint into what to change.
+
+use crate::load_error::LoadError;
+use crate::offers::{self, Named, Offered};
+use std::fmt;
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
+use wasmparser::types::Types;
+use wasmparser::{Chunk, Parser, Payload, ValidPayload, Validator, WasmFeatures};
+use wasmtime::Engine;
+
+/// What the host calls in a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exports {
+    /// `wasi:http/incoming-handler@0.2.x`.
+    Http02,
+    /// `wasi:http/handler@0.3.x`.
+    Http03,
+}
+
+/// An import that the host cannot meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingImport {
+    /// The name with its version, as the component has it.
+    pub name: String,
+    /// What kind of thing it wants: interface, function, ….
+    pub kind: &'static str,
+    /// The nearest offer.
+    pub nearest: Option<String>,
+    /// What is known about this import in particular.
+    pub note: Option<&'static str>,
+}
+
+/// Checks a component.
+///
+/// # Errors
+/// If it cannot be served.
+pub fn verify(bytes: &[u8]) -> Result<Exports, LoadError> {
+    check_form(bytes)?;
+    let outline = outline(bytes)?;
+    let missing: Vec<_> = outline
+        .imports
+        .iter()
+        .filter_map(|name| missing(name, &outline.types))
+        .collect();
+    if !missing.is_empty() {
+        return Err(LoadError::Imports(missing));
+    }
+    served(&outline.exports).ok_or(LoadError::NoService {
+        exports: outline.exports,
+    })
+}
+
+/// What the compiler's complaint about a component that passed [`verify`] means.
+#[must_use]
+pub fn explain(engine: &Engine, bytes: &[u8], error: &wasmtime::Error) -> LoadError {
+    let has = engine.get_wasm_features();
+    if valid(bytes, has) {
+        return LoadError::Compile(format!("{error:#}"));
+    }
+    if !valid(bytes, WasmFeatures::all()) {
+        return LoadError::Invalid(format!("{error:#}"));
+    }
+    // A feature is needed if the component is valid with all features, and not without this one.
+    let needed: Vec<_> = FEATURES
+        .iter()
+        .filter(|(feature, _)| !has.contains(*feature))
+        .filter(|(feature, _)| !valid(bytes, WasmFeatures::all().difference(*feature)))
+        .map(|(_, words)| *words)
+        .collect();
+    if needed.is_empty() {
+        LoadError::Invalid(format!("{error:#}"))
+    } else {
+        LoadError::Features(needed)
+    }
+}
+
+/// All missing imports, for the error.
+pub(crate) fn list(missing: &[MissingImport]) -> String {
+    let lines: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    format!(
+        "this host does not offer what it imports: {}",
+        lines.join("; ")
+    )
+}
+
+/// The exports there are, for the error.
+pub(crate) fn exports_in_words(exports: &[String]) -> String {
+    if exports.is_empty() {
+        return "it exports nothing".to_owned();
+    }
+    let command = exports
+        .iter()
+        .any(|name| Named::parse(name).interface == "wasi:cli/run");
+    let hint = if command {
+        " (that is a command to run, not a service)"
+    } else {
+        ""
+    };
+    format!("it exports {}{hint}", exports.join(", "))
+}
+
+impl fmt::Display for MissingImport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.kind, self.name)?;
+        if let Some(note) = self.note {
+            write!(f, " ({note})")?;
+        }
+        match &self.nearest {
+            Some(nearest) => write!(f, ", the nearest on offer is `{nearest}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+// === Form ===
+
+const FEATURES: &[(WasmFeatures, &str)] = &[
+    (
+        WasmFeatures::GC_TYPES,
+        "garbage collection (WasmGC, as Kotlin and Dart emit), which this host leaves out",
+    ),
+    (
+        WasmFeatures::GC,
+        "garbage collection (WasmGC, as Kotlin and Dart emit), which this host leaves out",
+    ),
+    (
+        WasmFeatures::THREADS,
+        "threads (shared memory), which this host leaves out: one call has one thread",
+    ),
+    (
+        WasmFeatures::SHARED_EVERYTHING_THREADS,
+        "the shared-everything-threads proposal, which this host leaves out",
+    ),
+    (
+        WasmFeatures::CM_THREADING,
+        "threads of the component model, which this host leaves out",
+    ),
+    (
+        WasmFeatures::LEGACY_EXCEPTIONS,
+        "the old form of exceptions; build with the new one (-fwasm-exceptions, exnref)",
+    ),
+    (
+        WasmFeatures::EXCEPTIONS,
+        "exceptions, which this host leaves out",
+    ),
+    (
+        WasmFeatures::STACK_SWITCHING,
+        "stack switching, which this host leaves out",
+    ),
+    (
+        WasmFeatures::CUSTOM_PAGE_SIZES,
+        "custom page sizes, which this host leaves out",
+    ),
+    (
+        WasmFeatures::MEMORY64,
+        "64-bit memories, which this host leaves out",
+    ),
+];
+
+fn check_form(bytes: &[u8]) -> Result<(), LoadError> {
+    if bytes.is_empty() {
+        return Err(LoadError::Empty);
+    }
+    if Parser::is_component(bytes) {
+        return Ok(());
+    }
+    if Parser::is_core_wasm(bytes) {
+        return Err(LoadError::CoreModule);
+    }
+    if b"\0asm".starts_with(bytes) || (bytes.starts_with(b"\0asm") && bytes.len() < 8) {
+        return Err(LoadError::Truncated {
+            at: offset(bytes.len()),
+        });
+    }
+    let text = std::str::from_utf8(bytes).unwrap_or("").trim_start();
+    if text.starts_with("(component") || text.starts_with("(module") || text.starts_with(";;") {
+        return Err(LoadError::Text);
+    }
+    Err(LoadError::NotWasm)
+}
+
+fn offset(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+fn valid(bytes: &[u8], features: WasmFeatures) -> bool {
+    Validator::new_with_features(features)
+        .validate_all(bytes)
+        .is_ok()
+}
+
+// === Outline ===
+
+/// The outermost component's names, and its types.
+struct Outline {
+    imports: Vec<String>,
+    exports: Vec<String>,
+    types: Types,
+}
+
+fn outline(bytes: &[u8]) -> Result<Outline, LoadError> {
+    let invalid = |error: wasmparser::BinaryReaderError| LoadError::Invalid(error.to_string());
+    // Everything is allowed here; what the engine does not have is told apart from what is wrong by `explain`.
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    let mut parser = Parser::new(0);
+    let mut outer = Vec::new();
+    let mut rest = bytes;
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    loop {
+        let cut = LoadError::Truncated {
+            at: offset(bytes.len()),
+        };
+        let (consumed, payload) = match parser.parse(rest, rest.is_empty()) {
+            Ok(Chunk::Parsed { consumed, payload }) => (consumed, payload),
+            Ok(Chunk::NeedMoreData(_)) => return Err(cut),
+            Err(_) if rest.is_empty() => return Err(cut),
+            Err(error) => return Err(invalid(error)),
+        };
+        rest = rest.get(consumed..).unwrap_or_default();
+        if outer.is_empty() {
+            names(&payload, &mut imports, &mut exports).map_err(invalid)?;
+        }
+        match validator.payload(&payload).map_err(invalid)? {
+            ValidPayload::Parser(nested) => outer.push(std::mem::replace(&mut parser, nested)),
+            ValidPayload::End(types) => match outer.pop() {
+                Some(previous) => parser = previous,
+                None => {
+                    return Ok(Outline {
+                        imports,
+                        exports,
+                        types,
+                    });
+                }
+            },
+            ValidPayload::Ok | ValidPayload::Func(..) => {}
+        }
+    }
+}
+
+fn names(
+    payload: &Payload<'_>,
+    imports: &mut Vec<String>,
+    exports: &mut Vec<String>,
+) -> wasmparser::Result<()> {
+    match payload {
+        Payload::ComponentImportSection(section) => {
+            for import in section.clone() {
+                imports.push(import?.name.name.to_owned());
+            }
+        }
+        Payload::ComponentExportSection(section) => {
+            for export in section.clone() {
+                exports.push(export?.name.name.to_owned());
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+// === Imports and exports ===
+
+fn missing(name: &str, types: &Types) -> Option<MissingImport> {
+    let types = types.as_ref();
+    let kind = match types.component_item_for_import(name).map(|item| item.ty) {
+        Some(ComponentEntityType::Instance(id)) => {
+            let empty = types.get(id).is_some_and(|instance| {
+                !instance
+                    .exports
+                    .values()
+                    .any(|item| has_substance(&item.ty))
+            });
+            if empty || offers::offers(name) == Offered::Yes {
+                return None;
+            }
+            "interface"
+        }
+        Some(ty) if !has_substance(&ty) => return None,
+        Some(ComponentEntityType::Func(_)) => "function",
+        Some(ComponentEntityType::Module(_)) => "core module",
+        Some(ComponentEntityType::Component(_)) => "component",
+        Some(ComponentEntityType::Type { .. }) => "resource",
+        Some(ComponentEntityType::Value(_)) => "value",
+        None => "item",
+    };
+    Some(MissingImport {
+        name: name.to_owned(),
+        kind,
+        nearest: offers::nearest(name).map(|offer| offer.to_string()),
+        note: note(name),
+    })
+}
+
+/// A plain type needs nobody to provide it; a resource and everything that runs does.
+fn has_substance(ty: &ComponentEntityType) -> bool {
+    match ty {
+        ComponentEntityType::Type { created, .. } => {
+            matches!(created, ComponentAnyTypeId::Resource(_))
+        }
+        ComponentEntityType::Module(_)
+        | ComponentEntityType::Func(_)
+        | ComponentEntityType::Value(_)
+        | ComponentEntityType::Instance(_)
+        | ComponentEntityType::Component(_) => true,
+    }
+}
+
+fn note(name: &str) -> Option<&'static str> {
+    match Named::parse(name).interface {
+        "wasi:http/handler" | "wasi:http/incoming-handler" => Some(
+            "it is middleware, which wraps another service: compose the two first, as with `wac plug`",
+        ),
+        _ => None,
+    }
+}
+
+fn served(exports: &[String]) -> Option<Exports> {
+    let exported = |interface: &str, line: &str| {
+        exports.iter().map(|name| Named::parse(name)).any(|named| {
+            named.interface == interface
+                && named
+                    .version
+                    .is_some_and(|version| offers::same_line(version, line))
+        })
+    };
+    // A component with both was moved on to 0.3 by somebody, so that is what it means.
+    if exported("wasi:http/handler", "0.3.0") {
+        return Some(Exports::Http03);
+    }
+    if exported("wasi:http/incoming-handler", "0.2.0") {
+        return Some(Exports::Http02);
+    }
+    None
+}
