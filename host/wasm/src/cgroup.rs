@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 /// contributes nothing. `root` is `/` but in tests.
 #[must_use]
 pub fn values(root: &Path, name: &str) -> Vec<String> {
-    let membership =
-        std::fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let membership = std::fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     let mount = root.join("sys/fs/cgroup");
     let mut folder = mount.join(own_path(&membership));
     let mut found = Vec::new();

@@ -81,7 +81,7 @@ impl Compiler {
             None => (self.fresh(engine, &key, bytes)?, FromCache::No),
         };
         Ok(Compiled {
-            needs: needs(&component),
+            needs: Needs::of(&component),
             component,
             digest,
             exports,
@@ -119,21 +119,5 @@ impl Compiler {
             ),
         }
         Ok(component)
-    }
-}
-
-fn needs(component: &Component) -> Needs {
-    // None only if the component imports core modules, which no linker of this host offers.
-    let Some(required) = component.resources_required() else {
-        return Needs::default();
-    };
-    Needs {
-        memories: required.num_memories,
-        memory_bytes: required
-            .max_initial_memory_size
-            .unwrap_or(0)
-            .saturating_mul(64 << 10),
-        tables: required.num_tables,
-        table_elements: required.max_initial_table_size.unwrap_or(0),
     }
 }

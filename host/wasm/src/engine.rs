@@ -263,12 +263,7 @@ impl Running {
 }
 
 /// The one configuration. What is compiled for one engine loads only into one configured the same.
-fn config(
-    settings: &EngineSettings,
-    plan: &PoolPlan,
-    metering: Metering,
-    slots: u32,
-) -> Config {
+fn config(settings: &EngineSettings, plan: &PoolPlan, metering: Metering, slots: u32) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)

@@ -93,7 +93,9 @@ impl Exhausted {
         if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
             return Some(Self::Resources);
         }
-        error.chain().find_map(|cause| Self::read(&cause.to_string()))
+        error
+            .chain()
+            .find_map(|cause| Self::read(&cause.to_string()))
     }
 
     fn read(words: &str) -> Option<Self> {
@@ -131,12 +133,16 @@ impl fmt::Display for Exhausted {
                 f,
                 "the instance asked for {asked} table elements in all, its limit is {limit}"
             ),
-            Self::Count(Counted::Instances) => f.write_str("the instance has too many core instances"),
+            Self::Count(Counted::Instances) => {
+                f.write_str("the instance has too many core instances")
+            }
             Self::Count(Counted::Memories) => f.write_str("the instance has too many memories"),
             Self::Count(Counted::Tables) => f.write_str("the instance has too many tables"),
             Self::Handles => f.write_str("the instance holds too many component handles"),
             Self::Resources => f.write_str("the instance holds too many of the host's resources"),
-            Self::HostcallBytes => f.write_str("the instance handed the host too many bytes in one call"),
+            Self::HostcallBytes => {
+                f.write_str("the instance handed the host too many bytes in one call")
+            }
             Self::Fuel => f.write_str("the instance used all of its fuel"),
             Self::Stack => f.write_str("the instance used all of its stack"),
             Self::Pool => f.write_str("the pool has no free instance"),

@@ -4,6 +4,7 @@
 //! function is guest code too.
 
 use std::time::Duration;
+use wasmtime::{Result, Store};
 
 /// The limits of one instance, and so of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,5 +60,29 @@ impl Default for Limits {
             log_bytes: 256 << 10,
             response_bytes: 256 << 20,
         }
+    }
+}
+
+impl Limits {
+    /// Sets those limits that belong to the store itself: fuel, handles, bytes of a host call, entries of the engine's own table. The
+    /// limiter, the guest's table and what the imports hold to are set by whoever builds the store's data.
+    ///
+    /// # Errors
+    /// If fuel is limited and the store's engine does not meter it.
+    pub fn apply<T>(&self, store: &mut Store<T>) -> Result<()> {
+        let metered = store.get_fuel().is_ok();
+        match self.fuel {
+            Some(fuel) => store.set_fuel(fuel)?,
+            // A metered store begins with none, and would end at its first instruction.
+            None if metered => store.set_fuel(u64::MAX)?,
+            None => {}
+        }
+        let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        store.set_max_component_handles(size(u64::from(self.handles)));
+        store.set_hostcall_fuel(size(self.hostcall_bytes));
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(size(u64::from(self.resources)));
+        }
+        Ok(())
     }
 }

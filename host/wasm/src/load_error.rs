@@ -2,6 +2,7 @@
 
 use crate::engine::EngineError;
 use crate::limits::Limits;
+use wasmtime::component::Component;
 
 /// A component cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +14,9 @@ pub enum LoadError {
     #[error("this is a component in text form; compile it first (wasm-tools parse)")]
     Text,
     /// A core module.
-    #[error("this is a core module, not a component; build for wasm32-wasip2, or wrap it with `wasm-tools component new`")]
+    #[error(
+        "this is a core module, not a component; build for wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
     CoreModule,
     /// Something else.
     #[error("this is no WebAssembly: it does not begin with the magic number")]
@@ -72,16 +75,50 @@ pub struct Needs {
     pub table_elements: u64,
 }
 
+/// Sizes of memories are declared in pages of this many bytes.
+const PAGE_BYTES: u64 = 64 << 10;
+
 impl Needs {
+    /// What `component` declares.
+    #[must_use]
+    pub fn of(component: &Component) -> Self {
+        // None only if the component imports core modules, which no linker of this host offers.
+        let Some(required) = component.resources_required() else {
+            return Self::default();
+        };
+        let pages = required.max_initial_memory_size.unwrap_or(0);
+        Self {
+            memories: required.num_memories,
+            memory_bytes: pages.saturating_mul(PAGE_BYTES),
+            tables: required.num_tables,
+            table_elements: required.max_initial_table_size.unwrap_or(0),
+        }
+    }
+
     /// Compares with the limits that calls will have.
     ///
     /// # Errors
     /// If no call could ever start.
     pub fn fit(&self, limits: &Limits) -> Result<(), LoadError> {
         let rows = [
-            ("memories", "memories", u64::from(self.memories), u64::from(limits.memories)),
-            ("bytes of memory at its start", "memory", self.memory_bytes, limits.memory),
-            ("tables", "tables", u64::from(self.tables), u64::from(limits.tables)),
+            (
+                "memories",
+                "memories",
+                u64::from(self.memories),
+                u64::from(limits.memories),
+            ),
+            (
+                "bytes of memory at its start",
+                "memory",
+                self.memory_bytes,
+                limits.memory,
+            ),
+            (
+                "tables",
+                "tables",
+                u64::from(self.tables),
+                u64::from(limits.tables),
+            ),
             (
                 "table elements at its start",
                 "table_elements",

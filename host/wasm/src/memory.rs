@@ -68,9 +68,9 @@ impl HostMemory {
     /// Gives back what was drawn.
     pub fn release(&self, bytes: u64) {
         // Saturating, so that a wrong release could never turn the budget into an endless one.
-        let _previous = self.used.fetch_update(Relaxed, Relaxed, |used| {
-            Some(used.saturating_sub(bytes))
-        });
+        let _previous = self
+            .used
+            .fetch_update(Relaxed, Relaxed, |used| Some(used.saturating_sub(bytes)));
     }
 
     /// Bytes drawn now.

@@ -7,6 +7,7 @@ use crate::load_error::LoadError;
 use crate::offers::{self, Named, Offered};
 use std::fmt;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
+use wasmparser::types::Types;
 use wasmparser::{Chunk, Parser, Payload, ValidPayload, Validator, WasmFeatures};
 use wasmtime::Engine;
 
@@ -79,7 +80,10 @@ pub fn explain(engine: &Engine, bytes: &[u8], error: &wasmtime::Error) -> LoadEr
 /// All missing imports, for the error.
 pub(crate) fn list(missing: &[MissingImport]) -> String {
     let lines: Vec<_> = missing.iter().map(ToString::to_string).collect();
-    format!("this host does not offer what it imports: {}", lines.join("; "))
+    format!(
+        "this host does not offer what it imports: {}",
+        lines.join("; ")
+    )
 }
 
 /// The exports there are, for the error.
@@ -194,7 +198,7 @@ fn valid(bytes: &[u8], features: WasmFeatures) -> bool {
 struct Outline {
     imports: Vec<String>,
     exports: Vec<String>,
-    types: wasmparser::types::Types,
+    types: Types,
 }
 
 fn outline(bytes: &[u8]) -> Result<Outline, LoadError> {
@@ -259,13 +263,16 @@ fn names(
 
 // === Imports and exports ===
 
-fn missing(name: &str, types: &wasmparser::types::Types) -> Option<MissingImport> {
+fn missing(name: &str, types: &Types) -> Option<MissingImport> {
     let types = types.as_ref();
     let kind = match types.component_item_for_import(name).map(|item| item.ty) {
         Some(ComponentEntityType::Instance(id)) => {
-            let empty = types
-                .get(id)
-                .is_some_and(|instance| !instance.exports.values().any(|item| has_substance(&item.ty)));
+            let empty = types.get(id).is_some_and(|instance| {
+                !instance
+                    .exports
+                    .values()
+                    .any(|item| has_substance(&item.ty))
+            });
             if empty || offers::offers(name) == Offered::Yes {
                 return None;
             }

@@ -1,0 +1,112 @@
+//! The memory of all guests together, and what the machine says it has.
+
+use super::{engines, guest};
+use holdfast_wasm::exhausted::Exhausted;
+use holdfast_wasm::limits::Limits;
+use holdfast_wasm::memory::{
+    HostMemory, MachineMemory, MemorySource, Reserved, machine_memory, smallest,
+};
+use proptest::prelude::*;
+
+const PAGE: u64 = 64 << 10;
+
+const ONE_PAGE: &str = r#"(component
+    (core module $m
+        (memory 1)
+        (func (export "memory") (param i32) (result i32) (memory.grow (local.get 0))))
+    (core instance $a (instantiate $m))
+    (func (export "memory") (param "n" u32) (result s32) (canon lift (core func $a "memory"))))"#;
+
+#[tokio::test]
+async fn what_one_guest_holds_another_cannot_have_until_it_is_gone() {
+    let engines = engines();
+    let host = HostMemory::new(4 * PAGE);
+    let limits = Limits::default();
+    let mut first = guest(engines.plain(), &limits, &host);
+    let mut second = guest(engines.plain(), &limits, &host);
+    let one = first.start(ONE_PAGE).await.unwrap();
+    let two = second.start(ONE_PAGE).await.unwrap();
+    assert_eq!(first.call(&one, "memory", 2).await.unwrap(), 1);
+
+    let error = second.call(&two, "memory", 1).await.unwrap_err();
+    let expected = Exhausted::HostMemory {
+        asked: PAGE,
+        left: 0,
+    };
+    assert_eq!(Exhausted::find(&error), Some(expected));
+    assert_eq!(second.flag.get(), Some(expected));
+    let mut third = guest(engines.plain(), &limits, &host);
+    assert!(
+        third.start(ONE_PAGE).await.is_err(),
+        "not even its first page"
+    );
+
+    drop(first);
+    let mut fourth = guest(engines.plain(), &limits, &host);
+    let four = fourth.start(ONE_PAGE).await.unwrap();
+    assert_eq!(fourth.call(&four, "memory", 2).await.unwrap(), 1);
+    drop((second, third, fourth));
+    assert_eq!(host.used(), 0);
+}
+
+proptest! {
+    #[test]
+    fn the_budget_is_never_exceeded_and_counts_exactly(wishes in prop::collection::vec(0..60_u64, 1..40)) {
+        let host = HostMemory::new(100);
+        let mut held = Vec::new();
+        for wish in wishes {
+            let before = host.used();
+            match host.reserve(wish) {
+                Reserved::Granted => {
+                    held.push(wish);
+                    prop_assert_eq!(host.used(), before + wish);
+                }
+                Reserved::Refused => {
+                    prop_assert!(before + wish > 100);
+                    if let Some(given) = held.pop() {
+                        host.release(given);
+                    }
+                }
+            }
+            prop_assert_eq!(host.used(), held.iter().sum::<u64>());
+            prop_assert!(host.used() <= host.max());
+        }
+    }
+}
+
+#[test]
+fn a_wish_too_large_to_add_up_is_refused() {
+    let host = HostMemory::new(u64::MAX);
+    assert_eq!(host.reserve(1), Reserved::Granted);
+    assert_eq!(host.reserve(u64::MAX), Reserved::Refused);
+}
+
+#[test]
+fn the_smallest_of_machine_and_cgroups_counts() {
+    let meminfo = "MemTotal:       16000 kB\nMemFree:         100 kB\n";
+    let of = |limits: &[&str]| {
+        let limits: Vec<_> = limits.iter().map(|limit| (*limit).to_owned()).collect();
+        smallest(meminfo, &limits)
+    };
+    let machine = MachineMemory {
+        bytes: 16_000 << 10,
+        source: MemorySource::Machine,
+    };
+    assert_eq!(of(&[]), Some(machine));
+    assert_eq!(of(&["max\n", "max\n"]), Some(machine));
+    assert_eq!(of(&["max\n", "99999999999\n"]), Some(machine));
+    assert_eq!(
+        of(&["9000000\n", "8000000\n", "max\n"]),
+        Some(MachineMemory {
+            bytes: 8_000_000,
+            source: MemorySource::Cgroup
+        })
+    );
+    assert_eq!(smallest("", &[]), None);
+    assert_eq!(smallest("MemTotal: many kB", &["".to_owned()]), None);
+}
+
+#[test]
+fn this_machine_has_memory() {
+    assert!(machine_memory().unwrap().bytes > 1 << 20);
+}
