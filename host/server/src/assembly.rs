@@ -7,12 +7,15 @@ pub mod inspect;
 mod layers;
 mod services;
 mod upstreams;
+mod versions;
 
 use crate::logs::LogWriter;
+use crate::plugins::KeepVersions;
+use crate::router::Routes;
 use crate::settings::{Flags, HostMemory as MemorySetting, Policy, Pool, SettingsError};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use holdfast_call::{Level, Log, Pipeline, Sources, Target};
+use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, SystemResolver};
 use holdfast_rules::admit::{Limits as PlaceLimits, Places};
 use holdfast_rules::{HostGate, Metrics, Parts};
@@ -23,12 +26,10 @@ use holdfast_wasm::engine::{EngineSettings, Engines, Metering, PoolChoice};
 use holdfast_wasm::lane::Lane;
 use holdfast_wasm::memory::{HostMemory, machine_memory};
 use holdfast_wasm::service::Workshop;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-
-pub use services::{Known, LoadedVersion};
 
 /// Everything that runs in one host, put together.
 pub struct Host {
@@ -43,8 +44,6 @@ pub struct Host {
     flags: Flags,
     /// Places outlive versions and policies: a swap must not double them.
     places: Mutex<HashMap<Target, Arc<Places>>>,
-    /// The services that are loaded, to be assembled again when the policy changes.
-    known: Mutex<BTreeMap<Arc<str>, Known>>,
     /// Held for its drop: another host must not use the same data directory.
     _lock: DataLock,
 }
@@ -76,7 +75,6 @@ impl Host {
             policy: ArcSwap::from_pointee(policy),
             flags,
             places: Mutex::default(),
-            known: Mutex::default(),
             _lock: lock,
         };
         upstreams::register(&host, &host.policy.load())?;
@@ -101,17 +99,23 @@ impl Host {
         self.policy.load_full()
     }
 
-    /// The versions that are kept.
+    /// The versions that are kept, for the loader of plugins.
     #[must_use]
-    pub fn versions(&self) -> &Arc<Versions> {
-        &self.versions
+    pub fn versions(&self) -> Arc<dyn KeepVersions> {
+        Arc::new(versions::Kept(self.versions.clone()))
+    }
+
+    /// The layers' settings for a request that finds no target.
+    #[must_use]
+    pub fn nowhere(&self) -> Settings {
+        layers::nowhere()
     }
 
     /// Reads the policy file again and puts it into force for every service at once. A file that cannot be used changes nothing.
     ///
     /// # Errors
     /// The file cannot be read, weakens a floor, or names a secret that is not there.
-    pub fn reload(&self) -> anyhow::Result<()> {
+    pub fn reload(&self, routes: &Routes) -> anyhow::Result<()> {
         let Some(source) = self.policy.load().source.clone() else {
             return Ok(());
         };
@@ -119,8 +123,9 @@ impl Host {
         let policy = policy.with_flags(self.flags.clone());
         let services = self.assembled(&policy)?;
         upstreams::register(self, &policy)?;
-        for registered in services {
-            self.pipeline.registry().put(registered);
+        for claim in services {
+            self.pipeline.registry().put(claim.registered.clone());
+            routes.put(claim)?;
         }
         self.policy.store(Arc::new(policy));
         self.log.host(Level::Info, format!("the policy {} is in force", source.display()));
@@ -170,6 +175,13 @@ impl Host {
         let new = Places::new(limits);
         places.insert(target.clone(), new.clone());
         new
+    }
+}
+
+impl Host {
+    /// A service that was removed gives its places back: one that comes under its name later begins anew.
+    fn forget_places(&self, target: &Target) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).remove(target);
     }
 }
 

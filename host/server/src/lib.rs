@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod assembly;
 pub mod cli;
 pub mod logs;
 pub mod settings;

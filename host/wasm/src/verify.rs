@@ -53,6 +53,25 @@ pub fn verify(bytes: &[u8]) -> Result<Exports, LoadError> {
     })
 }
 
+/// What a component imports and exports, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+}
+
+/// Names what a component imports and exports, whether or not it could be served.
+///
+/// # Errors
+/// If it is no component at all.
+pub fn interfaces(bytes: &[u8]) -> Result<Interfaces, LoadError> {
+    check_form(bytes)?;
+    let Outline { imports, exports, .. } = outline(bytes)?;
+    Ok(Interfaces { imports, exports })
+}
+
 /// What the compiler's complaint about a component that passed [`verify`] means.
 #[must_use]
 pub fn explain(engine: &Engine, bytes: &[u8], error: &wasmtime::Error) -> LoadError {

@@ -9,7 +9,7 @@ use holdfast_wasm::verify;
 /// # Errors
 /// It is no component that could be served at all; the error says what is wrong with it.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
-    let names = verify::names(bytes).map_err(|error| error.to_string())?;
+    let names = verify::interfaces(bytes).map_err(|error| error.to_string())?;
     let missing = match verify::verify(bytes) {
         Ok(_) => Vec::new(),
         Err(LoadError::Imports(missing)) => missing.iter().map(ToString::to_string).collect(),

@@ -25,6 +25,11 @@ pub(super) fn service(host: &Host, target: &Target, effective: &Effective) -> Se
         .with(admit::Settings { places: host.places(target, places), calls_max: limits.calls })
 }
 
+/// The layers' settings for a request that finds no target: it is recorded like any other, and never waits for a place.
+pub(super) fn nowhere() -> Settings {
+    Settings::default().with(authorize::Access { anonymous: authorize::Anonymous::Allow })
+}
+
 fn grants(effective: &Effective) -> authorize::Grants {
     let grants = &effective.grants;
     let asked = authorize::Names {

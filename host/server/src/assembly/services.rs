@@ -1,110 +1,125 @@
 //! Services: from a component and its manifest to a target of the pipeline.
 
 use super::{Host, layers};
-use crate::settings::{Effective, Fuel, Manifest, Name, Policy, Route};
+use crate::plugins::{LoadError, LoadService, LoadedService};
+use crate::router::Claim;
+use crate::settings::{Effective, Fuel, Manifest, Name, Policy, Refused};
 use anyhow::Context as _;
-use holdfast_call::{Level, Log as _, Registered, Target};
-use holdfast_store::pair_digest;
+use holdfast_call::{Level, Log as _, Registered, Target, Why};
+use holdfast_store::{Digest, pair_digest};
 use holdfast_wasm::compile::FromCache;
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::guest::{Access, Directory, Surroundings};
+use holdfast_wasm::load_error::LoadError as ComponentError;
 use holdfast_wasm::service::{Service, Wanted};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-/// A service that is loaded, with what it was made from.
-pub struct Known {
+/// What a registered service was made from. It stands among its settings, so that a change of the policy can make it again.
+struct Origin {
     manifest: Manifest,
-    digest: Arc<str>,
     metering: Metering,
     service: Arc<Service>,
 }
 
-/// A version that is ready to be swapped in.
-pub struct LoadedVersion {
-    /// The target, for the registry.
-    pub registered: Arc<Registered>,
-    /// Where it wants to be found; empty means under its name.
-    pub routes: Vec<Route>,
-    /// What it is for.
-    pub purpose: Option<Arc<str>>,
-    /// The digest of the pair.
-    pub digest: Arc<str>,
-    /// What becomes the known service once it is swapped in.
-    pub known: Known,
+impl LoadService for Host {
+    fn load(
+        &self,
+        name: &str,
+        component: Vec<u8>,
+        manifest: Option<String>,
+        progress: &dyn Fn(&str),
+    ) -> Result<LoadedService, LoadError> {
+        let digest: Arc<str> = pair_digest(&component, manifest.as_deref().map(str::as_bytes)).as_str().into();
+        let manifest = read_manifest(name, manifest.as_deref()).map_err(LoadError::Refused)?;
+        let effective =
+            Effective::of(&manifest, &self.policy()).map_err(|refused| LoadError::NotAllowed(refused.to_string()))?;
+        for note in &effective.notes {
+            progress(&format!("note: {note}"));
+            self.log.host(Level::Warn, format!("{name}: {note}"));
+        }
+        let made = self.workshop.make(&component, wanted(&effective)).map_err(refusal)?;
+        progress(&match made.from_cache {
+            FromCache::Yes => "compiled before".to_owned(),
+            FromCache::No => format!("compiled in {:.1} s", made.took.as_secs_f64()),
+        });
+        let origin = Origin { manifest, metering: metering(&effective), service: made.service };
+        let registered = self.register(&effective, origin, digest.clone());
+        Ok(LoadedService { registered, purpose: purpose(&effective), routes: effective.routes, digest })
+    }
+
+    fn removed(&self, name: &str) {
+        self.forget_places(&Target::Service(name.into()));
+    }
+}
+
+fn read_manifest(name: &str, text: Option<&str>) -> Result<Manifest, String> {
+    let name = Name::parse(name)?;
+    match text {
+        Some(text) => {
+            let file = format!("{name}.toml");
+            Manifest::parse(name, &file, text).map_err(|error| error.to_string())
+        }
+        None => Ok(Manifest::absent(name)),
+    }
+}
+
+fn refusal(error: ComponentError) -> LoadError {
+    match error {
+        ComponentError::Truncated { .. } | ComponentError::Empty => LoadError::Truncated(error.to_string()),
+        _ => LoadError::Refused(error.to_string()),
+    }
 }
 
 impl Host {
-    /// Makes a version of a service: settings, component, layers. Takes seconds for a large component; never on a serving thread.
+    /// Every loaded service under another policy, not yet in force.
     ///
     /// # Errors
-    /// It cannot be served, or asks for more than the policy allows; the error says what to change.
-    pub fn load(
-        &self,
-        name: &Name,
-        component: &[u8],
-        manifest: Option<&str>,
-        progress: &dyn Fn(&str),
-    ) -> anyhow::Result<LoadedVersion> {
-        let written = match manifest {
-            Some(text) => Manifest::parse(name.clone(), &format!("{name}.toml"), text).map_err(|error| anyhow::anyhow!("{error}"))?,
-            None => Manifest::absent(name.clone()),
-        };
-        let effective = self.effective(&written, &self.policy())?;
-        for note in &effective.notes {
-            self.log.host(Level::Warn, format!("{name}: {note}"));
+    /// A manifest that is served now asks for more than the policy allows: it must not go on with less than it needs, nor with more than
+    /// it may have.
+    pub(super) fn assembled(&self, policy: &Policy) -> anyhow::Result<Vec<Claim>> {
+        let mut claims = Vec::new();
+        for registered in self.pipeline.registry().all() {
+            let Some(origin) = registered.settings.get::<Origin>() else {
+                continue;
+            };
+            let effective = Effective::of(&origin.manifest, policy)
+                .map_err(|refused: Refused| anyhow::anyhow!("{refused}"))?;
+            let digest = registered.digest.clone().context("a service without a digest")?;
+            let again = Origin {
+                manifest: origin.manifest.clone(),
+                metering: metering(&effective),
+                service: self.again(origin, &effective, &digest)?,
+            };
+            claims.push(Claim {
+                service: effective.name.shared(),
+                routes: effective.routes.clone(),
+                purpose: purpose(&effective),
+                registered: self.register(&effective, again, digest),
+            });
         }
-        let made = self.workshop.make(component, wanted(&effective))?;
-        progress(&match made.from_cache {
-            FromCache::Yes => format!("{name}: in the cache"),
-            FromCache::No => format!("{name}: compiled in {:.1} s", made.took.as_secs_f64()),
-        });
-        let digest: Arc<str> = pair_digest(component, manifest.map(str::as_bytes)).as_str().into();
-        let known =
-            Known { manifest: written, digest: digest.clone(), metering: metering(&effective), service: made.service };
-        let registered = self.register(&effective, &known);
-        Ok(LoadedVersion { registered, routes: effective.routes, purpose: effective.purpose, digest, known })
+        Ok(claims)
     }
 
-    /// Notes a version that was swapped in, so that a change of the policy reaches it.
-    pub fn swapped_in(&self, name: &Arc<str>, known: Known) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), known);
-    }
-
-    /// Forgets a service that was removed.
-    pub fn removed(&self, name: &Arc<str>) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        self.pipeline.registry().remove(&Target::Service(name.clone()));
-    }
-
-    /// Every loaded service under another policy. One whose manifest asks for more than that allows goes on as it was, and says so.
-    pub(super) fn assembled(&self, policy: &Policy) -> anyhow::Result<Vec<Arc<Registered>>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut made = Vec::new();
-        for service in known.values_mut() {
-            let effective = self.effective(&service.manifest, policy)?;
-            let name = &service.manifest.name;
-            if metering(&effective) != service.metering {
-                let digest = holdfast_store::Digest::parse(&service.digest).context("a digest that is none")?;
-                let pair = self.versions.pair(name.as_str(), &digest)?;
-                service.service = self.workshop.make(&pair.component, wanted(&effective))?.service;
-                service.metering = metering(&effective);
-            } else {
-                service.service = Arc::new(service.service.with(layers::guest(&effective), surroundings(&effective)));
-            }
-            made.push(self.register(&effective, service));
+    fn again(&self, origin: &Origin, effective: &Effective, digest: &str) -> anyhow::Result<Arc<Service>> {
+        if metering(effective) == origin.metering {
+            return Ok(Arc::new(origin.service.with(layers::guest(effective), surroundings(effective))));
         }
-        Ok(made)
+        // The other engine needs the component compiled for it.
+        let digest = Digest::parse(digest).context("a digest that is none")?;
+        let pair = self.versions.pair(effective.name.as_str(), &digest)?;
+        Ok(self.workshop.make(&pair.component, wanted(effective))?.service)
     }
 
-    fn effective(&self, manifest: &Manifest, policy: &Policy) -> anyhow::Result<Effective> {
-        Effective::of(manifest, policy).map_err(|refused| anyhow::anyhow!("{refused}"))
-    }
-
-    fn register(&self, effective: &Effective, known: &Known) -> Arc<Registered> {
+    fn register(&self, effective: &Effective, origin: Origin, digest: Arc<str>) -> Arc<Registered> {
         let target = Target::Service(effective.name.shared());
-        let settings = layers::service(self, &target, effective);
-        Registered::new(&self.pipeline, target, Some(known.digest.clone()), settings, known.service.clone())
+        let service = origin.service.clone();
+        let settings = layers::service(self, &target, effective).with(origin);
+        Registered::new(&self.pipeline, target, Some(digest), settings, service)
     }
+}
+
+fn purpose(effective: &Effective) -> Option<Why> {
+    effective.purpose.as_deref().and_then(Why::claimed)
 }
 
 fn metering(effective: &Effective) -> Metering {

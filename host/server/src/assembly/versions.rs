@@ -1,0 +1,41 @@
+//! The versions that are kept, as the loader of plugins asks for them.
+
+use crate::plugins::{Choice, KeepVersions, Pair};
+use holdfast_store::{Choice as Stored, Digest, Versions, pair_digest};
+
+/// Where the loader keeps versions.
+pub(super) struct Kept(pub(super) std::sync::Arc<Versions>);
+
+impl KeepVersions for Kept {
+    fn choose(&self, name: &str, pair: &Pair) -> Result<Choice, String> {
+        let said = |error: holdfast_store::StoreError| error.to_string();
+        match self.0.choose(name, &digest(pair)).map_err(said)? {
+            Stored::Directory => Ok(Choice::Directory),
+            Stored::Kept(digest) => self.0.pair(name, &digest).map_err(said).and_then(pair_of).map(Choice::Kept),
+        }
+    }
+
+    fn serving(&self, name: &str, pair: &Pair) -> Result<(), String> {
+        let manifest = pair.manifest.as_deref().map(str::as_bytes);
+        self.0.loaded(name, &pair.component, manifest).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn previous(&self, name: &str) -> Result<Pair, String> {
+        self.0.previous(name).map_err(|error| error.to_string()).and_then(pair_of)
+    }
+
+    fn rolled_back(&self, name: &str) -> Result<(), String> {
+        // Without a digest the store takes what was rolled back from: that is what the directory holds.
+        self.0.rolled_back(name, None).map(drop).map_err(|error| error.to_string())
+    }
+}
+
+fn digest(pair: &Pair) -> Digest {
+    pair_digest(&pair.component, pair.manifest.as_deref().map(str::as_bytes))
+}
+
+fn pair_of(pair: holdfast_store::Pair) -> Result<Pair, String> {
+    let manifest = pair.manifest.map(String::from_utf8).transpose();
+    let manifest = manifest.map_err(|_| "the kept manifest is not text".to_owned())?;
+    Ok(Pair { component: pair.component, manifest })
+}
