@@ -1,5 +1,151 @@
-//! The command line: one file per command.
+//! The command line: what can be asked for, and which part answers.
+//!
+//! Exit codes, for all commands: 0 done; 1 it failed, and the last line says why; 2 the command line is wrong; `serve` 3 when calls were
+//! cut because they did not finish in time or a second signal came.
 
 pub mod allow;
+pub mod call;
 pub mod check;
+pub mod ls;
 pub mod policy;
+pub mod serve;
+
+use crate::assembly::inspect::inspect;
+use crate::control::client::Client;
+use crate::control::words::{Request, Response};
+use crate::drain::Drained;
+use crate::settings::show::{Built, LayerLine};
+use clap::{Args, Parser, Subcommand};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong command line";
+
+/// A host for services that are WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, after_help = CODES)]
+pub struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the components of a directory behind one gateway.
+    ///
+    /// NAME.wasm is served at /NAME/, or at the routes of its NAME.toml, as soon as it lies in the plugin directory; a new version is
+    /// swapped in without a failed call, a removed one is drained. SIGTERM or SIGINT drains the host; a second one cuts what still runs.
+    #[command(
+        after_help = "Exit codes: 0 drained · 1 could not start · 2 wrong command line · 3 calls were cut at the end"
+    )]
+    Serve(serve::ServeArgs),
+    /// Say everything that would stop a component from loading, and what it could do if loaded.
+    #[command(after_help = "Exit codes: 0 it would load · 1 it would not · 2 wrong command line")]
+    Check(check::CheckArgs),
+    /// Show what a service asks for beyond the policy, and write it into the policy on a yes.
+    #[command(after_help = CODES)]
+    Allow(allow::AllowArgs),
+    /// Print the effective settings and where each comes from.
+    #[command(after_help = CODES)]
+    Policy(policy::PolicyArgs),
+    /// List the services of the running host.
+    #[command(after_help = CODES)]
+    Ls(DataArgs),
+    /// Make a call through the pipeline of the running host, as its owner.
+    ///
+    /// Status and headers go to standard error, the body to standard output.
+    #[command(
+        after_help = "Exit codes: 0 answered with 2xx · 1 anything else · 2 wrong command line"
+    )]
+    Call(call::CallArgs),
+    /// Put the version before back; it stays, over restarts too, until the plugin directory holds another one.
+    #[command(after_help = CODES)]
+    Rollback(NameArgs),
+    /// Read the policy anew, as if its file had changed.
+    #[command(after_help = CODES)]
+    Reload(DataArgs),
+}
+
+/// Where a host's data is.
+#[derive(Clone, Debug, Args)]
+pub struct DataArgs {
+    /// The data directory of the host.
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+/// One service of a host.
+#[derive(Clone, Debug, Args)]
+pub struct NameArgs {
+    /// The service.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The host.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// Runs the command line of this process and says how it ended. A wrong one ends the process with 2 and says what is right.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match obey(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn obey(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => Ok(match serve::run(&args)? {
+            Drained::Finished => ExitCode::SUCCESS,
+            Drained::OutOfTime | Drained::CutShort => ExitCode::from(3),
+        }),
+        Command::Check(args) => check::run(&args, &inspect),
+        Command::Allow(args) => allow::run(&args),
+        Command::Policy(args) => policy::run(&args, &layers()),
+        Command::Ls(args) => ls::run(&args),
+        Command::Call(args) => call::run(&args),
+        Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
+        Command::Reload(args) => text(&args, &Request::Reload),
+    }
+}
+
+/// The order of the layers, as the rules have it.
+fn layers() -> Vec<LayerLine<'static>> {
+    let line = |rule: &holdfast_rules::Rule| LayerLine {
+        name: rule.name,
+        built: match rule.state {
+            holdfast_rules::State::Built => Built::Yes,
+            holdfast_rules::State::Planned => Built::Planned,
+        },
+        rule: rule.rule,
+    };
+    holdfast_rules::ORDER.iter().map(line).collect()
+}
+
+fn text(data: &DataArgs, request: &Request) -> anyhow::Result<ExitCode> {
+    match Client::connect(&data.data)?.ask(request)? {
+        Response::Text(text) => print(text.trim_end())?,
+        _ => anyhow::bail!("the host speaks another version of this program"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a line to standard output.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(())
+}
+
+/// Writes a line to standard error: a step done, or what went wrong.
+pub fn complain(text: &str) {
+    // Where standard error cannot be written, nobody reads it.
+    let _ = writeln!(std::io::stderr(), "holdfast: {text}");
+}

@@ -1,8 +1,21 @@
-//! The program around the host: settings, logs and the command line. It is the only crate that knows all the others.
+//! The program around the host: settings, entries, plugins, logs, the owner's socket and the command line. It is the only crate that
+//! knows all the others.
+//!
+//! Reading order is the way of a call from outside: a connection is taken ([`entry`]), its request finds a service ([`router`]) that was
+//! loaded from the plugin directory ([`plugins`]) under the two owners' files ([`settings`]). Beside it stand what only looks ([`admin`]),
+//! what changes something ([`control`]), what is written down ([`logs`]), the end ([`drain`]); [`assembly`] puts the parts together and
+//! [`serve`] puts them on the air.
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod assembly;
 pub mod cli;
+pub mod control;
+pub mod drain;
+pub mod entry;
 pub mod logs;
+pub mod plugins;
+pub mod router;
+pub mod serve;
 pub mod settings;

@@ -1,0 +1,50 @@
+//! `holdfast ls`: every service of the running host, a line each.
+
+use crate::cli::{DataArgs, print};
+use crate::control::client::Client;
+use crate::control::words::{Request, Response};
+use serde_json::Value;
+use std::process::ExitCode;
+
+/// Lists the services.
+///
+/// # Errors
+/// No host runs, or it went away.
+pub fn run(args: &DataArgs) -> anyhow::Result<ExitCode> {
+    let Response::Services(services) = Client::connect(&args.data)?.ask(&Request::Ls)? else {
+        anyhow::bail!("the host speaks another version of this program");
+    };
+    print(&table(&services))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The services as a table, what went wrong on a line of its own below its service.
+#[must_use]
+pub fn table(services: &[Value]) -> String {
+    if services.is_empty() {
+        return "no services: copy NAME.wasm into the plugin directory".to_owned();
+    }
+    let mut lines = vec![format!(
+        "{:<20} {:<9} {:<16} {}",
+        "NAME", "STATE", "DIGEST", "ROUTES"
+    )];
+    for service in services {
+        let word = |key| service.get(key).and_then(Value::as_str).unwrap_or("-");
+        let digest: String = word("digest").chars().take(16).collect();
+        let routes: Vec<_> = service
+            .get("routes")
+            .and_then(Value::as_array)
+            .map(|routes| routes.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default();
+        let routes = routes.join(", ");
+        lines.push(format!(
+            "{:<20} {:<9} {digest:<16} {routes}",
+            word("name"),
+            word("state")
+        ));
+        if let Some(error) = service.get("error").and_then(Value::as_str) {
+            lines.push(format!("  {error}"));
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,154 @@
+//! `holdfast serve`: from the command line and the policy to a running host.
+
+use crate::assembly;
+use crate::cli::complain;
+use crate::drain::{Drained, Gate};
+use crate::entry::http::Gateway;
+use crate::entry::peer::TrustedProxies;
+use crate::logs::{Flushed, LogWriter, Sink};
+use crate::plugins::{Reload, Say};
+use crate::router::Routes;
+use crate::serve::{self, Anonymous};
+use crate::settings::{Anonymous as Access, Flags, LogForm, Policy};
+use anyhow::Context as _;
+use holdfast_call::{BoxFuture, Sources};
+use holdfast_rules::HostGate;
+use holdfast_rules::clock::{HostClock, HostRandom};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the last lines may take to be written.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
+
+/// What `serve` is told. An option given here wins over the policy's line.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    /// The plugin directory [default: the policy's, else `plugins`].
+    #[arg(long, value_name = "DIR")]
+    pub plugins: Option<PathBuf>,
+    /// The policy; without it, `holdfast.toml` if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where everything that must last is kept [default: the policy's, else `data`].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The address of the gateway [default: the policy's, else 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// The address of the read-only admin pages [default: the policy's, else 127.0.0.1:8081].
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<SocketAddr>,
+    /// The form of the log lines [default: the policy's, else `json`].
+    #[arg(long, value_name = "json|text", value_parser = form)]
+    pub log: Option<LogForm>,
+}
+
+fn form(text: &str) -> Result<LogForm, String> {
+    match text {
+        "json" => Ok(LogForm::Json),
+        "text" => Ok(LogForm::Text),
+        _ => Err("it is neither json nor text".to_owned()),
+    }
+}
+
+/// Becomes the host.
+///
+/// # Errors
+/// The host cannot begin.
+pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
+    let flags = Flags {
+        listen: args.listen,
+        admin: args.admin,
+        plugins: args.plugins.clone(),
+        data: args.data.clone(),
+        log: args.log,
+    };
+    let policy = Policy::load(args.config.as_deref())?.with_flags(flags.clone());
+    let sources = Sources { clock: Arc::new(HostClock::start()), random: Arc::new(HostRandom) };
+    let sink = match &policy.log_file {
+        Some(path) => Sink::file(path).with_context(|| format!("cannot write the log file {}", path.display()))?,
+        None => Sink::stdout().context("cannot write to standard output")?,
+    };
+    let log = Arc::new(LogWriter::start(policy.log, sink, sources.clock.clone()).context("cannot start the log")?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("holdfast-serve")
+        .enable_all()
+        .build()
+        .context("cannot start the serving threads")?;
+    let drained = runtime.block_on(begin(policy, flags, log.clone(), sources));
+    // What the host could not end in time must not keep the process alive.
+    runtime.shutdown_background();
+    match log.flush(FLUSH_MAX) {
+        Flushed::All => {}
+        Flushed::GaveUp => complain("the last log lines could not be written"),
+    }
+    drained
+}
+
+async fn begin(policy: Policy, flags: Flags, log: Arc<LogWriter>, sources: Sources) -> anyhow::Result<Drained> {
+    let settings = serve::Settings {
+        listen: policy.listen,
+        admin: Some(policy.admin),
+        plugins: policy.plugins.clone(),
+        data: policy.data.clone(),
+        policy: policy.source.clone(),
+        anonymous: anonymous(&policy),
+        drain: policy.drain,
+    };
+    let proxies = TrustedProxies::new(policy.trusted_proxies.clone());
+    let host = Arc::new(assembly::Host::start(policy, flags, log.clone(), sources)?);
+    let routes = Arc::new(Routes::default());
+    let gateway = Arc::new(Gateway::new(host.pipeline().clone(), routes.clone(), proxies, host.nowhere()));
+    let parts = serve::Host {
+        pipeline: host.pipeline().clone(),
+        gate: Arc::new(Drains(host.gate().clone())),
+        log,
+        service: host.clone(),
+        versions: host.versions(),
+        reload: reload(&host, &routes, &gateway),
+        metrics: Arc::new({
+            let host = host.clone();
+            move || host.metrics()
+        }),
+        say: Arc::new(|text: &str| complain(text)) as Say,
+        routes,
+        gateway,
+    };
+    serve::run(settings, parts).await
+}
+
+fn reload(host: &Arc<assembly::Host>, routes: &Arc<Routes>, gateway: &Arc<Gateway>) -> Reload {
+    let (host, routes, gateway) = (host.clone(), routes.clone(), gateway.clone());
+    Arc::new(move || {
+        host.reload(&routes).map_err(|error| format!("{error:#}"))?;
+        gateway.trust(TrustedProxies::new(host.policy().trusted_proxies.clone()));
+        Ok(())
+    })
+}
+
+/// Whom the policy lets in without a name, anywhere.
+fn anonymous(policy: &Policy) -> Anonymous {
+    let somewhere = policy.services.values().any(|service| service.anonymous == Some(Access::Allow));
+    match (&policy.source, policy.anonymous) {
+        (None, _) => Anonymous::NoPolicy,
+        (Some(_), Access::Allow) => Anonymous::Allowed,
+        (Some(_), Access::Deny) if somewhere => Anonymous::Allowed,
+        (Some(_), Access::Deny) => Anonymous::Denied,
+    }
+}
+
+/// The gate of the `admit` layer, as the end of the host asks it.
+struct Drains(Arc<HostGate>);
+
+impl Gate for Drains {
+    fn start_draining(&self) {
+        self.0.start_draining();
+    }
+
+    fn idle(&self) -> BoxFuture<'static, ()> {
+        let gate = self.0.clone();
+        Box::pin(async move { gate.idle().await })
+    }
+}

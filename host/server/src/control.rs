@@ -1,0 +1,170 @@
+//! The owner's socket: what changes something, or shows what strangers may not see, goes through `DATA/control.sock`.
+//!
+//! Only the owner of the data directory and root are served, whatever the file's mode says: the kernel tells who is at the other end, and
+//! that user is the caller of a call made here. Requests and answers are JSON, one a line; a body follows its line as plain bytes.
+
+pub mod call;
+pub mod client;
+pub mod words;
+
+use crate::drain::{Phase, Stop};
+use crate::plugins::Plugins;
+use holdfast_call::{Level, Log, Pipeline};
+use std::fs::{DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use words::{Request, Response};
+
+/// The longest request line, in bytes. A body is not part of it.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+/// The largest body that a call from the terminal carries, in bytes.
+pub const BODY_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Where the socket of a data directory is.
+#[must_use]
+pub fn path(data: &Path) -> PathBuf {
+    data.join("control.sock")
+}
+
+/// What the socket gives access to.
+pub struct Control {
+    /// The services.
+    pub plugins: Arc<Plugins>,
+    /// Where calls go.
+    pub pipeline: Arc<Pipeline>,
+    /// Where trouble is said.
+    pub log: Arc<dyn Log>,
+}
+
+/// Opens the socket: 0600, in a directory that is made 0700. The data directory's lock is held by this host, so a socket that lies there is
+/// a dead one's.
+///
+/// # Errors
+/// The directory or the socket cannot be made.
+pub fn open(data: &Path) -> std::io::Result<UnixListener> {
+    if !data.exists() {
+        DirBuilder::new().recursive(true).mode(0o700).create(data)?;
+    }
+    std::fs::set_permissions(data, Permissions::from_mode(0o700))?;
+    let path = path(data);
+    match std::fs::remove_file(&path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+impl Control {
+    /// Serves the socket until the host is cut: an operator may look on while it drains.
+    pub async fn run(self: Arc<Self>, listener: UnixListener, stop: Stop) {
+        let mut cut = stop.listen();
+        loop {
+            let taken = tokio::select! {
+                biased;
+                () = cut.reached(Phase::Cut) => return,
+                taken = listener.accept() => taken,
+            };
+            match taken {
+                Ok((stream, _)) => {
+                    let control = self.clone();
+                    let mut cut = stop.listen();
+                    tokio::spawn(async move {
+                        tokio::select! {
+                            () = cut.reached(Phase::Cut) => {}
+                            // The client sees a broken connection as such; there is nobody else to tell.
+                            _ = control.serve(stream) => {}
+                        }
+                    });
+                }
+                Err(error) => {
+                    let text = format!("the control socket takes no connections any more: {error}");
+                    self.log.host(Level::Error, text);
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn serve(&self, stream: UnixStream) -> std::io::Result<()> {
+        let uid = stream.peer_cred()?.uid();
+        let (read, mut write) = stream.into_split();
+        let mut read = BufReader::new(read);
+        if !allowed(uid) {
+            let refused =
+                Response::Error("only the owner of the data directory may ask".to_owned());
+            return say(&mut write, &refused).await;
+        }
+        loop {
+            let mut line = Vec::new();
+            let mut limited = (&mut read).take(LINE_BYTES_MAX);
+            if limited.read_until(b'\n', &mut line).await? == 0 {
+                return Ok(());
+            }
+            match serde_json::from_slice::<Request>(&line) {
+                Ok(request) => self.answer(request, uid, &mut read, &mut write).await?,
+                Err(error) => {
+                    // What follows on this connection cannot be told apart any more.
+                    let text = format!("the request is not valid: {error}");
+                    return say(&mut write, &Response::Error(text)).await;
+                }
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request,
+        uid: u32,
+        read: &mut BufReader<OwnedReadHalf>,
+        write: &mut OwnedWriteHalf,
+    ) -> std::io::Result<()> {
+        let response = match request {
+            Request::Ls => {
+                let services = self.plugins.services();
+                Response::Services(services.iter().map(|service| service.json()).collect())
+            }
+            Request::Reload => match self.plugins.reload().await {
+                Ok(()) => Response::Text("the new settings hold".to_owned()),
+                Err(error) => Response::Error(format!("the old settings hold on: {error}")),
+            },
+            Request::Rollback { name } => match self.plugins.roll_back(&name).await {
+                Ok(digest) => Response::Text(format!("{name} serves {digest}")),
+                Err(error) => Response::Error(error),
+            },
+            Request::Call(call) => {
+                let body = if call.body_bytes > BODY_BYTES_MAX {
+                    None
+                } else {
+                    let mut body = vec![0; usize::try_from(call.body_bytes).unwrap_or(0)];
+                    read.read_exact(&mut body).await?;
+                    Some(body)
+                };
+                match body {
+                    Some(body) => {
+                        return call::answer(&self.pipeline, call, body, uid, read, write).await;
+                    }
+                    None => Response::Error(format!("a body has at most {BODY_BYTES_MAX} bytes")),
+                }
+            }
+        };
+        say(write, &response).await
+    }
+}
+
+fn allowed(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::geteuid().as_raw()
+}
+
+/// Writes one line.
+pub(crate) async fn say(write: &mut OwnedWriteHalf, response: &Response) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(response)?;
+    line.push(b'\n');
+    write.write_all(&line).await
+}

@@ -1,0 +1,59 @@
+//! The wire form of the owner's socket. It is private to one version of the program: server and client are the same binary.
+
+use serde::{Deserialize, Serialize};
+
+/// What is asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// Every service.
+    Ls,
+    /// Read the policy anew.
+    Reload,
+    /// Put the version before back.
+    Rollback {
+        /// Of this service.
+        name: String,
+    },
+    /// Make a call; its body follows the line.
+    Call(CallRequest),
+}
+
+/// A call from the terminal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallRequest {
+    /// The service.
+    pub name: String,
+    /// The method.
+    pub method: String,
+    /// The path, with its query.
+    pub path: String,
+    /// Why.
+    pub why: Option<String>,
+    /// How many bytes of body follow.
+    pub body_bytes: u64,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Response {
+    /// Text for people.
+    Text(String),
+    /// Every service, as the admin pages show it.
+    Services(Vec<serde_json::Value>),
+    /// The head of an answer; its body follows in [`Response::Data`] lines.
+    Head {
+        /// The status.
+        status: u16,
+        /// The headers, in their order.
+        headers: Vec<(String, String)>,
+    },
+    /// So many bytes follow the line.
+    Data(u64),
+    /// The answer ended well.
+    End,
+    /// It was not done, or an answer was cut short.
+    Error(String),
+}

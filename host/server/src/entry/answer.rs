@@ -1,0 +1,176 @@
+//! The answer on its way out: what the connection may carry, the id that no service can forge, and a body that outlives its reader where
+//! the call is shielded.
+
+use crate::entry::request::remove_hop_by_hop;
+use bytes::Bytes;
+use holdfast_call::problem::{self, CALL_HEADER};
+use holdfast_call::{Answer, Body, BoxFuture, CallId, Fault, Reply, Tree};
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::{Method, Response, StatusCode};
+use http_body::{Body as _, Frame, SizeHint};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::runtime::Handle;
+
+/// The future of one call, polled by the task of its connection. Dropped before its end (the client went away), it is cancelled, unless
+/// something of the call is shielded: then it finishes on a task of its own.
+pub struct Serving {
+    run: Option<BoxFuture<'static, Reply>>,
+    tree: Arc<Tree>,
+    id: CallId,
+    method: Method,
+}
+
+impl Serving {
+    /// Serves the call that `run` is.
+    #[must_use]
+    pub fn new(
+        run: BoxFuture<'static, Reply>,
+        tree: Arc<Tree>,
+        id: CallId,
+        method: Method,
+    ) -> Self {
+        Self {
+            run: Some(run),
+            tree,
+            id,
+            method,
+        }
+    }
+}
+
+impl Future for Serving {
+    type Output = Result<Response<Outgoing>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(run) = &mut this.run else {
+            return Poll::Pending;
+        };
+        let reply = ready!(run.as_mut().poll(cx));
+        this.run = None;
+        let response = response(reply, this.id, &this.method);
+        let tree = this.tree.clone();
+        Poll::Ready(Ok(response.map(|body| Outgoing {
+            body: Some(body),
+            tree,
+        })))
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        if self.tree.shielded()
+            // Without a runtime the whole host is going down, and nothing can be finished.
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let tree = self.tree.clone();
+            runtime.spawn(async move {
+                if let Ok(Answer::Http(response)) = run.await {
+                    finish(response.into_body(), tree).await;
+                }
+            });
+        }
+    }
+}
+
+/// Reads on in a body that nobody wants any more, as long as something of its call is shielded.
+async fn finish(mut body: Body, tree: Arc<Tree>) {
+    while tree.shielded() {
+        match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
+/// The body of an answer as the connection reads it.
+pub struct Outgoing {
+    body: Option<Body>,
+    tree: Arc<Tree>,
+}
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map(without_id)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        let Some(body) = self.body.take() else { return };
+        if !body.is_end_stream()
+            && self.tree.shielded()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(finish(body, self.tree.clone()));
+        }
+    }
+}
+
+/// A trailer must not say what only the host's header may.
+fn without_id(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+    if let Some(trailers) = frame.trailers_mut() {
+        trailers.remove(CALL_HEADER);
+    }
+    frame
+}
+
+/// The response to a call that ended in `reply`.
+pub fn response(reply: Reply, id: CallId, method: &Method) -> Response<Body> {
+    let mut response = match reply {
+        Ok(Answer::Http(mut response)) => {
+            remove_hop_by_hop(response.headers_mut());
+            response
+        }
+        Err(fault) => problem::response(&fault, id),
+    };
+    if let Ok(text) = HeaderValue::from_str(id.text().as_str()) {
+        response.headers_mut().insert(CALL_HEADER, text);
+    }
+    let status = response.status();
+    if *method == Method::HEAD
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    {
+        response = bodiless(response);
+    }
+    response
+}
+
+/// The same head without its body, which ends well although nobody reads it.
+fn bodiless(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if head.status == StatusCode::NO_CONTENT {
+        head.headers.remove(CONTENT_LENGTH);
+    } else if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        // The length that a `GET` would have shown; an empty body would be taken for it otherwise.
+        head.headers
+            .entry(CONTENT_LENGTH)
+            .or_insert_with(|| HeaderValue::from(length));
+    }
+    body.close();
+    Response::from_parts(head, Body::empty())
+}

@@ -1,0 +1,161 @@
+//! Connections: taken one by one, HTTP/1.1 and HTTP/2 (prior knowledge) on each, ended gracefully when the host drains.
+//!
+//! One accept loop serves the gateway and the admin pages. It knows nothing of calls.
+
+use crate::drain::{Listener, Phase, Stop};
+use crate::entry::peer::Peer;
+use holdfast_call::{Clock, Level, Log};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// A client that has begun a request's head must have ended it by then; an idle connection is closed after the same span.
+const HEAD_SPAN: Duration = Duration::from_secs(30);
+/// The largest head of a request, in bytes. A larger one is answered 431 and never becomes a call.
+const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// Requests at once on one connection of HTTP/2.
+const STREAMS_MAX: u32 = 250;
+/// How long the loop rests when the system gives it no connection (no file descriptors, for one): it must not spin.
+const REST: Duration = Duration::from_millis(100);
+
+/// What answers the requests of a connection.
+pub trait Answers: Send + Sync + 'static {
+    /// The answer's body.
+    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
+        + Send
+        + 'static;
+    /// The answer to come.
+    type Future: Future<Output = Result<Response<Self::Body>, Infallible>> + Send + 'static;
+
+    /// Answers one request.
+    fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Self::Future;
+}
+
+/// What a listener needs besides its socket.
+#[derive(Clone)]
+pub struct Terms {
+    /// Tells when to stop.
+    pub stop: Stop,
+    /// How many connections there may be at once; the next one waits in the system's queue.
+    pub connections_max: u32,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where trouble is said.
+    pub log: Arc<dyn Log>,
+}
+
+/// Takes connections until the host drains, then waits until the last of them has ended.
+pub async fn run<A: Answers>(listener: TcpListener, answers: Arc<A>, terms: Terms) {
+    let places = Arc::new(Semaphore::new(terms.connections_max as usize));
+    let mut stop = terms.stop.listen();
+    let mut silent = Silent::No;
+    loop {
+        let taken = tokio::select! {
+            biased;
+            () = stop.reached(Phase::Draining) => break,
+            taken = take(&listener, &places) => taken,
+        };
+        match taken {
+            Ok((stream, address, place)) => {
+                silent = Silent::No;
+                let connection = Connection {
+                    answers: answers.clone(),
+                    peer: Peer::at(address),
+                };
+                let stop = terms.stop.listen();
+                tokio::spawn(async move {
+                    drive(stream, connection, stop).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                if silent == Silent::No {
+                    let text = format!("cannot take connections: {error}");
+                    terms.log.host(Level::Error, text);
+                    silent = Silent::Yes;
+                }
+                terms.clock.sleep_until(terms.clock.now().after(REST)).await;
+            }
+        }
+    }
+    drop(listener);
+    // The semaphore is never closed, so all places come back once the last connection has ended.
+    let _ = places.acquire_many(terms.connections_max).await;
+}
+
+/// Whether trouble was said already: once is enough until it is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Silent {
+    Yes,
+    No,
+}
+
+type Taken = (
+    TcpStream,
+    std::net::SocketAddr,
+    tokio::sync::OwnedSemaphorePermit,
+);
+
+async fn take(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<Taken> {
+    let place = places
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(std::io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    // A small answer must not wait for the client's acknowledgement of the last one.
+    stream.set_nodelay(true)?;
+    Ok((stream, address, place))
+}
+
+struct Connection<A> {
+    answers: Arc<A>,
+    peer: Peer,
+}
+
+impl<A: Answers> Service<Request<Incoming>> for Connection<A> {
+    type Response = Response<A::Body>;
+    type Error = Infallible;
+    type Future = A::Future;
+
+    fn call(&self, request: Request<Incoming>) -> A::Future {
+        self.answers.answer(&self.peer, request)
+    }
+}
+
+async fn drive<A: Answers>(stream: TcpStream, connection: Connection<A>, mut stop: Listener) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_SPAN)
+        .max_buf_size(HEAD_BYTES_MAX as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEAD_BYTES_MAX)
+        .max_concurrent_streams(STREAMS_MAX);
+    let served = builder.serve_connection(TokioIo::new(stream), connection);
+    let mut served = std::pin::pin!(served);
+    let mut cut = stop.clone();
+    // How a connection ended is of no interest: every call on it has its own closing line, and a request that never became a call was
+    // answered by the protocol itself.
+    tokio::select! {
+        biased;
+        _ = served.as_mut() => return,
+        () = stop.reached(Phase::Draining) => served.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        biased;
+        _ = served => {}
+        () = cut.reached(Phase::Cut) => {}
+    }
+}

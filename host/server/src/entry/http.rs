@@ -1,0 +1,195 @@
+//! The HTTP gateway: a request becomes a call, the call runs in the task of its connection, its answer goes back.
+//!
+//! Everything before the pipeline is plain work without a wait, so that the call's clock starts with its request.
+
+use crate::entry::answer::{Outgoing, Serving};
+use crate::entry::connections::Answers;
+use crate::entry::door::Door;
+use crate::entry::peer::{Peer, Trust, TrustedProxies};
+use crate::entry::request::{self, Invalid, Said};
+use crate::router::{Found, Routes};
+use arc_swap::ArcSwap;
+use holdfast_call::{
+    Body, BodyEnd, BodyWatch, Boundary, Call, CallId, Caller, Entry, Fault, HostCode, Link, Meter,
+    Moment, Payload, Pipeline, Registered, Settings, Trace, Tree, Verdict, Why,
+};
+use http::request::Parts;
+use http::{Method, Request};
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+/// The gateway.
+pub struct Gateway {
+    pipeline: Arc<Pipeline>,
+    routes: Arc<Routes>,
+    proxies: ArcSwap<TrustedProxies>,
+    door: Door,
+}
+
+impl Gateway {
+    /// A gateway to the services of `routes`. `refused` are the layers' settings for requests that find no target.
+    #[must_use]
+    pub fn new(
+        pipeline: Arc<Pipeline>,
+        routes: Arc<Routes>,
+        proxies: TrustedProxies,
+        refused: Settings,
+    ) -> Self {
+        Self {
+            door: Door::new(pipeline.clone(), refused),
+            pipeline,
+            routes,
+            proxies: ArcSwap::from_pointee(proxies),
+        }
+    }
+
+    /// Believes these proxies from now on.
+    pub fn trust(&self, proxies: TrustedProxies) {
+        self.proxies.store(Arc::new(proxies));
+    }
+
+    fn serve(&self, peer: &Peer, request: Request<Incoming>) -> Serving {
+        let (mut parts, incoming) = request.into_parts();
+        let method = parts.method.clone();
+        let trust = self.proxies.load().trust(peer.address);
+        let routed = self.route(&mut parts, peer, trust);
+        let (way, said) = match routed {
+            Ok((found, said)) => (Ok(found), said),
+            Err((fault, said)) => (Err(fault), said),
+        };
+        let call = self.call(way, said, parts, incoming);
+        let (id, tree) = (call.id, call.tree.clone());
+        Serving::new(self.pipeline.run(call), tree, id, method)
+    }
+
+    /// Finds the service and makes the head ready for it.
+    fn route(
+        &self,
+        parts: &mut Parts,
+        peer: &Peer,
+        trust: Trust,
+    ) -> Result<(Arc<Found>, Said), (Fault, Said)> {
+        let authority = request::authority(parts);
+        let said = request::strip(&mut parts.headers, trust);
+        let authority = match authority {
+            Ok(authority) => authority,
+            Err(invalid) => return Err((invalid_fault(invalid), said)),
+        };
+        let host = request::host_of(&authority);
+        let Some(found) = self.routes.find(&host, parts.uri.path()) else {
+            return Err((no_route(&host, &parts.method, parts.uri.path()), said));
+        };
+        match request::address(parts, authority, &found, peer, trust) {
+            Ok(()) => Ok((found, said)),
+            Err(invalid) => Err((invalid_fault(invalid), said)),
+        }
+    }
+
+    fn call(
+        &self,
+        way: Result<Arc<Found>, Fault>,
+        said: Said,
+        parts: Parts,
+        incoming: Incoming,
+    ) -> Call {
+        let (registered, purpose): (Arc<Registered>, Option<Why>) = match way {
+            Ok(found) => (found.registered.clone(), found.purpose.clone()),
+            Err(fault) => (self.door.refuse(fault), None),
+        };
+        let sources = self.pipeline.sources();
+        let random = || sources.random.sixteen();
+        let meter = Arc::new(Meter::default());
+        let operation = request::operation(&parts.method, parts.uri.path());
+        Call {
+            id: CallId::new(sources.clock.wall(), random()),
+            parent: None,
+            entry: Entry::Http,
+            caller: Caller::outside(Link::Anonymous),
+            asker: None,
+            target: registered.target.clone(),
+            registered: Some(registered),
+            operation,
+            why: said.why.or(purpose).unwrap_or_else(Why::undeclared),
+            deadline: Moment::FAR,
+            trace: match said.trace {
+                Some(trace) => trace.child(random()),
+                None => Trace::start(random(), random()),
+            },
+            ordinal: 0,
+            payload: Payload::Http(Request::from_parts(parts, body(incoming, &meter))),
+            meter,
+            tree: Arc::new(Tree::default()),
+        }
+    }
+}
+
+impl Answers for Gateway {
+    type Body = Outgoing;
+    type Future = Serving;
+
+    fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Serving {
+        self.serve(peer, request)
+    }
+}
+
+/// The body of a request, its bytes counted for the call.
+fn body(incoming: Incoming, meter: &Arc<Meter>) -> Body {
+    let mut body = Body::wrap(incoming, broken_off);
+    // An empty body stays as it is: it has nothing to count, and a watch would make it look like one that is still to come.
+    if body.as_whole().is_none() {
+        body.watch(Box::new(Count(meter.clone())));
+    }
+    body
+}
+
+struct Count(Arc<Meter>);
+
+impl BodyWatch for Count {
+    fn frame(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.0.add_in(bytes as u64);
+        Ok(())
+    }
+
+    fn end(&mut self, _end: &BodyEnd<'_>) {}
+}
+
+// Taken by value because the body hands its errors on so.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape of a body's error mapping"
+)]
+fn broken_off(error: hyper::Error) -> Fault {
+    let verdict = Verdict {
+        boundary: Boundary::Caller,
+        stage: "request-body",
+        cause: "the caller broke its request off".to_owned(),
+        evidence: vec![("error", error.to_string())],
+        next: "the caller, or the network between".to_owned(),
+    };
+    Fault::host(HostCode::Cancelled, "The request was broken off.", verdict)
+}
+
+fn invalid_fault(invalid: Invalid) -> Fault {
+    let verdict = Verdict {
+        boundary: Boundary::Caller,
+        stage: "route",
+        cause: invalid.detail().to_owned(),
+        evidence: Vec::new(),
+        next: "the request".to_owned(),
+    };
+    Fault::host(HostCode::InvalidInput, invalid.detail(), verdict)
+}
+
+fn no_route(host: &str, method: &Method, path: &str) -> Fault {
+    let verdict = Verdict {
+        boundary: Boundary::Routing,
+        stage: "route",
+        cause: "no service claims this path".to_owned(),
+        evidence: vec![
+            ("host", host.to_owned()),
+            ("operation", request::operation(method, path).to_string()),
+        ],
+        next: "holdfast ls".to_owned(),
+    };
+    Fault::host(HostCode::NoSuchService, "No service answers here.", verdict)
+}

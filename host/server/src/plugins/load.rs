@@ -1,0 +1,281 @@
+//! One load, on the loader's thread: read the pair, choose the version, load it, keep it, swap it in.
+//!
+//! The order is the promise: routes are checked and the version is kept before anything is swapped, so that a failure leaves everything as
+//! it was, and what serves is always a version that a restart finds again.
+
+use crate::plugins::directory::Stamp;
+use crate::plugins::service::Again;
+use crate::plugins::watch::Say;
+use crate::router::{Claim, Route, RouteTaken, Routes};
+use holdfast_call::{Clock, Pipeline, Registered, Target, Why};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The two files of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The component.
+    pub component: Vec<u8>,
+    /// The manifest, if there is one.
+    pub manifest: Option<String>,
+}
+
+/// A version that was loaded, and serves nobody yet.
+#[derive(Debug)]
+pub struct LoadedService {
+    /// The service, ready to be registered.
+    pub registered: Arc<Registered>,
+    /// The routes of its manifest; without any it is served at `/NAME/...`.
+    pub routes: Vec<Route>,
+    /// The purpose of its manifest.
+    pub purpose: Option<Why>,
+    /// The digest of the pair.
+    pub digest: Arc<str>,
+}
+
+/// Why a version was not loaded.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum LoadError {
+    /// The component ends in its middle: somebody is still writing it.
+    #[error("the component is not whole: {0}")]
+    Truncated(String),
+    /// It asks for what the policy does not allow; another policy may.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// It cannot be served.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Makes a component and its manifest ready to serve: verified, compiled, warmed. It may take seconds; it runs on a thread of its own.
+pub trait LoadService: Send + Sync {
+    /// Loads one version. `progress` is told each step that a person would want to see.
+    ///
+    /// # Errors
+    /// The version cannot be served.
+    fn load(
+        &self,
+        name: &str,
+        component: Vec<u8>,
+        manifest: Option<String>,
+        progress: &dyn Fn(&str),
+    ) -> Result<LoadedService, LoadError>;
+
+    /// Told that a service was taken out, so that what is kept for it can go.
+    fn removed(&self, name: &str);
+}
+
+/// Which version is to be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// What lies in the directory.
+    Directory,
+    /// Another one, although the directory is unchanged: the operator rolled back from what lies there.
+    Kept(Pair),
+}
+
+/// Keeps versions over restarts, and knows from which one the operator rolled back.
+pub trait KeepVersions: Send + Sync {
+    /// Which version is to be loaded when `pair` lies in the directory.
+    ///
+    /// # Errors
+    /// What was kept cannot be read.
+    fn choose(&self, name: &str, pair: &Pair) -> Result<Choice, String>;
+
+    /// Keeps `pair` as the one that serves from now on.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    fn serving(&self, name: &str, pair: &Pair) -> Result<(), String>;
+
+    /// The version before the one that serves.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    fn previous(&self, name: &str) -> Result<Pair, String>;
+
+    /// Notes that the version before serves from now on, by the operator's wish.
+    ///
+    /// # Errors
+    /// It cannot be noted.
+    fn rolled_back(&self, name: &str) -> Result<(), String>;
+}
+
+/// What a load needs.
+pub struct Loader {
+    /// Where loaded services are registered.
+    pub pipeline: Arc<Pipeline>,
+    /// Where they are found.
+    pub routes: Arc<Routes>,
+    /// What loads.
+    pub service: Arc<dyn LoadService>,
+    /// What keeps.
+    pub versions: Arc<dyn KeepVersions>,
+    /// Where people read of it.
+    pub say: Say,
+}
+
+/// How a load ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It serves.
+    Serving {
+        /// The digest of what serves.
+        digest: Arc<str>,
+    },
+    /// The files changed while they were read.
+    Changed,
+    /// It failed, and nothing was changed.
+    Failed {
+        /// Why.
+        error: String,
+        /// What would make another try worth while.
+        again: Again,
+    },
+}
+
+impl Loader {
+    /// Loads what lies in the directory under `name`, or the version that is to serve in its place.
+    #[must_use]
+    pub fn load(&self, directory: &Path, name: &Arc<str>, stamp: &Stamp) -> Ended {
+        let pair = match read(directory, name) {
+            Ok(pair) => pair,
+            Err(error) => {
+                return match Stamp::of(directory, name) {
+                    Some(now) if now == *stamp => failed(error, Again::NewFiles),
+                    Some(_) | None => Ended::Changed,
+                };
+            }
+        };
+        // Read, then looked at again: only if nothing moved in between do the two files belong together.
+        if Stamp::of(directory, name) != Some(*stamp) {
+            return Ended::Changed;
+        }
+        match self.versions.choose(name, &pair) {
+            Ok(Choice::Directory) => self.bring(name, &pair, Keep::Serving),
+            Ok(Choice::Kept(kept)) => {
+                let text = format!(
+                    "{name}: serving the version it was rolled back to, until the directory holds another one"
+                );
+                (self.say)(&text);
+                self.bring(name, &kept, Keep::Already)
+            }
+            Err(error) => failed(error, Again::NewFiles),
+        }
+    }
+
+    /// Loads the version before the one that serves.
+    #[must_use]
+    pub fn roll_back(&self, name: &Arc<str>) -> Ended {
+        match self.versions.previous(name) {
+            Ok(pair) => self.bring(name, &pair, Keep::RolledBack),
+            Err(error) => failed(error, Again::NewFiles),
+        }
+    }
+
+    /// Takes a service out. Calls in flight hold what serves them and end on it.
+    pub fn remove(&self, name: &Arc<str>) {
+        self.routes.remove(name);
+        self.pipeline
+            .registry()
+            .remove(&Target::Service(name.clone()));
+        self.service.removed(name);
+    }
+
+    fn bring(&self, name: &Arc<str>, pair: &Pair, keep: Keep) -> Ended {
+        let clock: &dyn Clock = &*self.pipeline.sources().clock;
+        let begun = clock.now();
+        let size = kibibytes(pair.component.len());
+        (self.say)(&format!("{name}: loading {name}.wasm ({size})"));
+        let progress = |text: &str| (self.say)(&format!("{name}: {text}"));
+        let load = || {
+            let (component, manifest) = (pair.component.clone(), pair.manifest.clone());
+            self.service.load(name, component, manifest, &progress)
+        };
+        // A panic of the engine's on one component must not end the loading of all others.
+        let loaded = match catch_unwind(AssertUnwindSafe(load)) {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(error)) => {
+                let again = match error {
+                    LoadError::NotAllowed(_) => Again::NewPolicy,
+                    LoadError::Truncated(_) | LoadError::Refused(_) => Again::NewFiles,
+                };
+                return failed(error.to_string(), again);
+            }
+            Err(_) => return failed("the loader panicked".to_owned(), Again::NewFiles),
+        };
+        let digest = loaded.digest.clone();
+        match self.swap(name, pair, loaded, keep) {
+            Ok(()) => {
+                let routes: Vec<_> = self.routes.of(name).iter().map(Route::to_string).collect();
+                let took = clock.now().since(begun).as_secs_f64();
+                let at = routes.join(", ");
+                (self.say)(&format!(
+                    "{name}: serving {at} ({digest}) after {took:.1} s"
+                ));
+                Ended::Serving { digest }
+            }
+            Err((error, again)) => failed(error, again),
+        }
+    }
+
+    fn swap(
+        &self,
+        name: &Arc<str>,
+        pair: &Pair,
+        loaded: LoadedService,
+        keep: Keep,
+    ) -> Result<(), (String, Again)> {
+        let claim = Claim {
+            service: name.clone(),
+            routes: loaded.routes,
+            purpose: loaded.purpose,
+            registered: loaded.registered.clone(),
+        };
+        let taken = |taken: RouteTaken| (taken.to_string(), Again::FreeRoute);
+        self.routes.check(&claim).map_err(taken)?;
+        let kept = match keep {
+            Keep::Serving => self.versions.serving(name, pair),
+            Keep::RolledBack => self.versions.rolled_back(name),
+            Keep::Already => Ok(()),
+        };
+        kept.map_err(|error| (error, Again::NewFiles))?;
+        // Only this thread puts claims in, so what was free a moment ago is free now.
+        self.routes.put(claim).map_err(taken)?;
+        self.pipeline.registry().put(loaded.registered);
+        Ok(())
+    }
+}
+
+/// What is noted about the version that is swapped in.
+#[derive(Clone, Copy)]
+enum Keep {
+    Serving,
+    RolledBack,
+    Already,
+}
+
+fn failed(error: String, again: Again) -> Ended {
+    Ended::Failed { error, again }
+}
+
+fn read(directory: &Path, name: &str) -> Result<Pair, String> {
+    let path = directory.join(format!("{name}.wasm"));
+    let component =
+        std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let path = directory.join(format!("{name}.toml"));
+    let manifest = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+    };
+    Ok(Pair {
+        component,
+        manifest,
+    })
+}
+
+fn kibibytes(bytes: usize) -> String {
+    format!("{} KiB", bytes.div_ceil(1024))
+}

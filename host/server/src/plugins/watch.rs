@@ -1,0 +1,250 @@
+//! The plugin directory being served: the door to it for the rest of the host, and the two threads behind that door.
+//!
+//! Events of the file system only make the watcher look sooner; it looks every two seconds anyway, because events can be lost.
+
+use crate::plugins::directory::Stamp;
+use crate::plugins::load::{Ended, Loader};
+use crate::plugins::policy::Policy;
+use crate::plugins::status::ServiceStatus;
+use crate::plugins::watcher::Watcher;
+use holdfast_call::Moment;
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc;
+use tokio::sync::{oneshot, watch};
+
+/// Where people read what is done, a line a step.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Reads the policy anew and puts it to work; an error leaves everything as it was.
+pub type Reload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, String>>;
+
+/// What the plugin directory is served with.
+pub struct Parts {
+    /// The directory.
+    pub directory: PathBuf,
+    /// The policy file, if there is one to be watched.
+    pub policy: Option<PathBuf>,
+    /// What loads and swaps.
+    pub loader: Loader,
+    /// What takes a new policy.
+    pub reload: Reload,
+}
+
+/// The plugin directory being served. Dropped, it is served no longer; what is loaded stays.
+pub struct Plugins {
+    words: mpsc::Sender<Word>,
+    services: watch::Receiver<Arc<Vec<ServiceStatus>>>,
+    ready: watch::Receiver<bool>,
+}
+
+/// What the watcher is told.
+pub(super) enum Word {
+    Look,
+    Ended {
+        name: Arc<str>,
+        ended: Ended,
+    },
+    RollBack {
+        name: Arc<str>,
+        reply: Reply<Arc<str>>,
+    },
+    Reload(Reply<()>),
+    Reloaded,
+    Stop,
+}
+
+/// What the loader is told.
+pub(super) enum Job {
+    Load {
+        name: Arc<str>,
+        stamp: Stamp,
+    },
+    RollBack {
+        name: Arc<str>,
+        reply: Reply<Arc<str>>,
+    },
+    Remove(Arc<str>),
+    Reload(Option<Reply<()>>),
+}
+
+impl Plugins {
+    /// Begins to serve the directory, on two threads of its own.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn start(parts: Parts) -> std::io::Result<Arc<Self>> {
+        let (words, heard) = mpsc::channel();
+        let (jobs, work) = mpsc::channel();
+        let (services, services_seen) = watch::channel(Arc::default());
+        let (ready, ready_seen) = watch::channel(false);
+        let watcher = Watcher {
+            directory: parts.directory.clone(),
+            policy: parts.policy.clone().map(Policy::at),
+            clock: parts.loader.pipeline.sources().clock.clone(),
+            routes: parts.loader.routes.clone(),
+            say: parts.loader.say.clone(),
+            events: listen(&parts, &words),
+            services: BTreeMap::new(),
+            told: BTreeSet::new(),
+            due: Moment::START,
+            jobs,
+            publish: services,
+            ready,
+        };
+        let tell = words.clone();
+        std::thread::Builder::new()
+            .name("holdfast-loader".to_owned())
+            .spawn(move || load(&work, &tell, &parts))?;
+        std::thread::Builder::new()
+            .name("holdfast-watcher".to_owned())
+            .spawn(move || watcher.run(&heard))?;
+        Ok(Arc::new(Self {
+            words,
+            services: services_seen,
+            ready: ready_seen,
+        }))
+    }
+
+    /// Whether everything that lay in the directory at the start was tried.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Waits until it is ready.
+    pub async fn until_ready(&self) {
+        // The watcher is gone only when the host is; nobody waits for it then.
+        let _ = self.ready.clone().wait_for(|ready| *ready).await;
+    }
+
+    /// Every service there is now, in the order of their names.
+    #[must_use]
+    pub fn services(&self) -> Arc<Vec<ServiceStatus>> {
+        self.services.borrow().clone()
+    }
+
+    /// Hears of every change of them.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Arc<Vec<ServiceStatus>>> {
+        self.services.clone()
+    }
+
+    /// Puts the version before back, and says its digest.
+    ///
+    /// # Errors
+    /// There is no such service or no such version, or it cannot be loaded.
+    pub async fn roll_back(&self, name: &str) -> Result<Arc<str>, String> {
+        let (reply, answer) = oneshot::channel();
+        let name = name.into();
+        self.tell(Word::RollBack { name, reply }, answer).await
+    }
+
+    /// Reads the policy anew.
+    ///
+    /// # Errors
+    /// It cannot be used; the one before holds on.
+    pub async fn reload(&self) -> Result<(), String> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Word::Reload(reply), answer).await
+    }
+
+    async fn tell<T>(
+        &self,
+        word: Word,
+        answer: oneshot::Receiver<Result<T, String>>,
+    ) -> Result<T, String> {
+        let gone = || "the host is shutting down".to_owned();
+        self.words.send(word).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Plugins {
+    fn drop(&mut self) {
+        // A watcher that is gone already needs no word.
+        let _ = self.words.send(Word::Stop);
+    }
+}
+
+/// Has the file system tell of changes. Where it cannot, the watcher looks every two seconds, and that is said.
+fn listen(parts: &Parts, words: &mpsc::Sender<Word>) -> Option<RecommendedWatcher> {
+    let words = words.clone();
+    let tell = move |event: notify::Result<notify::Event>| {
+        // Reading a file is an event too; the loader's own reading must not make the watcher look.
+        let reading = event.as_ref().is_ok_and(|event| {
+            event.kind.is_access()
+                && event.kind != EventKind::Access(AccessKind::Close(AccessMode::Write))
+        });
+        if !reading {
+            // The watcher's thread ends before this callback is dropped; a word to nobody is no loss.
+            let _ = words.send(Word::Look);
+        }
+    };
+    let made = notify::recommended_watcher(tell).and_then(|mut watcher| {
+        watcher.watch(&parts.directory, RecursiveMode::NonRecursive)?;
+        if let Some(policy) = &parts.policy {
+            // The file's directory, because editors replace files instead of writing into them.
+            let beside = match policy.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                Some(_) | None => Path::new("."),
+            };
+            watcher.watch(beside, RecursiveMode::NonRecursive)?;
+        }
+        Ok(watcher)
+    });
+    match made {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            let text =
+                format!("changes are seen every 2 s only, since the system tells of none: {error}");
+            (parts.loader.say)(&text);
+            None
+        }
+    }
+}
+
+/// The loader's thread: one job after the other, until the watcher is gone.
+fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
+    let loader = &parts.loader;
+    while let Ok(job) = work.recv() {
+        // A word or a reply that nobody hears any more is no loss: the host is going down, or the operator went away.
+        match job {
+            Job::Load { name, stamp } => {
+                let ended = loader.load(&parts.directory, &name, &stamp);
+                let _ = tell.send(Word::Ended { name, ended });
+            }
+            Job::RollBack { name, reply } => {
+                let ended = loader.roll_back(&name);
+                let answer = match &ended {
+                    Ended::Serving { digest } => Ok(digest.clone()),
+                    Ended::Failed { error, .. } => Err(error.clone()),
+                    Ended::Changed => Err("the files changed meanwhile; ask again".to_owned()),
+                };
+                let _ = tell.send(Word::Ended { name, ended });
+                let _ = reply.send(answer);
+            }
+            Job::Remove(name) => loader.remove(&name),
+            Job::Reload(reply) => {
+                let done = (parts.reload)();
+                match &done {
+                    Ok(()) => {
+                        (loader.say)("policy: the new settings hold");
+                        let _ = tell.send(Word::Reloaded);
+                    }
+                    Err(error) => {
+                        (loader.say)(&format!("policy: the old settings hold on: {error}"));
+                    }
+                }
+                if let Some(reply) = reply {
+                    let _ = reply.send(done);
+                }
+            }
+        }
+    }
+}

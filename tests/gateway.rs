@@ -1,0 +1,1 @@
+//! The gateway, over real sockets, in front of implementations written here.

@@ -1,0 +1,1 @@
+//! Nothing: the tests are in the one binary of this crate, `main.rs`.
