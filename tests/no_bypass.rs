@@ -11,10 +11,16 @@ use std::sync::Arc;
 use wit_parser::Resolve;
 
 /// The imports that change or ask something outside: exactly these.
-const EFFECTS: [&str; 2] = ["wasi:http/client@0.3.0", "wasi:http/outgoing-handler@0.2.12"];
+const EFFECTS: [&str; 2] = [
+    "wasi:http/client@0.3.0",
+    "wasi:http/outgoing-handler@0.2.12",
+];
 
 /// Interfaces of proposals that never had a published package.
-const DRAFTS: [(&str, &str); 2] = [("wasi:logging/logging@0.1.0-draft", "log"), ("wasi:logging/logging", "log")];
+const DRAFTS: [(&str, &str); 2] = [
+    ("wasi:logging/logging@0.1.0-draft", "log"),
+    ("wasi:logging/logging", "log"),
+];
 
 struct Silent;
 
@@ -29,24 +35,46 @@ fn universe() -> BTreeMap<String, BTreeSet<String>> {
     let deps = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../wit/deps");
     let mut functions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for generation in ["wasi-0.2", "wasi-0.3", "wasi-config"] {
-        let mut resolve = Resolve { all_features: true, ..Resolve::default() };
+        let mut resolve = Resolve {
+            all_features: true,
+            ..Resolve::default()
+        };
         resolve.push_dir(deps.join(generation)).unwrap();
         for (id, interface) in resolve.interfaces.iter() {
-            let Some(name) = resolve.id_of(id) else { continue };
-            functions.entry(name).or_default().extend(interface.functions.keys().cloned());
+            let Some(name) = resolve.id_of(id) else {
+                continue;
+            };
+            functions
+                .entry(name)
+                .or_default()
+                .extend(interface.functions.keys().cloned());
         }
     }
     for (interface, function) in DRAFTS {
-        functions.entry(interface.to_owned()).or_default().insert(function.to_owned());
+        functions
+            .entry(interface.to_owned())
+            .or_default()
+            .insert(function.to_owned());
     }
     functions
 }
 
 #[test]
 fn every_import_that_is_offered_is_an_effect_or_ambient_with_its_reason() {
-    let engines = Engines::new(EngineSettings { slots: 10, ..EngineSettings::default() }, Arc::new(Silent)).unwrap();
+    let engines = Engines::new(
+        EngineSettings {
+            slots: 10,
+            ..EngineSettings::default()
+        },
+        Arc::new(Silent),
+    )
+    .unwrap();
     let universe = universe();
-    assert!(universe.len() > 40, "wit/deps is read: {} interfaces", universe.len());
+    assert!(
+        universe.len() > 40,
+        "wit/deps is read: {} interfaces",
+        universe.len()
+    );
 
     let mut effects = BTreeSet::new();
     let mut used = BTreeSet::new();
@@ -57,28 +85,56 @@ fn every_import_that_is_offered_is_an_effect_or_ambient_with_its_reason() {
             }
             match kind_of(interface) {
                 Some(Kind::Effect) => drop(effects.insert(interface.clone())),
-                Some(Kind::Ambient(reason)) => assert!(!reason.is_empty(), "{interface} gives no reason"),
-                None => panic!("{interface}#{function} is offered and stands on no list in host/wasm/src/imports.rs"),
+                Some(Kind::Ambient(reason)) => {
+                    assert!(!reason.is_empty(), "{interface} gives no reason")
+                }
+                None => panic!(
+                    "{interface}#{function} is offered and stands on no list in host/wasm/src/imports.rs"
+                ),
             }
             used.insert(interface.clone());
         }
     }
-    assert_eq!(effects.iter().map(String::as_str).collect::<Vec<_>>(), EFFECTS, "the effects are exactly these");
+    assert_eq!(
+        effects.iter().map(String::as_str).collect::<Vec<_>>(),
+        EFFECTS,
+        "the effects are exactly these"
+    );
     for family in FAMILIES {
-        assert!(used.iter().any(|name| name.starts_with(family.prefix)), "{} is on the list and not offered", family.prefix);
+        assert!(
+            used.iter().any(|name| name.starts_with(family.prefix)),
+            "{} is on the list and not offered",
+            family.prefix
+        );
     }
 }
 
 #[test]
 fn the_list_shown_to_people_is_what_the_linker_offers() {
-    let engines = Engines::new(EngineSettings { slots: 10, ..EngineSettings::default() }, Arc::new(Silent)).unwrap();
+    let engines = Engines::new(
+        EngineSettings {
+            slots: 10,
+            ..EngineSettings::default()
+        },
+        Arc::new(Silent),
+    )
+    .unwrap();
     let mut linked = BTreeSet::new();
     for (interface, functions) in universe() {
-        if functions.iter().any(|function| offers(engines.plain(), &interface, function).unwrap()) {
+        if functions
+            .iter()
+            .any(|function| offers(engines.plain(), &interface, function).unwrap())
+        {
             linked.insert(interface);
         }
     }
-    let offered: BTreeSet<String> = holdfast_wasm::offers::offered().iter().map(ToString::to_string).collect();
+    let offered: BTreeSet<String> = holdfast_wasm::offers::offered()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let unknown: Vec<_> = linked.difference(&offered).collect();
-    assert!(unknown.is_empty(), "the linker offers what offers.rs does not list: {unknown:?}");
+    assert!(
+        unknown.is_empty(),
+        "the linker offers what offers.rs does not list: {unknown:?}"
+    );
 }

@@ -3,156 +3,96 @@
 //! The cause and the evidence of a [`Failure`] may quote a trap, a path or an upstream; they go into the verdict, for the operator alone.
 //! Whoever ends an answer's body asks here too, so that a failure after the head has the same code as one before it.
 
-use crate::codes::HostCode;
+use crate::call::Target;
+use crate::codes::{Boundary, HostCode};
 use crate::fault::{Failure, FailureKind, Fault, Verdict};
-use std::time::Duration;
 
-/// How long a caller should wait for a place in the pool or for memory.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// What the caller sees of `failure`.
+/// The fault that `failure` of `target` becomes. A new kind of failure does not compile until it has a line here.
 #[must_use]
-pub fn fault(failure: &Failure) -> Fault {
-    if let FailureKind::Passed(fault) = &failure.kind {
-        return fault.clone();
-    }
-    let row = row(&failure.kind);
+pub fn fault(failure: &Failure, target: &Target) -> Fault {
+    let limit = |key: &str| format!("{key} under [limits] of {target}");
+    let lines = || "read the lines of this call in the log".to_owned();
+    let report = || "report it: this is a mistake in the host, or its machine fails".to_owned();
+    let upstream = || format!("see whether {target} answers, and its times in holdfast.toml");
+    let late = match target {
+        Target::Service(_) => (
+            HostCode::DeadlineExceeded,
+            Boundary::Application,
+            "guest",
+            limit("deadline"),
+        ),
+        Target::Capability { .. } => (
+            HostCode::UpstreamTimeout,
+            Boundary::Upstream,
+            "upstream",
+            upstream(),
+        ),
+    };
+    use Boundary::{Application, Caller, Platform, Policy, Routing, Upstream};
+    let (code, boundary, stage, next) = match &failure.kind {
+        FailureKind::Passed(fault) => return fault.clone(),
+        FailureKind::Trapped => (HostCode::ServiceFault, Application, "guest", lines()),
+        FailureKind::CpuExhausted => {
+            let next = limit("cpu, or fuel");
+            (HostCode::CpuExhausted, Application, "guest", next)
+        }
+        FailureKind::MemoryExhausted => {
+            let next = limit("memory, tables, instances or resources");
+            (HostCode::MemoryExhausted, Application, "guest", next)
+        }
+        FailureKind::HostMemoryExhausted => {
+            let next = "memory in holdfast.toml".to_owned();
+            (HostCode::Overloaded, Platform, "memory", next)
+        }
+        FailureKind::PoolExhausted => {
+            let next = "slots in holdfast.toml".to_owned();
+            (HostCode::Overloaded, Platform, "pool", next)
+        }
+        FailureKind::BadResponse => (HostCode::BadResponse, Application, "guest", lines()),
+        FailureKind::DeadlineExceeded => late,
+        FailureKind::NoSuchOperation => {
+            let next = format!("see what {target} exports");
+            (HostCode::NoSuchOperation, Routing, "dispatch", next)
+        }
+        FailureKind::InvalidInput => {
+            let next = "mend the request".to_owned();
+            (HostCode::InvalidInput, Caller, "dispatch", next)
+        }
+        FailureKind::Denied { change } => (
+            HostCode::CapabilityDenied,
+            Policy,
+            "way-out",
+            change.clone(),
+        ),
+        FailureKind::UpstreamUnreachable => (
+            HostCode::UpstreamUnreachable,
+            Upstream,
+            "connect",
+            upstream(),
+        ),
+        FailureKind::UpstreamTimeout => {
+            (HostCode::UpstreamTimeout, Upstream, "upstream", upstream())
+        }
+        FailureKind::UpstreamFault => (HostCode::UpstreamFault, Upstream, "upstream", upstream()),
+        FailureKind::UpstreamTooLarge => {
+            let next = format!("response_bytes of {target} in holdfast.toml");
+            (HostCode::UpstreamFault, Upstream, "upstream", next)
+        }
+        FailureKind::CallerCut => {
+            let next = "ask the caller why its request broke off".to_owned();
+            (HostCode::Cancelled, Caller, "entry", next)
+        }
+        FailureKind::Internal => (HostCode::Internal, Platform, "host", report()),
+    };
     let verdict = Verdict {
-        boundary: row.code.meaning().boundary,
-        stage: row.stage,
+        boundary,
+        stage,
         cause: failure.cause.clone(),
         evidence: failure.evidence.clone(),
-        next: match &failure.kind {
-            FailureKind::Denied { change } => change.clone(),
-            _ => row.next.to_owned(),
-        },
+        next,
     };
-    let fault = Fault::host(row.code, row.detail, verdict);
-    match row.code {
-        HostCode::Overloaded => fault.retry_after(RETRY_AFTER),
-        _ => fault,
-    }
-}
-
-struct Row {
-    code: HostCode,
-    stage: &'static str,
-    detail: &'static str,
-    next: &'static str,
-}
-
-const fn row(kind: &FailureKind) -> Row {
-    const fn of(
-        code: HostCode,
-        stage: &'static str,
-        detail: &'static str,
-        next: &'static str,
-    ) -> Row {
-        Row {
-            code,
-            stage,
-            detail,
-            next,
-        }
-    }
-    match kind {
-        FailureKind::Trapped => of(
-            HostCode::ServiceFault,
-            "guest",
-            "The service failed.",
-            "the service's own lines of this call",
-        ),
-        FailureKind::CpuExhausted => of(
-            HostCode::CpuExhausted,
-            "guest",
-            "The service used all of its CPU time.",
-            "limits.cpu or limits.fuel",
-        ),
-        FailureKind::MemoryExhausted => of(
-            HostCode::MemoryExhausted,
-            "guest",
-            "The service used all of its memory.",
-            "limits.memory, or the limit that is named",
-        ),
-        FailureKind::HostMemoryExhausted => of(
-            HostCode::Overloaded,
-            "guest",
-            "The host has no memory free for the service.",
-            "memory in the policy",
-        ),
-        FailureKind::PoolExhausted => of(
-            HostCode::Overloaded,
-            "guest",
-            "The host has no free place.",
-            "slots in the policy",
-        ),
-        FailureKind::BadResponse => of(
-            HostCode::BadResponse,
-            "guest",
-            "The service gave an answer that cannot be passed on.",
-            "the service's own lines of this call",
-        ),
-        FailureKind::DeadlineExceeded => of(
-            HostCode::DeadlineExceeded,
-            "guest",
-            "The call did not end in time.",
-            "limits.deadline",
-        ),
-        FailureKind::NoSuchOperation => of(
-            HostCode::NoSuchOperation,
-            "dispatch",
-            "The service has no such operation.",
-            "holdfast ls",
-        ),
-        FailureKind::InvalidInput => of(
-            HostCode::InvalidInput,
-            "dispatch",
-            "The request is not valid.",
-            "the request",
-        ),
-        FailureKind::Denied { .. } => of(
-            HostCode::CapabilityDenied,
-            "connect",
-            "The service may not use this.",
-            "the policy",
-        ),
-        FailureKind::UpstreamUnreachable => of(
-            HostCode::UpstreamUnreachable,
-            "connect",
-            "The upstream could not be reached.",
-            "the upstream, its name and its address",
-        ),
-        FailureKind::UpstreamTimeout => of(
-            HostCode::UpstreamTimeout,
-            "upstream",
-            "The upstream did not answer in time.",
-            "the upstream; connect, first_byte, between_bytes",
-        ),
-        FailureKind::UpstreamFault => of(
-            HostCode::UpstreamFault,
-            "upstream",
-            "The upstream broke off.",
-            "the upstream",
-        ),
-        FailureKind::UpstreamTooLarge => of(
-            HostCode::UpstreamFault,
-            "upstream",
-            "The upstream's answer is larger than allowed.",
-            "response_bytes of the upstream",
-        ),
-        FailureKind::CallerCut => of(
-            HostCode::Cancelled,
-            "request",
-            "The request broke off.",
-            "the caller",
-        ),
-        FailureKind::Passed(_) | FailureKind::Internal => of(
-            HostCode::Internal,
-            "host",
-            "The host failed.",
-            "the host's own lines at this time",
-        ),
-    }
+    // The code's own sentence is all that a stranger reads.
+    Fault::host(code, format!("{}.", code.meaning().title), verdict)
 }
 
 #[cfg(test)]
@@ -182,7 +122,11 @@ mod tests {
             FailureKind::Internal,
         ];
         for kind in kinds {
-            let fault = fault(&Failure::new(kind.clone(), "CANARY").with("path", "CANARY"));
+            let target = Target::Service("hello".into());
+            let fault = fault(
+                &Failure::new(kind.clone(), "CANARY").with("path", "CANARY"),
+                &target,
+            );
             assert!(
                 !fault.detail().contains("CANARY") && !fault.title().contains("CANARY"),
                 "{kind:?}"

@@ -53,15 +53,24 @@ impl Host {
     ///
     /// # Errors
     /// A directory, the engine or a secret cannot be used; the error says which.
-    pub fn start(policy: Policy, flags: Flags, log: Arc<LogWriter>, sources: Sources) -> anyhow::Result<Self> {
+    pub fn start(
+        policy: Policy,
+        flags: Flags,
+        log: Arc<LogWriter>,
+        sources: Sources,
+    ) -> anyhow::Result<Self> {
         let lock = DataLock::take(&policy.data)?;
         let versions = Arc::new(Versions::open(&policy.data.join("versions"))?);
         let as_log: Arc<dyn Log> = log.clone();
         let workshop = workshop(&policy, &sources, &as_log)?;
         let metrics = Arc::new(Metrics::default());
         let gate = Arc::new(HostGate::default());
-        let parts =
-            Parts { sources: sources.clone(), log: as_log.clone(), metrics: metrics.clone(), host: gate.clone() };
+        let parts = Parts {
+            sources: sources.clone(),
+            log: as_log.clone(),
+            metrics: metrics.clone(),
+            host: gate.clone(),
+        };
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let out = HttpOut::new(sources, as_log, SystemResolver::new());
         let host = Self {
@@ -119,7 +128,8 @@ impl Host {
         let Some(source) = self.policy.load().source.clone() else {
             return Ok(());
         };
-        let policy = Policy::load(Some(&source)).map_err(|error: SettingsError| anyhow::anyhow!("{error}"))?;
+        let policy = Policy::load(Some(&source))
+            .map_err(|error: SettingsError| anyhow::anyhow!("{error}"))?;
         let policy = policy.with_flags(self.flags.clone());
         let services = self.assembled(&policy)?;
         upstreams::register(self, &policy)?;
@@ -128,7 +138,10 @@ impl Host {
             routes.put(claim)?;
         }
         self.policy.store(Arc::new(policy));
-        self.log.host(Level::Info, format!("the policy {} is in force", source.display()));
+        self.log.host(
+            Level::Info,
+            format!("the policy {} is in force", source.display()),
+        );
         Ok(())
     }
 
@@ -139,14 +152,37 @@ impl Host {
         let memory = self.workshop.memory();
         let mut gauge = |name: &str, help: &str, value: u64| {
             // Writing to a string cannot fail.
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+            let _ = writeln!(
+                out,
+                "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
+            );
         };
-        gauge("holdfast_guest_memory_bytes", "Memory granted to all guests together.", memory.used());
-        gauge("holdfast_guest_memory_bytes_limit", "Memory that all guests together may have.", memory.max());
-        gauge("holdfast_log_lines_dropped", "Log lines that were dropped since the start.", self.log.dropped());
+        gauge(
+            "holdfast_guest_memory_bytes",
+            "Memory granted to all guests together.",
+            memory.used(),
+        );
+        gauge(
+            "holdfast_guest_memory_bytes_limit",
+            "Memory that all guests together may have.",
+            memory.max(),
+        );
+        gauge(
+            "holdfast_log_lines_dropped",
+            "Log lines that were dropped since the start.",
+            self.log.dropped(),
+        );
         let counts = self.out.counts();
-        gauge("holdfast_upstream_connections", "Connections to upstreams, open or being made.", counts.open as u64);
-        gauge("holdfast_upstream_connections_idle", "Connections to upstreams that wait for a request.", counts.idle as u64);
+        gauge(
+            "holdfast_upstream_connections",
+            "Connections to upstreams, open or being made.",
+            counts.open as u64,
+        );
+        gauge(
+            "holdfast_upstream_connections_idle",
+            "Connections to upstreams that wait for a request.",
+            counts.idle as u64,
+        );
         for metering in [Metering::Plain, Metering::Metered] {
             if let Some(pool) = self.workshop.engines().pool_use(metering) {
                 let engine = metering.as_str();
@@ -181,7 +217,10 @@ impl Host {
 impl Host {
     /// A service that was removed gives its places back: one that comes under its name later begins anew.
     fn forget_places(&self, target: &Target) {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).remove(target);
+        self.places
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(target);
     }
 }
 
@@ -199,11 +238,20 @@ fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::R
     let compiler = Compiler::new(engines.clone(), cache, sources.clock.clone(), log.clone());
     let memory = HostMemory::new(guest_memory(policy.memory)?);
     let lane = Arc::new(Lane::new(log.clone())?);
-    Ok(Workshop::new(engines, compiler, lane, memory, sources.clock.clone(), log.clone())?)
+    Ok(Workshop::new(
+        engines,
+        compiler,
+        lane,
+        memory,
+        sources.clock.clone(),
+        log.clone(),
+    )?)
 }
 
 fn guest_memory(setting: MemorySetting) -> anyhow::Result<u64> {
-    let total = machine_memory().context("how much memory the machine has cannot be read; set memory in the policy to a size")?;
+    let total = machine_memory().context(
+        "how much memory the machine has cannot be read; set memory in the policy to a size",
+    )?;
     Ok(setting.bytes_of(total.bytes))
 }
 
@@ -215,7 +263,10 @@ struct Cache {
 
 impl Cache {
     fn open(data: &Path, log: Arc<dyn Log>) -> anyhow::Result<Self> {
-        Ok(Self { files: Artifacts::open(&data.join("artifacts"))?, log })
+        Ok(Self {
+            files: Artifacts::open(&data.join("artifacts"))?,
+            log,
+        })
     }
 }
 
@@ -225,11 +276,21 @@ impl ArtifactCache for Cache {
             Ok(holdfast_store::Read::Found(bytes)) => Some(bytes),
             Ok(holdfast_store::Read::Absent) => None,
             Ok(holdfast_store::Read::Untrusted(why)) => {
-                self.log.host(Level::Warn, format!("the compiled artefact {key} is not trusted and will be made again: {why}"));
+                self.log.host(
+                    Level::Warn,
+                    format!(
+                        "the compiled artefact {key} is not trusted and will be made again: {why}"
+                    ),
+                );
                 None
             }
             Err(error) => {
-                self.log.host(Level::Warn, format!("the compiled artefact {key} cannot be read and will be made again: {error}"));
+                self.log.host(
+                    Level::Warn,
+                    format!(
+                        "the compiled artefact {key} cannot be read and will be made again: {error}"
+                    ),
+                );
                 None
             }
         }
@@ -238,7 +299,10 @@ impl ArtifactCache for Cache {
     fn write(&self, key: &str, bytes: &[u8]) {
         // The component works without it; only the next start is slower.
         if let Err(error) = self.files.write(key, bytes) {
-            self.log.host(Level::Warn, format!("the compiled artefact {key} cannot be kept: {error}"));
+            self.log.host(
+                Level::Warn,
+                format!("the compiled artefact {key} cannot be kept: {error}"),
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::drive::Driver;
 use crate::life::Life;
 use bytes::Bytes;
-use holdfast_call::{Answer, Body, BodyEnd, BodySource, Failure, FailureKind, Fault, Watch, mask};
+use holdfast_call::{Answer, Body, BodyEnd, BodySource, Failure, FailureKind, Fault, Watch};
 use http::{HeaderMap, Response, header};
 use http_body::{Body as _, Frame, SizeHint};
 use std::collections::VecDeque;
@@ -22,30 +22,54 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
         driver.poll(cx);
         match life.take_head() {
             Some(head) => Poll::Ready(Ok(head)),
-            None => life.end().map_or(Poll::Pending, |end| Poll::Ready(Err(end.clone()))),
+            None => life
+                .end()
+                .map_or(Poll::Pending, |end| Poll::Ready(Err(end.clone()))),
         }
     })
     .await;
     let response = match head {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(answered_error(&error)),
-        Err(Ok(())) => return Err(Failure::new(FailureKind::Trapped, "the guest returned without an answer")),
+        Err(Ok(())) => {
+            return Err(Failure::new(
+                FailureKind::Trapped,
+                "the guest returned without an answer",
+            ));
+        }
         Err(Err(failure)) => return Err(failure),
     };
     let (head, raw) = response.into_parts();
     let left = declared_length(&head.headers);
-    let mut body = GuestBody { driver, raw: Some(raw), ready: VecDeque::new(), left, bytes_left: bytes_max };
-    let body = poll_fn(|cx| Poll::Ready(body.take_ready(cx))).await.map_or_else(|| Body::stream(Box::pin(body)), Body::whole);
+    let mut body = GuestBody {
+        driver,
+        raw: Some(raw),
+        ready: VecDeque::new(),
+        left,
+        bytes_left: bytes_max,
+    };
+    let body = poll_fn(|cx| Poll::Ready(body.take_ready(cx)))
+        .await
+        .map_or_else(|| Body::stream(Box::pin(body)), Body::whole);
     Ok(Answer::Http(Response::from_parts(head, body)))
 }
 
 /// A guest may answer with an error code instead of a response; it is the guest's failure, whatever the code blames.
 fn answered_error(error: &wasmtime_wasi_http::Error) -> Failure {
-    Failure::new(FailureKind::Trapped, "the guest answered with an error code").with("error", format!("{error:?}"))
+    Failure::new(
+        FailureKind::Trapped,
+        "the guest answered with an error code",
+    )
+    .with("error", format!("{error:?}"))
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// A body that comes out of a guest, and drives it while it is read.
@@ -89,8 +113,17 @@ impl GuestBody {
             }
         }
         let ended_well = matches!(self.driver.life().end(), Some(Ok(())));
-        let bytes: usize = self.ready.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
-        if self.raw.is_some() || !ended_well || bytes as u64 > self.bytes_left || self.ready.iter().any(Frame::is_trailers) {
+        let bytes: usize = self
+            .ready
+            .iter()
+            .filter_map(Frame::data_ref)
+            .map(Bytes::len)
+            .sum();
+        if self.raw.is_some()
+            || !ended_well
+            || bytes as u64 > self.bytes_left
+            || self.ready.iter().any(Frame::is_trailers)
+        {
             return None;
         }
         Some(joined(std::mem::take(&mut self.ready), bytes))
@@ -100,7 +133,7 @@ impl GuestBody {
     fn believed_end(life: &Life) -> Option<Result<Frame<Bytes>, Fault>> {
         match life.end() {
             None | Some(Ok(())) => None,
-            Some(Err(failure)) => Some(Err(mask::fault(failure))),
+            Some(Err(failure)) => Some(Err(life.mask(failure))),
         }
     }
 
@@ -109,8 +142,11 @@ impl GuestBody {
         match self.bytes_left.checked_sub(bytes) {
             Some(left) => self.bytes_left = left,
             None => {
-                let failure = Failure::new(FailureKind::BadResponse, "the guest answered more bytes than allowed");
-                return Err(mask::fault(&failure));
+                let failure = Failure::new(
+                    FailureKind::BadResponse,
+                    "the guest answered more bytes than allowed",
+                );
+                return Err(self.driver.life().mask(&failure));
             }
         }
         if let Some(left) = &mut self.left {
@@ -129,12 +165,17 @@ impl GuestBody {
             }
         }
         self.driver.poll(cx);
-        self.driver.life().end().map_or(Poll::Pending, |end| Poll::Ready(end.clone()))
+        self.driver
+            .life()
+            .end()
+            .map_or(Poll::Pending, |end| Poll::Ready(end.clone()))
     }
 }
 
 fn joined(frames: VecDeque<Frame<Bytes>>, bytes: usize) -> Bytes {
-    let mut parts = frames.into_iter().filter_map(|frame| frame.into_data().ok());
+    let mut parts = frames
+        .into_iter()
+        .filter_map(|frame| frame.into_data().ok());
     let first = parts.next().unwrap_or_default();
     if first.len() == bytes {
         return first;
@@ -146,11 +187,15 @@ fn joined(frames: VecDeque<Frame<Bytes>>, bytes: usize) -> Bytes {
 }
 
 fn broken_off(error: &wasmtime_wasi_http::Error) -> Failure {
-    Failure::new(FailureKind::Trapped, "the guest broke its answer off").with("error", format!("{error:?}"))
+    Failure::new(FailureKind::Trapped, "the guest broke its answer off")
+        .with("error", format!("{error:?}"))
 }
 
 impl BodySource for GuestBody {
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = &mut *self;
         this.driver.poll(cx);
         let frame = match (this.ready.pop_front(), &mut this.raw) {
@@ -162,7 +207,9 @@ impl BodySource for GuestBody {
                 Poll::Ready(Some(Err(error))) => {
                     // A guest that died tells better why than the body it left behind.
                     let died = Self::believed_end(this.driver.life());
-                    return Poll::Ready(Some(died.unwrap_or_else(|| Err(mask::fault(&broken_off(&error))))));
+                    return Poll::Ready(Some(
+                        died.unwrap_or_else(|| Err(this.driver.life().mask(&broken_off(&error)))),
+                    ));
                 }
                 Poll::Ready(None) => {
                     this.raw = None;
@@ -174,13 +221,16 @@ impl BodySource for GuestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.left
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 
     fn finish(mut self: Pin<Box<Self>>, mut watch: Watch) {
         match self.driver.life().end() {
             Some(Ok(())) => return watch.end(&BodyEnd::Finished),
-            Some(Err(failure)) => return watch.end(&BodyEnd::Cut(&mask::fault(failure))),
+            Some(Err(failure)) => {
+                return watch.end(&BodyEnd::Cut(&self.driver.life().mask(failure)));
+            }
             None => {}
         }
         // The client has its answer; the guest works on, under the same watches, and the call ends with it.
@@ -191,7 +241,7 @@ impl BodySource for GuestBody {
             }
             self.poll_tail(cx).map(|end| match end {
                 Ok(()) => watch.end(&BodyEnd::Finished),
-                Err(failure) => watch.end(&BodyEnd::Cut(&mask::fault(&failure))),
+                Err(failure) => watch.end(&BodyEnd::Cut(&self.driver.life().mask(&failure))),
             })
         });
         match tokio::runtime::Handle::try_current() {

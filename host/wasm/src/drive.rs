@@ -32,8 +32,19 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    pub(crate) fn new(future: BoxFuture<'static, ()>, life: Arc<Life>, meter: Arc<Meter>, cpu_max: Duration) -> Self {
-        Self { future, life, meter, cpu_max, used: Duration::ZERO }
+    pub(crate) fn new(
+        future: BoxFuture<'static, ()>,
+        life: Arc<Life>,
+        meter: Arc<Meter>,
+        cpu_max: Duration,
+    ) -> Self {
+        Self {
+            future,
+            life,
+            meter,
+            cpu_max,
+            used: Duration::ZERO,
+        }
     }
 }
 
@@ -47,9 +58,12 @@ impl Future for Work {
         self.meter.add_cpu(nanos);
         self.used += Duration::from_nanos(nanos);
         if poll.is_pending() && self.used > self.cpu_max {
-            let failure = Failure::new(FailureKind::CpuExhausted, "the guest used all of its CPU time")
-                .with("cpu_ms", self.used.as_millis())
-                .with("limit_ms", self.cpu_max.as_millis());
+            let failure = Failure::new(
+                FailureKind::CpuExhausted,
+                "the guest used all of its CPU time",
+            )
+            .with("cpu_ms", self.used.as_millis())
+            .with("limit_ms", self.cpu_max.as_millis());
             self.life.finish(Err(failure));
             return Poll::Ready(());
         }
@@ -60,7 +74,10 @@ impl Future for Work {
 impl Drop for Work {
     fn drop(&mut self) {
         // Runs before the future's own drop, so every body sees that the guest did not end well.
-        self.life.finish(Err(Failure::new(FailureKind::CallerCut, "the call was cancelled while the guest ran")));
+        self.life.finish(Err(Failure::new(
+            FailureKind::CallerCut,
+            "the call was cancelled while the guest ran",
+        )));
     }
 }
 
@@ -85,7 +102,12 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(work: Work, lane: Arc<Lane>, service: Arc<str>) -> Self {
         let life = work.life.clone();
-        Self { drive: Drive::Inline(Box::new(work)), life, lane, service }
+        Self {
+            drive: Drive::Inline(Box::new(work)),
+            life,
+            lane,
+            service,
+        }
     }
 
     pub(crate) fn life(&self) -> &Arc<Life> {

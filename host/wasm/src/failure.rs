@@ -13,7 +13,13 @@ const CAUSE_CHARS_MAX: usize = 2_000;
 pub(crate) fn of(error: &Error, limiter: &Limiter) -> Failure {
     let exhausted = limiter.flag().get().or_else(|| Exhausted::find(error));
     let kind = exhausted.map_or(FailureKind::Trapped, kind);
-    let failure = Failure::new(kind, format!("{error:?}").chars().take(CAUSE_CHARS_MAX).collect::<String>());
+    let failure = Failure::new(
+        kind,
+        format!("{error:?}")
+            .chars()
+            .take(CAUSE_CHARS_MAX)
+            .collect::<String>(),
+    );
     match exhausted {
         Some(exhausted) => match exhausted.key() {
             Some(key) => failure.with("exhausted", exhausted).with("key", key),

@@ -74,13 +74,20 @@ pub(crate) struct Guest {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.hooks,
+        }
     }
 }
 
@@ -102,7 +109,15 @@ impl Guest {
         table.set_max_capacity(count(limits.resources));
         let limiter = Limiter::new(limits, supplies.memory.clone(), scope.meter().clone());
         let hooks = Hooks::new(scope, life, supplies.serving.clone());
-        let guest = Self { table, wasi, http, hooks, limiter, surroundings: surroundings.clone(), lines };
+        let guest = Self {
+            table,
+            wasi,
+            http,
+            hooks,
+            limiter,
+            surroundings: surroundings.clone(),
+            lines,
+        };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_max_component_handles(count(limits.handles));
@@ -113,7 +128,9 @@ impl Guest {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
         if let Some(fuel) = limits.fuel {
-            store.set_fuel(fuel).map_err(|error| Failure::new(FailureKind::Internal, format!("cannot set fuel: {error:#}")))?;
+            store.set_fuel(fuel).map_err(|error| {
+                Failure::new(FailureKind::Internal, format!("cannot set fuel: {error:#}"))
+            })?;
         }
         Ok(store)
     }
@@ -124,10 +141,17 @@ impl Guest {
         if let Err(error) = result {
             return Err(failure::of(&error, &self.limiter));
         }
-        if !self.table.iter_mut().any(|entry| entry.is::<HostOutgoingBody>()) {
+        if !self
+            .table
+            .iter_mut()
+            .any(|entry| entry.is::<HostOutgoingBody>())
+        {
             return Ok(());
         }
-        Err(Failure::new(FailureKind::Trapped, "the guest returned without finishing a body it had begun"))
+        Err(Failure::new(
+            FailureKind::Trapped,
+            "the guest returned without finishing a body it had begun",
+        ))
     }
 }
 
@@ -159,9 +183,16 @@ fn wasi(
             Access::Read => FsPerms::ReadOnly,
             Access::ReadWrite => FsPerms::ReadWrite,
         };
-        wasi.preopened_dir(&directory.host, &directory.guest, perms).map_err(|error| {
-            Failure::new(FailureKind::Internal, format!("cannot open the directory granted as {}: {error:#}", directory.guest))
-        })?;
+        wasi.preopened_dir(&directory.host, &directory.guest, perms)
+            .map_err(|error| {
+                Failure::new(
+                    FailureKind::Internal,
+                    format!(
+                        "cannot open the directory granted as {}: {error:#}",
+                        directory.guest
+                    ),
+                )
+            })?;
     }
     Ok(wasi.build())
 }

@@ -36,24 +36,61 @@ pub struct Family {
 
 /// Every family of imports. The longest prefix of an interface's name is the one that counts.
 pub const FAMILIES: &[Family] = &[
-    Family { prefix: "wasi:http/outgoing-handler", kind: Kind::Effect },
-    Family { prefix: "wasi:http/client", kind: Kind::Effect },
-    Family { prefix: "wasi:http/types", kind: Kind::Ambient("values of the call itself: requests, answers, headers, bodies") },
-    Family { prefix: "wasi:io/", kind: Kind::Ambient("waits for, and moves the bytes of, what other imports have opened") },
-    Family { prefix: "wasi:clocks/", kind: Kind::Ambient("the host's clock; counted as time of the call") },
-    Family { prefix: "wasi:random/", kind: Kind::Ambient("the host's random source; bounded by random_bytes") },
-    Family { prefix: "wasi:cli/", kind: Kind::Ambient("the manifest's environment; output becomes log lines of the call") },
-    Family { prefix: "wasi:config/", kind: Kind::Ambient("values of the manifest") },
-    Family { prefix: "wasi:logging/", kind: Kind::Ambient("log lines of the call; bounded by log_lines and log_bytes") },
-    Family { prefix: "wasi:filesystem/", kind: Kind::Ambient("directories that both owners granted; none otherwise") },
-    Family { prefix: "wasi:sockets/", kind: Kind::Ambient("linked so that components load, and always denied") },
+    Family {
+        prefix: "wasi:http/outgoing-handler",
+        kind: Kind::Effect,
+    },
+    Family {
+        prefix: "wasi:http/client",
+        kind: Kind::Effect,
+    },
+    Family {
+        prefix: "wasi:http/types",
+        kind: Kind::Ambient("values of the call itself: requests, answers, headers, bodies"),
+    },
+    Family {
+        prefix: "wasi:io/",
+        kind: Kind::Ambient("waits for, and moves the bytes of, what other imports have opened"),
+    },
+    Family {
+        prefix: "wasi:clocks/",
+        kind: Kind::Ambient("the host's clock; counted as time of the call"),
+    },
+    Family {
+        prefix: "wasi:random/",
+        kind: Kind::Ambient("the host's random source; bounded by random_bytes"),
+    },
+    Family {
+        prefix: "wasi:cli/",
+        kind: Kind::Ambient("the manifest's environment; output becomes log lines of the call"),
+    },
+    Family {
+        prefix: "wasi:config/",
+        kind: Kind::Ambient("values of the manifest"),
+    },
+    Family {
+        prefix: "wasi:logging/",
+        kind: Kind::Ambient("log lines of the call; bounded by log_lines and log_bytes"),
+    },
+    Family {
+        prefix: "wasi:filesystem/",
+        kind: Kind::Ambient("directories that both owners granted; none otherwise"),
+    },
+    Family {
+        prefix: "wasi:sockets/",
+        kind: Kind::Ambient("linked so that components load, and always denied"),
+    },
 ];
 
 /// What kind of import `interface` is; `None` if the list does not know it.
 #[must_use]
 pub fn kind_of(interface: &str) -> Option<Kind> {
-    let known = FAMILIES.iter().filter(|family| interface.starts_with(family.prefix));
-    known.max_by_key(|family| family.prefix.len()).map(|family| family.kind)
+    let known = FAMILIES
+        .iter()
+        .filter(|family| interface.starts_with(family.prefix));
+    known
+        .max_by_key(|family| family.prefix.len())
+        .map(|family| family.kind)
 }
 
 /// The linker of one engine, built from single additions only: a name that is added twice is an error, never a silent replacement.
@@ -61,7 +98,9 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     add_02(&mut linker)?;
     add_03(&mut linker)?;
-    wasmtime_wasi_config::add_to_linker(&mut linker, |guest| WasiConfig::new(&guest.surroundings.config))?;
+    wasmtime_wasi_config::add_to_linker(&mut linker, |guest| {
+        WasiConfig::new(&guest.surroundings.config)
+    })?;
     logging::add_to_linker(&mut linker)?;
     Ok(linker)
 }
@@ -86,6 +125,9 @@ fn add_03(linker: &mut Linker<Guest>) -> Result<()> {
 /// The linker could not be built.
 pub fn offers(engine: &Engine, interface: &str, function: &str) -> Result<bool> {
     let mut linker = linker(engine)?;
-    let taken = linker.instance(interface)?.func_new(function, |_, _, _, _| Ok(())).is_err();
+    let taken = linker
+        .instance(interface)?
+        .func_new(function, |_, _, _, _| Ok(()))
+        .is_err();
     Ok(taken)
 }

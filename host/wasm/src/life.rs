@@ -5,7 +5,7 @@
 //! believes a clean end.
 
 use futures_util::task::AtomicWaker;
-use holdfast_call::Failure;
+use holdfast_call::{Failure, Fault, Target, mask};
 use http::Response;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
@@ -15,16 +15,27 @@ use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 pub(crate) type Head = Result<Response<WasiBody>, HttpError>;
 
 /// What is known of one guest. Written by whoever drives it, read by the answer's body and by the bodies of its outgoing requests.
-#[derive(Default)]
 pub(crate) struct Life {
+    /// The service whose guest it is.
+    target: Target,
     head: Mutex<Option<Head>>,
     end: OnceLock<Result<(), Failure>>,
     reader: AtomicWaker,
 }
 
 impl Life {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self::default())
+    pub(crate) fn new(target: Target) -> Arc<Self> {
+        Arc::new(Self {
+            target,
+            head: Mutex::default(),
+            end: OnceLock::new(),
+            reader: AtomicWaker::new(),
+        })
+    }
+
+    /// The form in which a failure of this guest reaches whoever reads what it wrote.
+    pub(crate) fn mask(&self, failure: &Failure) -> Fault {
+        mask::fault(failure, &self.target)
     }
 
     /// The guest has answered. A second answer cannot happen: the out-parameter is consumed by the first.
@@ -35,7 +46,10 @@ impl Life {
 
     /// The answer's head, once.
     pub(crate) fn take_head(&self) -> Option<Head> {
-        self.head.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.head
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// The guest has ended; called before its store is dropped. Only the first end counts.

@@ -13,7 +13,12 @@ use wasmtime_wasi_http::{Error as HttpError, WasiHttpView as _};
 
 /// Runs the guest from before its instantiation to its last instruction. The life is told the answer and the end, the end before the
 /// store is dropped.
-pub(crate) async fn run(pre: ProxyPre<Guest>, mut store: Store<Guest>, request: Request<Body>, life: Arc<Life>) {
+pub(crate) async fn run(
+    pre: ProxyPre<Guest>,
+    mut store: Store<Guest>,
+    request: Request<Body>,
+    life: Arc<Life>,
+) {
     let result = handle(&pre, &mut store, request, &life).await;
     let end = match result {
         Ok(result) => store.data_mut().ended(result),
@@ -33,15 +38,25 @@ async fn handle(
         _ => Scheme::Http,
     };
     let request = request.map(|body| body.map_err(|fault| super::imports::http::error_of(&fault)));
-    let invalid = |error: wasmtime::Error| Failure::new(FailureKind::InvalidInput, format!("{error:#}"));
+    let invalid =
+        |error: wasmtime::Error| Failure::new(FailureKind::InvalidInput, format!("{error:#}"));
     let mut http = store.data_mut().http();
-    let request = http.new_incoming_request::<_>(scheme, request).map_err(invalid)?;
+    let request = http
+        .new_incoming_request::<_>(scheme, request)
+        .map_err(invalid)?;
     let answer = life.clone();
     let out = http
-        .new_response_outparam_from_callback(move |response| answer.answer(response.map_err(HttpError::from)))
+        .new_response_outparam_from_callback(move |response| {
+            answer.answer(response.map_err(HttpError::from))
+        })
         .map_err(invalid)?;
     Ok(match pre.instantiate_async(&mut *store).await {
-        Ok(proxy) => proxy.wasi_http_incoming_handler().call_handle(&mut *store, request, out).await,
+        Ok(proxy) => {
+            proxy
+                .wasi_http_incoming_handler()
+                .call_handle(&mut *store, request, out)
+                .await
+        }
         Err(error) => Err(error),
     })
 }

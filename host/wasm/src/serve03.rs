@@ -15,7 +15,12 @@ use wasmtime_wasi_http::{Error as HttpError, WasiHttpView as _};
 
 /// Runs the guest from before its instantiation to the end of its last task. The life is told the answer and the end, the end before the
 /// store is dropped.
-pub(crate) async fn run(pre: ServicePre<Guest>, mut store: Store<Guest>, request: Request<Body>, life: Arc<Life>) {
+pub(crate) async fn run(
+    pre: ServicePre<Guest>,
+    mut store: Store<Guest>,
+    request: Request<Body>,
+    life: Arc<Life>,
+) {
     let result = handle(&pre, &mut store, request, &life).await;
     let end = store.data_mut().ended(result);
     life.finish(end);
@@ -31,10 +36,17 @@ async fn handle(
     let request = request.map(|body| body.map_err(|fault| super::imports::http::error_of(&fault)));
     // The future tells how the guest dealt with the request's body; what matters of it the body itself has told already.
     let (request, _body_result) = GuestRequest::from_http(store.data_mut().http().hooks, request);
-    store.run_concurrent(async |accessor| answer(&service, accessor, request, life).await).await?
+    store
+        .run_concurrent(async |accessor| answer(&service, accessor, request, life).await)
+        .await?
 }
 
-async fn answer(service: &Service, accessor: &Accessor<Guest>, request: GuestRequest, life: &Life) -> wasmtime::Result<()> {
+async fn answer(
+    service: &Service,
+    accessor: &Accessor<Guest>,
+    request: GuestRequest,
+    life: &Life,
+) -> wasmtime::Result<()> {
     match service.handle(accessor, request).await? {
         Ok(response) => life.answer(Ok(raw(accessor, response)?)),
         Err(code) => life.answer(Err(HttpError::from(code))),
@@ -44,6 +56,9 @@ async fn answer(service: &Service, accessor: &Accessor<Guest>, request: GuestReq
     Ok(())
 }
 
-fn raw(accessor: &Accessor<Guest>, response: GuestResponse) -> wasmtime::Result<http::Response<wasmtime_wasi_http::WasiBody>> {
+fn raw(
+    accessor: &Accessor<Guest>,
+    response: GuestResponse,
+) -> wasmtime::Result<http::Response<wasmtime_wasi_http::WasiBody>> {
     accessor.with(|mut access| response.into_http(&mut access, async { Ok(()) }))
 }

@@ -15,7 +15,9 @@ use crate::load_error::LoadError;
 use crate::memory::HostMemory;
 use crate::verify::Exports;
 use crate::{serve02, serve03};
-use holdfast_call::{Admitted, Answer, BoxFuture, Clock, Failure, FailureKind, Implementation, Log, Payload, Target};
+use holdfast_call::{
+    Admitted, Answer, BoxFuture, Clock, Failure, FailureKind, Implementation, Log, Payload, Target,
+};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -85,8 +87,20 @@ impl Workshop {
         log: Arc<dyn Log>,
     ) -> Result<Self, LoadError> {
         let plain = linked(engines.plain())?;
-        let supplies = Arc::new(Supplies { clock, log, memory, serving: Handle::current() });
-        Ok(Self { engines, compiler, lane, supplies, plain, metered: OnceLock::new() })
+        let supplies = Arc::new(Supplies {
+            clock,
+            log,
+            memory,
+            serving: Handle::current(),
+        });
+        Ok(Self {
+            engines,
+            compiler,
+            lane,
+            supplies,
+            plain,
+            metered: OnceLock::new(),
+        })
     }
 
     /// Verifies, compiles, links and warms a component. Takes seconds for a large one: never call it on a serving thread.
@@ -97,13 +111,19 @@ impl Workshop {
         let compiled = self.compiler.compile(component, wanted.metering)?;
         compiled.needs.fit(&wanted.limits)?;
         let refused = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
-        let pre = self.linker(wanted.metering)?.instantiate_pre(&compiled.component).map_err(refused)?;
+        let pre = self
+            .linker(wanted.metering)?
+            .instantiate_pre(&compiled.component)
+            .map_err(refused)?;
         let pre = match compiled.exports {
             Exports::Http02 => Pre::Http02(ProxyPre::new(pre).map_err(refused)?),
             Exports::Http03 => Pre::Http03(ServicePre::new(pre).map_err(refused)?),
         };
         // Warm: the first call finds the image of its memory made.
-        compiled.component.initialize_copy_on_write_image().map_err(refused)?;
+        compiled
+            .component
+            .initialize_copy_on_write_image()
+            .map_err(refused)?;
         let service = Service {
             pre,
             limits: wanted.limits,
@@ -112,7 +132,12 @@ impl Workshop {
             supplies: self.supplies.clone(),
         };
         let (digest, from_cache, took) = (compiled.digest, compiled.from_cache, compiled.took);
-        Ok(Made { service: Arc::new(service), digest, from_cache, took })
+        Ok(Made {
+            service: Arc::new(service),
+            digest,
+            from_cache,
+            took,
+        })
     }
 
     /// The memory that all guests share.
@@ -167,18 +192,31 @@ impl Service {
         let (call, scope) = admitted.into_parts();
         let Payload::Http(request) = call.payload;
         let Target::Service(name) = &scope.registered().target else {
-            return Err(Failure::new(FailureKind::Internal, "a component is registered as a capability"));
+            return Err(Failure::new(
+                FailureKind::Internal,
+                "a component is registered as a capability",
+            ));
         };
         let name = name.clone();
-        let life = Life::new();
+        let life = Life::new(scope.registered().target.clone());
         let meter = scope.meter().clone();
-        let store =
-            Guest::store(self.engine(), scope, life.clone(), &self.limits, &self.surroundings, &self.supplies)?;
+        let store = Guest::store(
+            self.engine(),
+            scope,
+            life.clone(),
+            &self.limits,
+            &self.surroundings,
+            &self.supplies,
+        )?;
         let run: BoxFuture<'static, ()> = match &self.pre {
             Pre::Http02(pre) => Box::pin(serve02::run(pre.clone(), store, request, life.clone())),
             Pre::Http03(pre) => Box::pin(serve03::run(pre.clone(), store, request, life.clone())),
         };
-        Ok(Driver::new(Work::new(run, life, meter, self.limits.cpu), self.lane.clone(), name))
+        Ok(Driver::new(
+            Work::new(run, life, meter, self.limits.cpu),
+            self.lane.clone(),
+            name,
+        ))
     }
 }
 

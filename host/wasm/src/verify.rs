@@ -68,7 +68,9 @@ pub struct Interfaces {
 /// If it is no component at all.
 pub fn interfaces(bytes: &[u8]) -> Result<Interfaces, LoadError> {
     check_form(bytes)?;
-    let Outline { imports, exports, .. } = outline(bytes)?;
+    let Outline {
+        imports, exports, ..
+    } = outline(bytes)?;
     Ok(Interfaces { imports, exports })
 }
 

@@ -15,5 +15,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
         Err(LoadError::Imports(missing)) => missing.iter().map(ToString::to_string).collect(),
         Err(error) => return Err(error.to_string()),
     };
-    Ok(Inspection { imports: names.imports, exports: names.exports, missing })
+    Ok(Inspection {
+        imports: names.imports,
+        exports: names.exports,
+        missing,
+    })
 }

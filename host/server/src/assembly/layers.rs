@@ -16,18 +16,32 @@ pub(super) fn service(host: &Host, target: &Target, effective: &Effective) -> Se
         Anonymous::Allow => authorize::Anonymous::Allow,
         Anonymous::Deny => authorize::Anonymous::Deny,
     };
-    let places = admit::Limits { places: limits.places, streams: limits.open_streams };
+    let places = admit::Limits {
+        places: limits.places,
+        streams: limits.open_streams,
+    };
     Settings::default()
-        .with(record::Settings { series: host.metrics.series(target) })
-        .with(deadline::Settings { head: limits.deadline, idle: limits.idle, stream: limits.stream })
+        .with(record::Settings {
+            series: host.metrics.series(target),
+        })
+        .with(deadline::Settings {
+            head: limits.deadline,
+            idle: limits.idle,
+            stream: limits.stream,
+        })
         .with(authorize::Access { anonymous })
         .with(grants(effective))
-        .with(admit::Settings { places: host.places(target, places), calls_max: limits.calls })
+        .with(admit::Settings {
+            places: host.places(target, places),
+            calls_max: limits.calls,
+        })
 }
 
 /// The layers' settings for a request that finds no target: it is recorded like any other, and never waits for a place.
 pub(super) fn nowhere() -> Settings {
-    Settings::default().with(authorize::Access { anonymous: authorize::Anonymous::Allow })
+    Settings::default().with(authorize::Access {
+        anonymous: authorize::Anonymous::Allow,
+    })
 }
 
 fn grants(effective: &Effective) -> authorize::Grants {
@@ -40,8 +54,11 @@ fn grants(effective: &Effective) -> authorize::Grants {
         upstreams: upstreams::plain(&grants.upstreams_allowed),
         services: upstreams::plain(&grants.services_allowed),
     };
-    let known: BTreeMap<_, _> =
-        grants.upstreams_known.iter().map(|(name, origin)| (name.to_string(), origin.to_string())).collect();
+    let known: BTreeMap<_, _> = grants
+        .upstreams_known
+        .iter()
+        .map(|(name, origin)| (name.to_string(), origin.to_string()))
+        .collect();
     let name: Arc<str> = effective.name.shared();
     authorize::Grants::new(&name, &asked, &allowed, &known)
 }
@@ -49,15 +66,23 @@ fn grants(effective: &Effective) -> authorize::Grants {
 /// The layers' settings for an upstream.
 pub(super) fn upstream(host: &Host, target: &Target, upstream: &Upstream) -> Settings {
     // An upstream's answers keep their places, so it has no streams of its own.
-    let places = admit::Limits { places: upstream.places, streams: 0 };
+    let places = admit::Limits {
+        places: upstream.places,
+        streams: 0,
+    };
     Settings::default()
-        .with(record::Settings { series: host.metrics.series(target) })
+        .with(record::Settings {
+            series: host.metrics.series(target),
+        })
         .with(deadline::Settings {
             head: upstream.connect.saturating_add(upstream.first_byte),
             idle: upstream.between_bytes,
             stream: STREAM_MAX,
         })
-        .with(admit::Settings { places: host.places(target, places), calls_max: 0 })
+        .with(admit::Settings {
+            places: host.places(target, places),
+            calls_max: 0,
+        })
 }
 
 /// The longest stream from an upstream: as long as the longest answer of a service (design: defaults).

@@ -29,22 +29,36 @@ impl LoadService for Host {
         manifest: Option<String>,
         progress: &dyn Fn(&str),
     ) -> Result<LoadedService, LoadError> {
-        let digest: Arc<str> = pair_digest(&component, manifest.as_deref().map(str::as_bytes)).as_str().into();
+        let digest: Arc<str> = pair_digest(&component, manifest.as_deref().map(str::as_bytes))
+            .as_str()
+            .into();
         let manifest = read_manifest(name, manifest.as_deref()).map_err(LoadError::Refused)?;
-        let effective =
-            Effective::of(&manifest, &self.policy()).map_err(|refused| LoadError::NotAllowed(refused.to_string()))?;
+        let effective = Effective::of(&manifest, &self.policy())
+            .map_err(|refused| LoadError::NotAllowed(refused.to_string()))?;
         for note in &effective.notes {
             progress(&format!("note: {note}"));
             self.log.host(Level::Warn, format!("{name}: {note}"));
         }
-        let made = self.workshop.make(&component, wanted(&effective)).map_err(refusal)?;
+        let made = self
+            .workshop
+            .make(&component, wanted(&effective))
+            .map_err(refusal)?;
         progress(&match made.from_cache {
             FromCache::Yes => "compiled before".to_owned(),
             FromCache::No => format!("compiled in {:.1} s", made.took.as_secs_f64()),
         });
-        let origin = Origin { manifest, metering: metering(&effective), service: made.service };
+        let origin = Origin {
+            manifest,
+            metering: metering(&effective),
+            service: made.service,
+        };
         let registered = self.register(&effective, origin, digest.clone());
-        Ok(LoadedService { registered, purpose: purpose(&effective), routes: effective.routes, digest })
+        Ok(LoadedService {
+            registered,
+            purpose: purpose(&effective),
+            routes: effective.routes,
+            digest,
+        })
     }
 
     fn removed(&self, name: &str) {
@@ -65,7 +79,9 @@ fn read_manifest(name: &str, text: Option<&str>) -> Result<Manifest, String> {
 
 fn refusal(error: ComponentError) -> LoadError {
     match error {
-        ComponentError::Truncated { .. } | ComponentError::Empty => LoadError::Truncated(error.to_string()),
+        ComponentError::Truncated { .. } | ComponentError::Empty => {
+            LoadError::Truncated(error.to_string())
+        }
         _ => LoadError::Refused(error.to_string()),
     }
 }
@@ -84,7 +100,10 @@ impl Host {
             };
             let effective = Effective::of(&origin.manifest, policy)
                 .map_err(|refused: Refused| anyhow::anyhow!("{refused}"))?;
-            let digest = registered.digest.clone().context("a service without a digest")?;
+            let digest = registered
+                .digest
+                .clone()
+                .context("a service without a digest")?;
             let again = Origin {
                 manifest: origin.manifest.clone(),
                 metering: metering(&effective),
@@ -100,14 +119,26 @@ impl Host {
         Ok(claims)
     }
 
-    fn again(&self, origin: &Origin, effective: &Effective, digest: &str) -> anyhow::Result<Arc<Service>> {
+    fn again(
+        &self,
+        origin: &Origin,
+        effective: &Effective,
+        digest: &str,
+    ) -> anyhow::Result<Arc<Service>> {
         if metering(effective) == origin.metering {
-            return Ok(Arc::new(origin.service.with(layers::guest(effective), surroundings(effective))));
+            return Ok(Arc::new(
+                origin
+                    .service
+                    .with(layers::guest(effective), surroundings(effective)),
+            ));
         }
         // The other engine needs the component compiled for it.
         let digest = Digest::parse(digest).context("a digest that is none")?;
         let pair = self.versions.pair(effective.name.as_str(), &digest)?;
-        Ok(self.workshop.make(&pair.component, wanted(effective))?.service)
+        Ok(self
+            .workshop
+            .make(&pair.component, wanted(effective))?
+            .service)
     }
 
     fn register(&self, effective: &Effective, origin: Origin, digest: Arc<str>) -> Arc<Registered> {
@@ -130,14 +161,22 @@ fn metering(effective: &Effective) -> Metering {
 }
 
 fn wanted(effective: &Effective) -> Wanted {
-    Wanted { limits: layers::guest(effective), metering: metering(effective), surroundings: surroundings(effective) }
+    Wanted {
+        limits: layers::guest(effective),
+        metering: metering(effective),
+        surroundings: surroundings(effective),
+    }
 }
 
 fn surroundings(effective: &Effective) -> Surroundings {
     let directories = effective.mounts.iter().map(|mount| Directory {
         host: mount.host.clone(),
         guest: mount.guest.clone(),
-        access: if mount.writable { Access::ReadWrite } else { Access::Read },
+        access: if mount.writable {
+            Access::ReadWrite
+        } else {
+            Access::Read
+        },
     });
     Surroundings {
         env: effective.env.clone(),

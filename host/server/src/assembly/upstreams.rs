@@ -15,21 +15,36 @@ pub(super) fn register(host: &Host, policy: &Policy) -> anyhow::Result<()> {
         let way = way(host, upstream).with_context(|| format!("upstream {}", upstream.name))?;
         let target = target(upstream);
         let settings = layers::upstream(host, &target, upstream);
-        made.push(Registered::new(&host.pipeline, target, None, settings, host.out.upstream(way)));
+        made.push(Registered::new(
+            &host.pipeline,
+            target,
+            None,
+            settings,
+            host.out.upstream(way),
+        ));
     }
     let registry = host.pipeline.registry();
-    let wanted: HashSet<_> = made.iter().map(|registered| registered.target.clone()).collect();
+    let wanted: HashSet<_> = made
+        .iter()
+        .map(|registered| registered.target.clone())
+        .collect();
     for registered in registry.all() {
-        if matches!(registered.target, Target::Capability { .. }) && !wanted.contains(&registered.target) {
+        if matches!(registered.target, Target::Capability { .. })
+            && !wanted.contains(&registered.target)
+        {
             registry.remove(&registered.target);
         }
     }
-    made.into_iter().for_each(|registered| registry.put(registered));
+    made.into_iter()
+        .for_each(|registered| registry.put(registered));
     Ok(())
 }
 
 fn target(upstream: &Upstream) -> Target {
-    Target::Capability { name: "http", resource: upstream.origin.clone() }
+    Target::Capability {
+        name: "http",
+        resource: upstream.origin.clone(),
+    }
 }
 
 fn way(host: &Host, upstream: &Upstream) -> anyhow::Result<Way> {
@@ -65,10 +80,17 @@ fn credential(host: &Host, upstream: &Upstream) -> anyhow::Result<Option<Credent
 
 /// The origin of every upstream, by its name.
 pub(super) fn origins(policy: &Policy) -> impl Iterator<Item = (String, String)> {
-    policy.upstreams.values().map(|upstream| (upstream.name.as_str().to_owned(), upstream.origin.to_string()))
+    policy.upstreams.values().map(|upstream| {
+        (
+            upstream.name.as_str().to_owned(),
+            upstream.origin.to_string(),
+        )
+    })
 }
 
 /// Keeps the border of types in one place: names of the settings as plain strings.
-pub(super) fn plain(names: &std::collections::BTreeSet<Arc<str>>) -> std::collections::BTreeSet<String> {
+pub(super) fn plain(
+    names: &std::collections::BTreeSet<Arc<str>>,
+) -> std::collections::BTreeSet<String> {
     names.iter().map(ToString::to_string).collect()
 }

@@ -11,22 +11,36 @@ impl KeepVersions for Kept {
         let said = |error: holdfast_store::StoreError| error.to_string();
         match self.0.choose(name, &digest(pair)).map_err(said)? {
             Stored::Directory => Ok(Choice::Directory),
-            Stored::Kept(digest) => self.0.pair(name, &digest).map_err(said).and_then(pair_of).map(Choice::Kept),
+            Stored::Kept(digest) => self
+                .0
+                .pair(name, &digest)
+                .map_err(said)
+                .and_then(pair_of)
+                .map(Choice::Kept),
         }
     }
 
     fn serving(&self, name: &str, pair: &Pair) -> Result<(), String> {
         let manifest = pair.manifest.as_deref().map(str::as_bytes);
-        self.0.loaded(name, &pair.component, manifest).map(drop).map_err(|error| error.to_string())
+        self.0
+            .loaded(name, &pair.component, manifest)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 
     fn previous(&self, name: &str) -> Result<Pair, String> {
-        self.0.previous(name).map_err(|error| error.to_string()).and_then(pair_of)
+        self.0
+            .previous(name)
+            .map_err(|error| error.to_string())
+            .and_then(pair_of)
     }
 
     fn rolled_back(&self, name: &str) -> Result<(), String> {
         // Without a digest the store takes what was rolled back from: that is what the directory holds.
-        self.0.rolled_back(name, None).map(drop).map_err(|error| error.to_string())
+        self.0
+            .rolled_back(name, None)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -37,5 +51,8 @@ fn digest(pair: &Pair) -> Digest {
 fn pair_of(pair: holdfast_store::Pair) -> Result<Pair, String> {
     let manifest = pair.manifest.map(String::from_utf8).transpose();
     let manifest = manifest.map_err(|_| "the kept manifest is not text".to_owned())?;
-    Ok(Pair { component: pair.component, manifest })
+    Ok(Pair {
+        component: pair.component,
+        manifest,
+    })
 }

@@ -66,12 +66,19 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
         log: args.log,
     };
     let policy = Policy::load(args.config.as_deref())?.with_flags(flags.clone());
-    let sources = Sources { clock: Arc::new(HostClock::start()), random: Arc::new(HostRandom) };
+    let sources = Sources {
+        clock: Arc::new(HostClock::start()),
+        random: Arc::new(HostRandom),
+    };
     let sink = match &policy.log_file {
-        Some(path) => Sink::file(path).with_context(|| format!("cannot write the log file {}", path.display()))?,
+        Some(path) => Sink::file(path)
+            .with_context(|| format!("cannot write the log file {}", path.display()))?,
         None => Sink::stdout().context("cannot write to standard output")?,
     };
-    let log = Arc::new(LogWriter::start(policy.log, sink, sources.clock.clone()).context("cannot start the log")?);
+    let log = Arc::new(
+        LogWriter::start(policy.log, sink, sources.clock.clone())
+            .context("cannot start the log")?,
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("holdfast-serve")
         .enable_all()
@@ -87,7 +94,12 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
     drained
 }
 
-async fn begin(policy: Policy, flags: Flags, log: Arc<LogWriter>, sources: Sources) -> anyhow::Result<Drained> {
+async fn begin(
+    policy: Policy,
+    flags: Flags,
+    log: Arc<LogWriter>,
+    sources: Sources,
+) -> anyhow::Result<Drained> {
     let settings = serve::Settings {
         listen: policy.listen,
         admin: Some(policy.admin),
@@ -100,7 +112,12 @@ async fn begin(policy: Policy, flags: Flags, log: Arc<LogWriter>, sources: Sourc
     let proxies = TrustedProxies::new(policy.trusted_proxies.clone());
     let host = Arc::new(assembly::Host::start(policy, flags, log.clone(), sources)?);
     let routes = Arc::new(Routes::default());
-    let gateway = Arc::new(Gateway::new(host.pipeline().clone(), routes.clone(), proxies, host.nowhere()));
+    let gateway = Arc::new(Gateway::new(
+        host.pipeline().clone(),
+        routes.clone(),
+        proxies,
+        host.nowhere(),
+    ));
     let parts = serve::Host {
         pipeline: host.pipeline().clone(),
         gate: Arc::new(Drains(host.gate().clone())),
@@ -130,7 +147,10 @@ fn reload(host: &Arc<assembly::Host>, routes: &Arc<Routes>, gateway: &Arc<Gatewa
 
 /// Whom the policy lets in without a name, anywhere.
 fn anonymous(policy: &Policy) -> Anonymous {
-    let somewhere = policy.services.values().any(|service| service.anonymous == Some(Access::Allow));
+    let somewhere = policy
+        .services
+        .values()
+        .any(|service| service.anonymous == Some(Access::Allow));
     match (&policy.source, policy.anonymous) {
         (None, _) => Anonymous::NoPolicy,
         (Some(_), Access::Allow) => Anonymous::Allowed,

@@ -7,7 +7,9 @@ use super::http::error_of;
 use super::outgoing::Outgoing;
 use crate::life::Life;
 use bytes::Bytes;
-use holdfast_call::{Answer, Asked, Body, Fault, HostCode, Payload, Scope, Target, Timeouts, Why, problem};
+use holdfast_call::{
+    Answer, Asked, Body, Fault, HostCode, Payload, Scope, Target, Timeouts, Why, problem,
+};
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full};
@@ -47,8 +49,14 @@ pub(crate) fn spawn(
     async move {
         let head = head_in.await.unwrap_or(Err(Error::InternalError(None)))?;
         Ok(head.map(|handed| match handed {
-            Handed::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
-            Handed::Stream(frames) => Frames { frames, _task: task }.boxed_unsync(),
+            Handed::Whole(bytes) => Full::new(bytes)
+                .map_err(|never| match never {})
+                .boxed_unsync(),
+            Handed::Stream(frames) => Frames {
+                frames,
+                _task: task,
+            }
+            .boxed_unsync(),
         }))
     }
 }
@@ -70,7 +78,10 @@ fn ask(
         Target::Service(_) => Kind::Service,
         Target::Capability { .. } => Kind::Upstream,
     };
-    let why = head.headers.remove(WHY).and_then(|why| Why::claimed(why.to_str().ok()?));
+    let why = head
+        .headers
+        .remove(WHY)
+        .and_then(|why| Why::claimed(why.to_str().ok()?));
     let operation = format!("{} {}", head.method, head.uri.path());
     if let Some(options) = options {
         head.extensions.insert(Timeouts {
@@ -80,7 +91,11 @@ fn ask(
         });
     }
     let ended = http_body::Body::is_end_stream(&raw) && life.end().is_none();
-    let body = if ended { Body::empty() } else { Body::stream(Box::pin(Outgoing { raw, life })) };
+    let body = if ended {
+        Body::empty()
+    } else {
+        Body::stream(Box::pin(Outgoing { raw, life }))
+    };
     let payload = Payload::Http(Request::from_parts(head, body));
     Ok((scope.ask(target, operation.into(), why, payload), kind))
 }
@@ -101,7 +116,10 @@ fn target(uri: &Uri) -> Option<Target> {
     {
         return Some(Target::Service(name.into()));
     }
-    Some(Target::Capability { name: "http", resource: format!("{scheme}://{host}:{port}").into() })
+    Some(Target::Capability {
+        name: "http",
+        resource: format!("{scheme}://{host}:{port}").into(),
+    })
 }
 
 async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>) {
@@ -115,19 +133,33 @@ async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>) {
             }
             response
         }
-        (Err(fault), Kind::Service | Kind::Upstream) => return drop(head_out.send(Err(error_of(&fault)))),
+        (Err(fault), Kind::Service | Kind::Upstream) => {
+            return drop(head_out.send(Err(error_of(&fault))));
+        }
     };
     let (head, mut body) = response.into_parts();
     if body.as_whole().is_some() {
-        let bytes = body.frame().await.and_then(Result::ok).and_then(|frame| frame.into_data().ok()).unwrap_or_default();
+        let bytes = body
+            .frame()
+            .await
+            .and_then(Result::ok)
+            .and_then(|frame| frame.into_data().ok())
+            .unwrap_or_default();
         return drop(head_out.send(Ok(Response::from_parts(head, Handed::Whole(bytes)))));
     }
     let (frames_out, frames) = mpsc::channel(1);
-    if head_out.send(Ok(Response::from_parts(head, Handed::Stream(frames)))).is_err() {
+    if head_out
+        .send(Ok(Response::from_parts(head, Handed::Stream(frames))))
+        .is_err()
+    {
         return;
     }
     loop {
-        let piece = body.frame().await.transpose().map_err(|fault| error_of(&fault));
+        let piece = body
+            .frame()
+            .await
+            .transpose()
+            .map_err(|fault| error_of(&fault));
         let last = !matches!(piece, Ok(Some(_)));
         if frames_out.send(piece).await.is_err() || last {
             return;
@@ -139,7 +171,12 @@ async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>) {
 fn answers(fault: &Fault) -> bool {
     !matches!(
         fault.host_code(),
-        Some(HostCode::CapabilityDenied | HostCode::CallsExhausted | HostCode::LoopDetected | HostCode::NoSuchService)
+        Some(
+            HostCode::CapabilityDenied
+                | HostCode::CallsExhausted
+                | HostCode::LoopDetected
+                | HostCode::NoSuchService
+        )
     )
 }
 
@@ -171,7 +208,14 @@ impl http_body::Body for Frames {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.frames.poll_recv(cx).map(|piece| piece.unwrap_or(Err(Error::ConnectionTerminated)).transpose())
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.frames.poll_recv(cx).map(|piece| {
+            piece
+                .unwrap_or(Err(Error::ConnectionTerminated))
+                .transpose()
+        })
     }
 }

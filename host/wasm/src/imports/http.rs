@@ -6,7 +6,10 @@ use holdfast_call::{Fault, HostCode, Scope};
 use http::HeaderName;
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Handle;
-use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, Result, WasiBody, WasiHttpHooks};
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, Result, WasiBody,
+    WasiHttpHooks,
+};
 
 /// How much of a body is copied out of a guest at once, in bytes: twice as much is buffered at most.
 const BODY_CHUNK_BYTES: usize = 64 * 1024;
@@ -28,7 +31,11 @@ pub(crate) struct Hooks {
 
 impl Hooks {
     pub(crate) fn new(scope: Scope, life: Arc<Life>, serving: Handle) -> Self {
-        Self { scope, life, serving }
+        Self {
+            scope,
+            life,
+            serving,
+        }
     }
 }
 
@@ -49,7 +56,13 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _response_processed: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io)>> + Send> {
-        let answer = child::spawn(&self.serving, &self.scope, self.life.clone(), request, options);
+        let answer = child::spawn(
+            &self.serving,
+            &self.scope,
+            self.life.clone(),
+            request,
+            options,
+        );
         Box::new(async move { Ok((answer.await?, Box::new(std::future::ready(Ok(()))) as Io)) })
     }
 
@@ -69,21 +82,31 @@ pub(crate) fn error_of(fault: &Fault) -> Error {
         return Error::InternalError(None);
     };
     match code {
-        HostCode::CapabilityDenied | HostCode::Forbidden | HostCode::CallsExhausted | HostCode::Unauthenticated | HostCode::ApprovalRequired => {
-            Error::HttpRequestDenied
-        }
+        HostCode::CapabilityDenied
+        | HostCode::Forbidden
+        | HostCode::CallsExhausted
+        | HostCode::Unauthenticated
+        | HostCode::ApprovalRequired => Error::HttpRequestDenied,
         HostCode::LoopDetected => Error::LoopDetected,
         HostCode::NoSuchService | HostCode::NoSuchOperation => Error::DestinationNotFound,
         HostCode::UpstreamUnreachable => Error::DestinationUnavailable,
         HostCode::UpstreamTimeout | HostCode::DeadlineExceeded => Error::HttpResponseTimeout,
-        HostCode::UpstreamFault | HostCode::BadResponse | HostCode::ServiceFault => Error::HttpResponseIncomplete,
-        HostCode::UpstreamCircuitOpen | HostCode::Quarantined | HostCode::Draining | HostCode::StorageUnavailable => {
-            Error::DestinationUnavailable
+        HostCode::UpstreamFault | HostCode::BadResponse | HostCode::ServiceFault => {
+            Error::HttpResponseIncomplete
         }
-        HostCode::Overloaded | HostCode::RateLimited | HostCode::BudgetExhausted | HostCode::InProgress => Error::ConnectionLimitReached,
+        HostCode::UpstreamCircuitOpen
+        | HostCode::Quarantined
+        | HostCode::Draining
+        | HostCode::StorageUnavailable => Error::DestinationUnavailable,
+        HostCode::Overloaded
+        | HostCode::RateLimited
+        | HostCode::BudgetExhausted
+        | HostCode::InProgress => Error::ConnectionLimitReached,
         HostCode::PayloadTooLarge => Error::HttpResponseBodySize(None),
         HostCode::InvalidInput | HostCode::KeyReused => Error::HttpProtocolError,
         HostCode::Cancelled => Error::ConnectionTerminated,
-        HostCode::CpuExhausted | HostCode::MemoryExhausted | HostCode::Internal => Error::InternalError(None),
+        HostCode::CpuExhausted | HostCode::MemoryExhausted | HostCode::Internal => {
+            Error::InternalError(None)
+        }
     }
 }

@@ -45,8 +45,15 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> Result<()> {
     Ok(())
 }
 
-fn log(store: StoreContextMut<'_, Guest>, (level, context, message): (GuestLevel, String, String)) -> Result<()> {
-    let text = if context.is_empty() { message } else { format!("{context}: {message}") };
+fn log(
+    store: StoreContextMut<'_, Guest>,
+    (level, context, message): (GuestLevel, String, String),
+) -> Result<()> {
+    let text = if context.is_empty() {
+        message
+    } else {
+        format!("{context}: {message}")
+    };
     store.data().lines.write(level.into(), text);
     Ok(())
 }

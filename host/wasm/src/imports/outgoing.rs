@@ -2,7 +2,7 @@
 
 use crate::life::Life;
 use bytes::Bytes;
-use holdfast_call::{BodySource, Failure, FailureKind, Fault, mask};
+use holdfast_call::{BodySource, Failure, FailureKind, Fault};
 use http_body::{Body as _, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,15 +16,23 @@ pub(crate) struct Outgoing {
 }
 
 impl BodySource for Outgoing {
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        Pin::new(&mut self.raw).poll_frame(cx).map(|frame| match frame {
-            Some(Ok(frame)) => Some(Ok(frame)),
-            Some(Err(error)) => Some(Err(cut(&format!("{error:?}")))),
-            None => match self.life.end() {
-                None | Some(Ok(())) => None,
-                Some(Err(_)) => Some(Err(cut("the guest died while it wrote the body"))),
-            },
-        })
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        Pin::new(&mut self.raw)
+            .poll_frame(cx)
+            .map(|frame| match frame {
+                Some(Ok(frame)) => Some(Ok(frame)),
+                Some(Err(error)) => Some(Err(cut(&self.life, &format!("{error:?}")))),
+                None => match self.life.end() {
+                    None | Some(Ok(())) => None,
+                    Some(Err(_)) => Some(Err(cut(
+                        &self.life,
+                        "the guest died while it wrote the body",
+                    ))),
+                },
+            })
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -32,6 +40,6 @@ impl BodySource for Outgoing {
     }
 }
 
-fn cut(cause: &str) -> Fault {
-    mask::fault(&Failure::new(FailureKind::CallerCut, cause))
+fn cut(life: &Life, cause: &str) -> Fault {
+    life.mask(&Failure::new(FailureKind::CallerCut, cause))
 }

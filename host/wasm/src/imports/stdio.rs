@@ -31,19 +31,32 @@ struct State {
 }
 
 impl Lines {
-    pub(crate) fn new(scope: &Scope, limits: &Limits, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        scope: &Scope,
+        limits: &Limits,
+        log: Arc<dyn Log>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
         let state = State {
             lines_left: u64::from(limits.log_lines),
             bytes_left: limits.log_bytes,
             dropped: 0,
             open: [Vec::new(), Vec::new()],
         };
-        Arc::new(Self { scope: scope.clone(), log, clock, state: Mutex::new(state) })
+        Arc::new(Self {
+            scope: scope.clone(),
+            log,
+            clock,
+            state: Mutex::new(state),
+        })
     }
 
     /// Where a guest's stdout (lines of level info) or stderr (warn) goes.
     pub(crate) fn stream(self: &Arc<Self>, level: Level) -> Output {
-        Output { lines: self.clone(), level }
+        Output {
+            lines: self.clone(),
+            level,
+        }
     }
 
     /// One line of the guest; beyond its limits it is dropped, and counted.
@@ -62,7 +75,10 @@ impl Lines {
     pub(crate) fn flush(&self) {
         let (open, dropped) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            (std::mem::take(&mut state.open), std::mem::take(&mut state.dropped))
+            (
+                std::mem::take(&mut state.open),
+                std::mem::take(&mut state.dropped),
+            )
         };
         for (level, bytes) in [Level::Info, Level::Warn].into_iter().zip(open) {
             if !bytes.is_empty() {
@@ -70,7 +86,10 @@ impl Lines {
             }
         }
         if dropped > 0 {
-            self.line(Level::Warn, format!("{dropped} lines beyond log_lines or log_bytes were dropped"));
+            self.line(
+                Level::Warn,
+                format!("{dropped} lines beyond log_lines or log_bytes were dropped"),
+            );
         }
     }
 
@@ -99,7 +118,12 @@ impl Lines {
             }
         }
         for line in whole {
-            self.write(level, String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
+            self.write(
+                level,
+                String::from_utf8_lossy(&line)
+                    .trim_end_matches(['\r', '\n'])
+                    .to_owned(),
+            );
         }
     }
 }
@@ -148,7 +172,11 @@ impl StdoutStream for Output {
 }
 
 impl AsyncWrite for Output {
-    fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.lines.bytes(self.level, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
