@@ -263,3 +263,6 @@ fn refused(code: HostCode, rule: &str, seen: String, limit: String, change: &str
         retry_after: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -216,3 +216,6 @@ fn shape(failure: Failure, target: &Target) -> Fault {
     // The code's own sentence is all that a stranger reads.
     Fault::host(code, format!("{}.", code.meaning().title), verdict)
 }
+
+#[cfg(test)]
+mod tests;
