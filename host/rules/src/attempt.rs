@@ -1,4 +1,4 @@
-//! `attempt`: one try. What an implementation reports becomes a stable fault here, and nowhere else.
+//! `attempt`: one try. What an implementation reports becomes a stable fault here, by the one table of `holdfast_call::mask`.
 //!
 //! The cause of a failure may quote a trap, a path or an upstream: it goes into the verdict, for the operator, and never into what a
 //! stranger reads. A service's own 5xx is such a failure too: its text goes to the log.
@@ -8,8 +8,8 @@ use crate::admit::retry_after;
 use bytes::{Buf as _, BytesMut};
 use holdfast_call::pipeline::{Attempt, Dispatch};
 use holdfast_call::{
-    Answer, Body, Boundary, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine,
-    HostCode, Level, Moment, Reply, Target, Trace, Verdict,
+    Answer, Body, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine, HostCode, Level,
+    Moment, Reply, Target, Trace, mask,
 };
 use http_body::Body as _;
 use std::future::poll_fn;
@@ -56,7 +56,7 @@ impl Attempt for One {
             };
             let answer = match dispatch.run(call).await {
                 Ok(answer) => answer,
-                Err(failure) => return Err(self.shaped(failure, &seen.target)),
+                Err(failure) => return Err(self.masked(failure, &seen.target)),
             };
             match &seen.target {
                 Target::Service(_) => self.checked(answer, &seen).await,
@@ -79,7 +79,7 @@ impl One {
                     FailureKind::BadResponse,
                     "the service answered with a status that is not final",
                 );
-                return Err(self.shaped(failure.with("status", status), &seen.target));
+                return Err(self.masked(failure.with("status", status), &seen.target));
             }
         }
         let text = self.beginning(response.into_body(), seen.deadline).await;
@@ -95,7 +95,7 @@ impl One {
             FailureKind::Trapped,
             "the service answered with a server error, which was masked; its text is a line of this call",
         );
-        Err(self.shaped(failure.with("status", status), &seen.target))
+        Err(self.masked(failure.with("status", status), &seen.target))
     }
 
     /// The first bytes of a body that nobody will read, as far as they come soon.
@@ -125,96 +125,19 @@ impl One {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn shaped(&self, failure: Failure, target: &Target) -> Fault {
-        let fault = shape(failure, target);
-        if fault.host_code() == Some(HostCode::Overloaded) && fault.wait().is_none() {
+    fn masked(&self, mut failure: Failure, target: &Target) -> Fault {
+        if let (FailureKind::DeadlineExceeded, Target::Capability { .. }) = (&failure.kind, target)
+        {
+            failure.kind = FailureKind::UpstreamTimeout;
+        }
+        let passed = matches!(failure.kind, FailureKind::Passed(_));
+        let fault = mask::fault(&failure);
+        if !passed && fault.host_code() == Some(HostCode::Overloaded) {
             fault.retry_after(retry_after(&*self.parts.sources.random))
         } else {
             fault
         }
     }
-}
-
-/// The fault that a failure becomes. A new kind of failure does not compile until it has a line here.
-fn shape(failure: Failure, target: &Target) -> Fault {
-    let limit = |key: &str| format!("{key} under [limits] of {target}");
-    let lines = || "read the lines of this call in the log".to_owned();
-    let report = || "report it: this is a mistake in the host, or its machine fails".to_owned();
-    let upstream = || format!("see whether {target} answers, and its times in holdfast.toml");
-    let late = match target {
-        Target::Service(_) => (
-            HostCode::DeadlineExceeded,
-            Boundary::Application,
-            "guest",
-            limit("deadline"),
-        ),
-        Target::Capability { .. } => (
-            HostCode::UpstreamTimeout,
-            Boundary::Upstream,
-            "upstream",
-            upstream(),
-        ),
-    };
-    use Boundary::{Application, Caller, Platform, Policy, Routing, Upstream};
-    let (code, boundary, stage, next) = match failure.kind {
-        FailureKind::Passed(fault) => return fault,
-        FailureKind::Trapped => (HostCode::ServiceFault, Application, "guest", lines()),
-        FailureKind::CpuExhausted => {
-            let next = limit("cpu, or fuel");
-            (HostCode::CpuExhausted, Application, "guest", next)
-        }
-        FailureKind::MemoryExhausted => {
-            let next = limit("memory, tables, instances or resources");
-            (HostCode::MemoryExhausted, Application, "guest", next)
-        }
-        FailureKind::HostMemoryExhausted => {
-            let next = "memory in holdfast.toml".to_owned();
-            (HostCode::Overloaded, Platform, "memory", next)
-        }
-        FailureKind::PoolExhausted => {
-            let next = "slots in holdfast.toml".to_owned();
-            (HostCode::Overloaded, Platform, "pool", next)
-        }
-        FailureKind::BadResponse => (HostCode::BadResponse, Application, "guest", lines()),
-        FailureKind::DeadlineExceeded => late,
-        FailureKind::NoSuchOperation => {
-            let next = format!("see what {target} exports");
-            (HostCode::NoSuchOperation, Routing, "dispatch", next)
-        }
-        FailureKind::InvalidInput => {
-            let next = "mend the request".to_owned();
-            (HostCode::InvalidInput, Caller, "dispatch", next)
-        }
-        FailureKind::Denied { change } => (HostCode::CapabilityDenied, Policy, "way-out", change),
-        FailureKind::UpstreamUnreachable => (
-            HostCode::UpstreamUnreachable,
-            Upstream,
-            "connect",
-            upstream(),
-        ),
-        FailureKind::UpstreamTimeout => {
-            (HostCode::UpstreamTimeout, Upstream, "upstream", upstream())
-        }
-        FailureKind::UpstreamFault => (HostCode::UpstreamFault, Upstream, "upstream", upstream()),
-        FailureKind::UpstreamTooLarge => {
-            let next = format!("response_bytes of {target} in holdfast.toml");
-            (HostCode::UpstreamFault, Upstream, "upstream", next)
-        }
-        FailureKind::CallerCut => {
-            let next = "ask the caller why its request broke off".to_owned();
-            (HostCode::Cancelled, Caller, "entry", next)
-        }
-        FailureKind::Internal => (HostCode::Internal, Platform, "host", report()),
-    };
-    let verdict = Verdict {
-        boundary,
-        stage,
-        cause: failure.cause,
-        evidence: failure.evidence,
-        next,
-    };
-    // The code's own sentence is all that a stranger reads.
-    Fault::host(code, format!("{}.", code.meaning().title), verdict)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use crate::Parts;
 use holdfast_call::{
-    BoxFuture, Call, HostCode, Layer, Link, Next, Refusal, Registered, Reply, Target,
+    BoxFuture, Call, Fault, HostCode, Layer, Link, Next, Refusal, Registered, Reply, Target,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -77,14 +77,14 @@ impl Grants {
         }
     }
 
-    fn upstream(&self, origin: &str) -> Result<(), Refusal> {
+    fn upstream(&self, origin: &str) -> Result<(), Fault> {
         let Some((name, standing)) = self.origins.get(origin) else {
             return Err(self.unknown(origin));
         };
         self.check("upstreams", "upstream", name, *standing, origin)
     }
 
-    fn service(&self, name: &str) -> Result<(), Refusal> {
+    fn service(&self, name: &str) -> Result<(), Fault> {
         let standing = self.services.get(name).copied();
         let standing = standing.unwrap_or(Standing::InNeither);
         self.check("services", "service", name, standing, name)
@@ -97,7 +97,7 @@ impl Grants {
         name: &str,
         standing: Standing,
         seen: &str,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Fault> {
         let service = &self.service;
         let manifest = format!("{key} = [\"{name}\"] in {service}.toml");
         let policy = format!(
@@ -122,7 +122,7 @@ impl Grants {
     }
 
     /// No upstream of the policy has this origin. If one has the same host, the scheme or the port is what differs.
-    fn unknown(&self, origin: &str) -> Refusal {
+    fn unknown(&self, origin: &str) -> Fault {
         let same = |known: &&String| host(known) == host(origin);
         let near = self.origins.keys().filter(same).min();
         let limit = match near.and_then(|known| self.origins.get_key_value(known)) {
@@ -153,8 +153,8 @@ fn host(origin: &str) -> &str {
     rest.rsplit_once(':').map_or(rest, |(host, _)| host)
 }
 
-fn denied(seen: String, limit: String, change: String) -> Refusal {
-    Refusal {
+fn denied(seen: String, limit: String, change: String) -> Fault {
+    let refusal = Refusal {
         code: HostCode::CapabilityDenied,
         layer: "authorize",
         detail: "This is not allowed.".to_owned(),
@@ -163,7 +163,8 @@ fn denied(seen: String, limit: String, change: String) -> Refusal {
         limit,
         change,
         retry_after: None,
-    }
+    };
+    refusal.into()
 }
 
 pub(crate) fn layer(_parts: &Parts) -> Box<dyn Layer> {
@@ -180,12 +181,12 @@ impl Layer for Authorize {
     fn run<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Reply> {
         match decide(&call) {
             Ok(()) => next.run(call),
-            Err(refusal) => Box::pin(async move { Err(refusal.into()) }),
+            Err(fault) => Box::pin(async move { Err(fault) }),
         }
     }
 }
 
-fn decide(call: &Call) -> Result<(), Refusal> {
+fn decide(call: &Call) -> Result<(), Fault> {
     match (&call.asker, call.nested()) {
         (Some(asker), _) => nested(asker, &call.target),
         (None, false) => outside(call),
@@ -198,7 +199,7 @@ fn decide(call: &Call) -> Result<(), Refusal> {
     }
 }
 
-fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Refusal> {
+fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Fault> {
     let Some(grants) = asker.settings.get::<Grants>() else {
         let change = "give it a manifest that names what it needs, then `holdfast allow NAME`";
         let limit = format!("{} is granted nothing", asker.target);
@@ -218,7 +219,7 @@ fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Refusal> {
     }
 }
 
-fn outside(call: &Call) -> Result<(), Refusal> {
+fn outside(call: &Call) -> Result<(), Fault> {
     let Target::Service(name) = &call.target else {
         return Err(forbidden(
             call,
@@ -246,8 +247,8 @@ fn outside(call: &Call) -> Result<(), Refusal> {
     }
 }
 
-fn forbidden(call: &Call, limit: &str, change: String) -> Refusal {
-    Refusal {
+fn forbidden(call: &Call, limit: &str, change: String) -> Fault {
+    let refusal = Refusal {
         code: HostCode::Forbidden,
         layer: "authorize",
         detail: "The caller may not call this.".to_owned(),
@@ -256,229 +257,9 @@ fn forbidden(call: &Call, limit: &str, change: String) -> Refusal {
         limit: limit.to_owned(),
         change,
         retry_after: None,
-    }
+    };
+    refusal.into()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::*;
-    use holdfast_call::{Caller, Pipeline, Settings};
-
-    const API: &str = "https://api.example.com:443";
-
-    fn names(upstreams: &[&str], services: &[&str]) -> Names {
-        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Names {
-            upstreams: set(upstreams),
-            services: set(services),
-        }
-    }
-
-    fn grants(asked: &Names, allowed: &Names) -> Grants {
-        let upstreams = BTreeMap::from([
-            ("api".to_owned(), API.to_owned()),
-            (
-                "other".to_owned(),
-                "http://other.example.com:8080".to_owned(),
-            ),
-        ]);
-        Grants::new(&"front".into(), asked, allowed, &upstreams)
-    }
-
-    struct World {
-        bench: Bench,
-        pipeline: Arc<Pipeline>,
-        asker: Arc<Registered>,
-    }
-
-    /// A service that asks, and everything it could ask for.
-    fn world(settings: Settings) -> World {
-        let bench = Bench::new();
-        let pipeline = bench.only(&["authorize"]);
-        let asker = register(&pipeline, &service("front"), settings, hello);
-        for target in [
-            service("notes"),
-            upstream(API),
-            upstream("http://other.example.com:8080"),
-            upstream("https://unknown.example.com:443"),
-        ] {
-            register(&pipeline, &target, Settings::default(), hello);
-        }
-        World {
-            bench,
-            pipeline,
-            asker,
-        }
-    }
-
-    impl World {
-        fn asks(&self, target: &Target) -> Reply {
-            run(&self.pipeline, self.bench.nested(&self.asker, &[], target))
-        }
-
-        fn denied(&self, target: &Target) -> (String, String) {
-            let fault = fault(self.asks(target));
-            assert_eq!(fault.host_code(), Some(HostCode::CapabilityDenied));
-            assert_eq!(fault.detail(), "This is not allowed.");
-            let verdict = fault.verdict();
-            let limit = verdict.evidence.iter().find(|(key, _)| *key == "limit");
-            (limit.unwrap().1.clone(), verdict.next.clone())
-        }
-    }
-
-    #[test]
-    fn what_both_owners_name_is_allowed() {
-        let both = names(&["api"], &["notes"]);
-        let world = world(Settings::default().with(grants(&both, &both)));
-        assert!(world.asks(&upstream(API)).is_ok());
-        assert!(world.asks(&service("notes")).is_ok());
-    }
-
-    #[test]
-    fn nothing_is_granted_by_default() {
-        let without = world(Settings::default());
-        let empty = world(Settings::default().with(grants(&Names::default(), &Names::default())));
-        for world in [without, empty] {
-            for target in [
-                upstream(API),
-                service("notes"),
-                service("front"),
-                service("nobody"),
-                Target::Capability {
-                    name: "kv",
-                    resource: "x".into(),
-                },
-            ] {
-                assert_eq!(code(world.asks(&target)), "capability-denied", "{target}");
-            }
-        }
-    }
-
-    #[test]
-    fn each_missing_half_is_told_with_the_line_that_would_change_it() {
-        let none = names(&[], &[]);
-        let both = names(&["api"], &["notes"]);
-        let in_policy = "run `holdfast allow front`, or write";
-        for (asked, allowed, says, change) in [
-            (
-                &none,
-                &both,
-                "the policy allows it, but front.toml does not name",
-                "in front.toml",
-            ),
-            (
-                &both,
-                &none,
-                "front.toml names it, but the policy does not allow",
-                in_policy,
-            ),
-            (
-                &none,
-                &none,
-                "neither front.toml nor the policy names",
-                "in front.toml, then run `holdfast allow front`",
-            ),
-        ] {
-            let world = world(Settings::default().with(grants(asked, allowed)));
-            for (target, line) in [
-                (upstream(API), "upstreams = [\"api\"]"),
-                (service("notes"), "services = [\"notes\"]"),
-            ] {
-                let (limit, next) = world.denied(&target);
-                assert!(limit.starts_with(says), "{limit}");
-                assert!(next.contains(change) && next.contains(line), "{next}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_origin_that_no_upstream_has_is_told_with_the_nearest_one() {
-        let both = names(&["api"], &[]);
-        let world = world(Settings::default().with(grants(&both, &both)));
-        for origin in ["http://api.example.com:80", "https://api.example.com:8443"] {
-            let (limit, next) = world.denied(&upstream(origin));
-            assert!(
-                limit.contains(API) && limit.contains("the upstream api"),
-                "{limit}"
-            );
-            assert!(next.contains(origin), "{next}");
-        }
-        let (limit, _) = world.denied(&upstream("https://unknown.example.com:443"));
-        assert_eq!(limit, "no upstream of the policy has this origin");
-        // A name that only ends the same, or hides the host in its user part, is another host.
-        for origin in [
-            "https://api.example.com.evil.org:443",
-            "https://api.example.com@evil.org:443",
-        ] {
-            let (limit, _) = world.denied(&upstream(origin));
-            assert_eq!(limit, "no upstream of the policy has this origin");
-        }
-    }
-
-    #[test]
-    fn a_denied_call_never_reaches_its_target() {
-        let bench = Bench::new();
-        let pipeline = bench.only(&["authorize"]);
-        let asker = register(&pipeline, &service("front"), Settings::default(), hello);
-        register(&pipeline, &upstream(API), Settings::default(), |_| {
-            panic!("reached")
-        });
-        assert_eq!(
-            code(run(&pipeline, bench.nested(&asker, &[], &upstream(API)))),
-            "capability-denied"
-        );
-    }
-
-    #[test]
-    fn who_may_call_from_outside_is_the_policys_word() {
-        let allow = Settings::default().with(Access {
-            anonymous: Anonymous::Allow,
-        });
-        let deny = Settings::default().with(Access {
-            anonymous: Anonymous::Deny,
-        });
-        let anonymous = Caller::outside(Link::Anonymous);
-        let operator = Caller::outside(Link::Operator { uid: 7 });
-        for (settings, caller, allowed) in [
-            (&allow, &anonymous, true),
-            (&deny, &anonymous, false),
-            (&Settings::default(), &anonymous, false),
-            (&deny, &operator, true),
-        ] {
-            let world = world(settings.clone());
-            let mut call = world.bench.call(&service("front"));
-            call.caller = caller.clone();
-            let reply = run(&world.pipeline, call);
-            assert_eq!(reply.is_ok(), allowed, "{settings:?} {caller}");
-            if !allowed {
-                let fault = fault(reply);
-                assert_eq!(fault.host_code(), Some(HostCode::Forbidden));
-                assert!(fault.verdict().next.contains("[services.front]"));
-                assert!(!fault.detail().contains("front"));
-            }
-        }
-    }
-
-    #[test]
-    fn nobody_from_outside_reaches_a_capability() {
-        let world = world(Settings::default());
-        let reply = run(&world.pipeline, world.bench.call(&upstream(API)));
-        assert_eq!(code(reply), "forbidden");
-    }
-
-    #[test]
-    fn what_is_not_there_is_not_forbidden() {
-        let world = world(Settings::default());
-        let reply = run(&world.pipeline, world.bench.call(&service("nobody")));
-        assert_eq!(code(reply), "no-such-service");
-    }
-
-    #[test]
-    fn a_nested_call_that_nobody_asks_is_denied() {
-        let world = world(Settings::default());
-        let mut call = world.bench.nested(&world.asker, &[], &upstream(API));
-        call.asker = None;
-        assert_eq!(code(run(&world.pipeline, call)), "capability-denied");
-    }
-}
+mod tests;

@@ -99,10 +99,10 @@ impl Directory {
         for entry in rustix::fs::Dir::read_from(&self.fd).map_err(read)? {
             let entry = entry.map_err(read)?;
             // We only make names that are plain ASCII; others are not ours.
-            if let Ok(name) = entry.file_name().to_str() {
-                if name != "." && name != ".." {
-                    names.push(name.to_owned());
-                }
+            if let Ok(name) = entry.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_owned());
             }
         }
         names.sort();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::*;
-use holdfast_call::{Pipeline, Settings};
+use holdfast_call::{Boundary, Pipeline, Settings};
 use std::sync::Arc;
 
 const CANARY: &str = "CANARY-7f3a";
@@ -43,8 +43,8 @@ fn kinds() -> Vec<(FailureKind, &'static str, Boundary)> {
             "memory-exhausted",
             Application,
         ),
-        (FailureKind::HostMemoryExhausted, "overloaded", Platform),
-        (FailureKind::PoolExhausted, "overloaded", Platform),
+        (FailureKind::HostMemoryExhausted, "overloaded", Policy),
+        (FailureKind::PoolExhausted, "overloaded", Policy),
         (FailureKind::BadResponse, "bad-response", Application),
         (
             FailureKind::DeadlineExceeded,
