@@ -13,8 +13,8 @@ pub use places::{Entered, Limits, Place, Places, Waiting};
 
 use crate::Parts;
 use holdfast_call::{
-    Answer, BodyEnd, BodyWatch, BoxFuture, Call, HostCode, Layer, Link, Moment, Next, Random,
-    Refusal, Reply, Sources, Target,
+    Answer, BodyEnd, BodyWatch, BoxFuture, Call, Fault, HostCode, Layer, Link, Moment, Next,
+    Random, Refusal, Reply, Sources, Target,
 };
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -119,7 +119,7 @@ impl Admit {
         places: &Arc<Places>,
         kind: Kind,
         deadline: Moment,
-    ) -> Result<Place, Refusal> {
+    ) -> Result<Place, Fault> {
         if let Kind::Nested = kind {
             let full = || self.overloaded("a service has so many nested calls", places, kind);
             return places.nested().ok_or_else(full);
@@ -157,9 +157,9 @@ impl Admit {
         Ok(answer)
     }
 
-    fn overloaded(&self, rule: &str, places: &Places, kind: Kind) -> Refusal {
+    fn overloaded(&self, rule: &str, places: &Places, kind: Kind) -> Fault {
         let limits = places.limits();
-        Refusal {
+        let refusal = Refusal {
             code: HostCode::Overloaded,
             layer: "admit",
             detail: "There is no free place for this call now.".to_owned(),
@@ -171,11 +171,12 @@ impl Admit {
             ),
             change: kind.change().to_owned(),
             retry_after: Some(retry_after(&*self.sources.random)),
-        }
+        };
+        refusal.into()
     }
 
-    fn draining(&self) -> Refusal {
-        Refusal {
+    fn draining(&self) -> Fault {
+        let refusal = Refusal {
             code: HostCode::Draining,
             layer: "admit",
             detail: "The host is shutting down.".to_owned(),
@@ -184,7 +185,8 @@ impl Admit {
             limit: "no new calls".to_owned(),
             change: "nothing: ask again once the host is back".to_owned(),
             retry_after: Some(retry_after(&*self.sources.random)),
-        }
+        };
+        refusal.into()
     }
 }
 
@@ -215,7 +217,7 @@ async fn waited(mut waiting: Waiting, mut timer: BoxFuture<'static, ()>) -> Opti
 }
 
 /// What bounds a nested call: how many its parent may make, and how services may call each other.
-fn bounded(call: &Call) -> Result<(), Refusal> {
+fn bounded(call: &Call) -> Result<(), Fault> {
     let settings = call
         .asker
         .as_ref()
@@ -251,8 +253,8 @@ fn bounded(call: &Call) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn refused(code: HostCode, rule: &str, seen: String, limit: String, change: &str) -> Refusal {
-    Refusal {
+fn refused(code: HostCode, rule: &str, seen: String, limit: String, change: &str) -> Fault {
+    let refusal = Refusal {
         code,
         layer: "admit",
         detail: code.meaning().title.to_owned() + ".",
@@ -261,5 +263,9 @@ fn refused(code: HostCode, rule: &str, seen: String, limit: String, change: &str
         limit,
         change: change.to_owned(),
         retry_after: None,
-    }
+    };
+    refusal.into()
 }
+
+#[cfg(test)]
+mod tests;

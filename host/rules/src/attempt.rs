@@ -1,4 +1,4 @@
-//! `attempt`: one try. What an implementation reports becomes a stable fault here, and nowhere else.
+//! `attempt`: one try. What an implementation reports becomes a stable fault here, by the one table of `holdfast_call::mask`.
 //!
 //! The cause of a failure may quote a trap, a path or an upstream: it goes into the verdict, for the operator, and never into what a
 //! stranger reads. A service's own 5xx is such a failure too: its text goes to the log.
@@ -8,8 +8,8 @@ use crate::admit::retry_after;
 use bytes::{Buf as _, BytesMut};
 use holdfast_call::pipeline::{Attempt, Dispatch};
 use holdfast_call::{
-    Answer, Body, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine,
-    HostCode, Level, Moment, Reply, Target, Trace, mask,
+    Answer, Body, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine, HostCode, Level,
+    Moment, Reply, Target, Trace, mask,
 };
 use http_body::Body as _;
 use std::future::poll_fn;
@@ -56,7 +56,7 @@ impl Attempt for One {
             };
             let answer = match dispatch.run(call).await {
                 Ok(answer) => answer,
-                Err(failure) => return Err(self.shaped(failure, &seen.target)),
+                Err(failure) => return Err(self.masked(failure, &seen.target)),
             };
             match &seen.target {
                 Target::Service(_) => self.checked(answer, &seen).await,
@@ -79,7 +79,7 @@ impl One {
                     FailureKind::BadResponse,
                     "the service answered with a status that is not final",
                 );
-                return Err(self.shaped(failure.with("status", status), &seen.target));
+                return Err(self.masked(failure.with("status", status), &seen.target));
             }
         }
         let text = self.beginning(response.into_body(), seen.deadline).await;
@@ -95,7 +95,7 @@ impl One {
             FailureKind::Trapped,
             "the service answered with a server error, which was masked; its text is a line of this call",
         );
-        Err(self.shaped(failure.with("status", status), &seen.target))
+        Err(self.masked(failure.with("status", status), &seen.target))
     }
 
     /// The first bytes of a body that nobody will read, as far as they come soon.
@@ -125,9 +125,14 @@ impl One {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn shaped(&self, failure: Failure, target: &Target) -> Fault {
+    fn masked(&self, mut failure: Failure, target: &Target) -> Fault {
+        if let (FailureKind::DeadlineExceeded, Target::Capability { .. }) = (&failure.kind, target)
+        {
+            failure.kind = FailureKind::UpstreamTimeout;
+        }
+        let passed = matches!(failure.kind, FailureKind::Passed(_));
         let fault = mask::fault(&failure, target);
-        if fault.host_code() == Some(HostCode::Overloaded) && fault.wait().is_none() {
+        if !passed && fault.host_code() == Some(HostCode::Overloaded) {
             fault.retry_after(retry_after(&*self.parts.sources.random))
         } else {
             fault
@@ -135,3 +140,5 @@ impl One {
     }
 }
 
+#[cfg(test)]
+mod tests;

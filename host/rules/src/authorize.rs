@@ -5,7 +5,7 @@
 
 use crate::Parts;
 use holdfast_call::{
-    BoxFuture, Call, HostCode, Layer, Link, Next, Refusal, Registered, Reply, Target,
+    BoxFuture, Call, Fault, HostCode, Layer, Link, Next, Refusal, Registered, Reply, Target,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -77,14 +77,14 @@ impl Grants {
         }
     }
 
-    fn upstream(&self, origin: &str) -> Result<(), Refusal> {
+    fn upstream(&self, origin: &str) -> Result<(), Fault> {
         let Some((name, standing)) = self.origins.get(origin) else {
             return Err(self.unknown(origin));
         };
         self.check("upstreams", "upstream", name, *standing, origin)
     }
 
-    fn service(&self, name: &str) -> Result<(), Refusal> {
+    fn service(&self, name: &str) -> Result<(), Fault> {
         let standing = self.services.get(name).copied();
         let standing = standing.unwrap_or(Standing::InNeither);
         self.check("services", "service", name, standing, name)
@@ -97,7 +97,7 @@ impl Grants {
         name: &str,
         standing: Standing,
         seen: &str,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Fault> {
         let service = &self.service;
         let manifest = format!("{key} = [\"{name}\"] in {service}.toml");
         let policy = format!(
@@ -122,7 +122,7 @@ impl Grants {
     }
 
     /// No upstream of the policy has this origin. If one has the same host, the scheme or the port is what differs.
-    fn unknown(&self, origin: &str) -> Refusal {
+    fn unknown(&self, origin: &str) -> Fault {
         let same = |known: &&String| host(known) == host(origin);
         let near = self.origins.keys().filter(same).min();
         let limit = match near.and_then(|known| self.origins.get_key_value(known)) {
@@ -153,8 +153,8 @@ fn host(origin: &str) -> &str {
     rest.rsplit_once(':').map_or(rest, |(host, _)| host)
 }
 
-fn denied(seen: String, limit: String, change: String) -> Refusal {
-    Refusal {
+fn denied(seen: String, limit: String, change: String) -> Fault {
+    let refusal = Refusal {
         code: HostCode::CapabilityDenied,
         layer: "authorize",
         detail: "This is not allowed.".to_owned(),
@@ -163,7 +163,8 @@ fn denied(seen: String, limit: String, change: String) -> Refusal {
         limit,
         change,
         retry_after: None,
-    }
+    };
+    refusal.into()
 }
 
 pub(crate) fn layer(_parts: &Parts) -> Box<dyn Layer> {
@@ -180,12 +181,12 @@ impl Layer for Authorize {
     fn run<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Reply> {
         match decide(&call) {
             Ok(()) => next.run(call),
-            Err(refusal) => Box::pin(async move { Err(refusal.into()) }),
+            Err(fault) => Box::pin(async move { Err(fault) }),
         }
     }
 }
 
-fn decide(call: &Call) -> Result<(), Refusal> {
+fn decide(call: &Call) -> Result<(), Fault> {
     match (&call.asker, call.nested()) {
         (Some(asker), _) => nested(asker, &call.target),
         (None, false) => outside(call),
@@ -198,7 +199,7 @@ fn decide(call: &Call) -> Result<(), Refusal> {
     }
 }
 
-fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Refusal> {
+fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Fault> {
     let Some(grants) = asker.settings.get::<Grants>() else {
         let change = "give it a manifest that names what it needs, then `holdfast allow NAME`";
         let limit = format!("{} is granted nothing", asker.target);
@@ -218,7 +219,7 @@ fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Refusal> {
     }
 }
 
-fn outside(call: &Call) -> Result<(), Refusal> {
+fn outside(call: &Call) -> Result<(), Fault> {
     let Target::Service(name) = &call.target else {
         return Err(forbidden(
             call,
@@ -246,8 +247,8 @@ fn outside(call: &Call) -> Result<(), Refusal> {
     }
 }
 
-fn forbidden(call: &Call, limit: &str, change: String) -> Refusal {
-    Refusal {
+fn forbidden(call: &Call, limit: &str, change: String) -> Fault {
+    let refusal = Refusal {
         code: HostCode::Forbidden,
         layer: "authorize",
         detail: "The caller may not call this.".to_owned(),
@@ -256,5 +257,9 @@ fn forbidden(call: &Call, limit: &str, change: String) -> Refusal {
         limit: limit.to_owned(),
         change,
         retry_after: None,
-    }
+    };
+    refusal.into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -299,3 +299,6 @@ impl BodyWatch for Flow {
         self.timer = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -325,3 +325,6 @@ fn label(target: &Target) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

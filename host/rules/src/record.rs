@@ -204,3 +204,6 @@ fn panicked(said: &str) -> Fault {
     };
     Fault::host(HostCode::Internal, "The host failed.", verdict)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use holdfast_call::{
     Admitted, Answer, Body, BodySource, BoxFuture, Call, CallId, Caller, Clock, Closing, Entry,
     Failure, Fault, GuestLine, Implementation, Level, Link, Log, Meter, Moment, Payload, Pipeline,
-    Random, Registered, Reply, Settings, Sources, Target, Trace, Tree, WallTime, Why,
+    Random, Registered, Reply, Settings, Sources, Target, Trace, WallTime, Why,
 };
 use http_body::{Body as _, Frame};
 use std::pin::Pin;
@@ -283,8 +283,18 @@ pub(crate) fn fed() -> (Feed, Body) {
     (feed, Body::stream(Box::pin(Fed(fed))))
 }
 
-/// An implementation that answers with a fed body each time, and where the feeds come out.
+/// An implementation that answers 200 with a fed body each time, and where the feeds come out.
 pub(crate) fn streaming() -> (
+    impl Fn(Admitted) -> Doing + Send + Sync,
+    mpsc::UnboundedReceiver<Feed>,
+) {
+    streaming_with(200)
+}
+
+/// The same with another status.
+pub(crate) fn streaming_with(
+    status: u16,
+) -> (
     impl Fn(Admitted) -> Doing + Send + Sync,
     mpsc::UnboundedReceiver<Feed>,
 ) {
@@ -292,7 +302,7 @@ pub(crate) fn streaming() -> (
     let does = move |_admitted: Admitted| -> Doing {
         let (feed, body) = fed();
         feeds.send(feed).unwrap();
-        Box::pin(async move { Ok(answer(200, body)) })
+        Box::pin(async move { Ok(answer(status, body)) })
     };
     (does, taken)
 }

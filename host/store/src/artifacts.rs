@@ -50,3 +50,44 @@ fn checked(key: &str) -> Result<&str, StoreError> {
         Err(StoreError::Key(key.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_reads_back_after_a_restart() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("cache");
+        Artifacts::open(&path)
+            .unwrap()
+            .write("ab12", b"code")
+            .unwrap();
+        std::fs::write(path.join(".new-7-0"), b"torn").unwrap();
+        let artifacts = Artifacts::open(&path).unwrap();
+        assert_eq!(
+            artifacts.read("ab12").unwrap(),
+            Read::Found(b"code".to_vec())
+        );
+        assert_eq!(artifacts.read("ab13").unwrap(), Read::Absent);
+        assert!(!path.join(".new-7-0").exists());
+    }
+
+    #[test]
+    fn a_key_is_hexadecimal_and_nothing_else() {
+        let temp = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::open(temp.path()).unwrap();
+        let long = "a".repeat(KEY_CHARS_MAX + 1);
+        for key in ["", ".", "..", "../x", "a/b", "g", "a b", "\0", &long] {
+            assert!(
+                matches!(artifacts.read(key), Err(StoreError::Key(_))),
+                "{key:?}"
+            );
+            assert!(
+                matches!(artifacts.write(key, b""), Err(StoreError::Key(_))),
+                "{key:?}"
+            );
+        }
+        artifacts.write(&long[1..], b"").unwrap();
+    }
+}

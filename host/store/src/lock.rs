@@ -53,3 +53,52 @@ fn holder(file: &mut File) -> Option<u32> {
     file.take(16).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_host_is_told_who_has_the_directory() {
+        let temp = tempfile::tempdir().unwrap();
+        let data = temp.path().join("data");
+        let first = DataLock::take(&data).unwrap();
+        let refused = DataLock::take(&data).unwrap_err();
+        let pid = std::process::id();
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "{} is in use by another holdfast (process {pid}); stop that one, or use another --data directory",
+                data.display()
+            )
+        );
+        drop(first);
+        DataLock::take(&data).unwrap();
+    }
+
+    #[test]
+    fn the_pid_of_a_host_that_died_does_not_hold_the_directory() {
+        let temp = tempfile::tempdir().unwrap();
+        drop(DataLock::take(temp.path()).unwrap());
+        std::fs::write(temp.path().join(NAME), "999999999\n").unwrap();
+        let lock = DataLock::take(temp.path()).unwrap();
+        let said = std::fs::read_to_string(temp.path().join(NAME)).unwrap();
+        assert_eq!(said, format!("{}\n", std::process::id()));
+        drop(lock);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_lock_is_not_followed() {
+        let temp = tempfile::tempdir().unwrap();
+        let data = temp.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let other = temp.path().join("other");
+        std::fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, data.join(NAME)).unwrap();
+        assert!(matches!(
+            DataLock::take(&data),
+            Err(StoreError::Write { .. })
+        ));
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "precious");
+    }
+}

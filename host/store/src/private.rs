@@ -99,10 +99,10 @@ impl Directory {
         for entry in rustix::fs::Dir::read_from(&self.fd).map_err(read)? {
             let entry = entry.map_err(read)?;
             // We only make names that are plain ASCII; others are not ours.
-            if let Ok(name) = entry.file_name().to_str() {
-                if name != "." && name != ".." {
-                    names.push(name.to_owned());
-                }
+            if let Ok(name) = entry.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_owned());
             }
         }
         names.sort();
@@ -190,4 +190,119 @@ fn trusted(stat: &Stat) -> Result<(), String> {
         return Err(format!("it is larger than {FILE_BYTES_MAX} bytes"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn directory() -> (tempfile::TempDir, Directory) {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(&temp.path().join("private")).unwrap();
+        (temp, directory)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::symlink_metadata(path)
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o7777
+    }
+
+    fn untrusted(directory: &Directory, name: &str) -> String {
+        match directory.read(name).unwrap() {
+            Read::Untrusted(why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_is_its_owners_alone_and_reads_back() {
+        let (_temp, directory) = directory();
+        directory.write("file", b"one").unwrap();
+        directory.write("file", b"two").unwrap();
+        assert_eq!(
+            directory.read("file").unwrap(),
+            Read::Found(b"two".to_vec())
+        );
+        assert_eq!(directory.read("other").unwrap(), Read::Absent);
+        assert_eq!(mode(&directory.path().join("file")), 0o600);
+        assert_eq!(mode(directory.path()), 0o700);
+        assert_eq!(directory.names().unwrap(), ["file"]);
+    }
+
+    #[test]
+    fn a_directory_that_others_could_write_to_is_closed_to_them() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("open");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).unwrap();
+        Directory::open(&path).unwrap();
+        assert_eq!(mode(&path), 0o700);
+    }
+
+    #[test]
+    fn a_file_that_is_not_as_we_write_it_is_not_believed() {
+        let (_temp, directory) = directory();
+        directory.write("file", b"bytes").unwrap();
+        let path = directory.path().join("file");
+        for loose in [0o640, 0o604, 0o666, 0o700, 0o4600] {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(loose)).unwrap();
+            assert!(
+                untrusted(&directory, "file").contains("its mode is"),
+                "{loose:o}"
+            );
+        }
+        symlink(&path, directory.path().join("link")).unwrap();
+        assert!(untrusted(&directory, "link").contains("symbolic link"));
+        std::fs::create_dir(directory.path().join("folder")).unwrap();
+        assert!(untrusted(&directory, "folder").contains("not a regular file"));
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, OWNER_FILE, 0).unwrap();
+        assert!(untrusted(&directory, "pipe").contains("not a regular file"));
+    }
+
+    #[test]
+    fn somebody_elses_file_is_not_believed() {
+        let (_temp, directory) = directory();
+        directory.write("file", b"bytes").unwrap();
+        let path = directory.path().join("file");
+        // Only the superuser can give a file away; for anybody else the check is on what `stat` says.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
+            assert!(untrusted(&directory, "file").contains("belongs to the user 12345"));
+        } else {
+            let mut stat = rustix::fs::stat(&path).unwrap();
+            stat.st_uid += 1;
+            assert!(trusted(&stat).unwrap_err().contains("belongs to the user"));
+        }
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_what_was_there_and_nothing_else() {
+        let (_temp, directory) = directory();
+        directory.write("file", b"before").unwrap();
+        let full = directory.replace("file", |file| {
+            file.write_all(b"half of it")?;
+            Err(Errno::NOSPC.into())
+        });
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(
+            directory.read("file").unwrap(),
+            Read::Found(b"before".to_vec())
+        );
+        assert_eq!(directory.all().unwrap(), ["file"]);
+    }
+
+    #[test]
+    fn what_a_dead_host_left_half_written_is_swept_away() {
+        let (_temp, directory) = directory();
+        directory.write("file", b"whole").unwrap();
+        std::fs::write(directory.path().join(".new-1-1"), b"hal").unwrap();
+        assert_eq!(directory.names().unwrap(), ["file"]);
+        directory.sweep().unwrap();
+        assert_eq!(directory.all().unwrap(), ["file"]);
+    }
 }

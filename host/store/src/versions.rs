@@ -314,3 +314,6 @@ fn tidy(service: &Directory, state: &State) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

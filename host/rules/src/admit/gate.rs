@@ -89,3 +89,47 @@ impl Drop for Ticket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{done, poll};
+    use holdfast_call::BoxFuture;
+
+    #[test]
+    fn a_draining_host_lets_nobody_in_and_is_idle_once_the_last_one_left() {
+        let host = Arc::new(HostGate::default());
+        let (first, second) = (host.enter().unwrap(), host.enter().unwrap());
+        host.start_draining();
+        assert_eq!(host.state(), Gate::Draining);
+        assert_eq!(host.enter().unwrap_err(), Draining);
+        let mut idle: BoxFuture<'_, ()> = Box::pin(host.idle());
+        assert!(poll(&mut idle).is_pending());
+        drop(first);
+        assert!(poll(&mut idle).is_pending());
+        assert_eq!(host.in_flight(), 1);
+        drop(second);
+        done(&mut idle);
+    }
+
+    #[test]
+    fn a_host_without_calls_is_idle_at_once() {
+        let host = HostGate::default();
+        let mut idle: BoxFuture<'_, ()> = Box::pin(host.idle());
+        done(&mut idle);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_last_one_to_leave_is_never_missed() {
+        for _ in 0..200 {
+            let host = Arc::new(HostGate::default());
+            let tickets: Vec<_> = (0..8).map(|_| host.enter().unwrap()).collect();
+            for ticket in tickets {
+                tokio::spawn(async move { drop(ticket) });
+            }
+            host.start_draining();
+            host.idle().await;
+            assert_eq!(host.in_flight(), 0);
+        }
+    }
+}

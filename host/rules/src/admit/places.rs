@@ -247,3 +247,6 @@ impl Future for Waiting {
         Pin::new(&mut self.0).poll(cx).map(Result::ok)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! The tests of `authorize`: who may, who may not, and what the one who may not is told.
+
+use super::*;
+use crate::testing::*;
+use holdfast_call::{Caller, Pipeline, Settings};
+
+const API: &str = "https://api.example.com:443";
+
+fn names(upstreams: &[&str], services: &[&str]) -> Names {
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Names {
+        upstreams: set(upstreams),
+        services: set(services),
+    }
+}
+
+fn grants(asked: &Names, allowed: &Names) -> Grants {
+    let upstreams = BTreeMap::from([
+        ("api".to_owned(), API.to_owned()),
+        (
+            "other".to_owned(),
+            "http://other.example.com:8080".to_owned(),
+        ),
+    ]);
+    Grants::new(&"front".into(), asked, allowed, &upstreams)
+}
+
+struct World {
+    bench: Bench,
+    pipeline: Arc<Pipeline>,
+    asker: Arc<Registered>,
+}
+
+/// A service that asks, and everything it could ask for.
+fn world(settings: Settings) -> World {
+    let bench = Bench::new();
+    let pipeline = bench.only(&["authorize"]);
+    let asker = register(&pipeline, &service("front"), settings, hello);
+    for target in [
+        service("notes"),
+        upstream(API),
+        upstream("http://other.example.com:8080"),
+        upstream("https://unknown.example.com:443"),
+    ] {
+        register(&pipeline, &target, Settings::default(), hello);
+    }
+    World {
+        bench,
+        pipeline,
+        asker,
+    }
+}
+
+impl World {
+    fn asks(&self, target: &Target) -> Reply {
+        run(&self.pipeline, self.bench.nested(&self.asker, &[], target))
+    }
+
+    fn denied(&self, target: &Target) -> (String, String) {
+        let fault = fault(self.asks(target));
+        assert_eq!(fault.host_code(), Some(HostCode::CapabilityDenied));
+        assert_eq!(fault.detail(), "This is not allowed.");
+        let verdict = fault.verdict();
+        let limit = verdict.evidence.iter().find(|(key, _)| *key == "limit");
+        (limit.unwrap().1.clone(), verdict.next.clone())
+    }
+}
+
+#[test]
+fn what_both_owners_name_is_allowed() {
+    let both = names(&["api"], &["notes"]);
+    let world = world(Settings::default().with(grants(&both, &both)));
+    assert!(world.asks(&upstream(API)).is_ok());
+    assert!(world.asks(&service("notes")).is_ok());
+}
+
+#[test]
+fn nothing_is_granted_by_default() {
+    let without = world(Settings::default());
+    let empty = world(Settings::default().with(grants(&Names::default(), &Names::default())));
+    for world in [without, empty] {
+        for target in [
+            upstream(API),
+            service("notes"),
+            service("front"),
+            service("nobody"),
+            Target::Capability {
+                name: "kv",
+                resource: "x".into(),
+            },
+        ] {
+            assert_eq!(code(world.asks(&target)), "capability-denied", "{target}");
+        }
+    }
+}
+
+#[test]
+fn each_missing_half_is_told_with_the_line_that_would_change_it() {
+    let none = names(&[], &[]);
+    let both = names(&["api"], &["notes"]);
+    let in_policy = "run `holdfast allow front`, or write";
+    for (asked, allowed, says, change) in [
+        (
+            &none,
+            &both,
+            "the policy allows it, but front.toml does not name",
+            "in front.toml",
+        ),
+        (
+            &both,
+            &none,
+            "front.toml names it, but the policy does not allow",
+            in_policy,
+        ),
+        (
+            &none,
+            &none,
+            "neither front.toml nor the policy names",
+            "in front.toml, then run `holdfast allow front`",
+        ),
+    ] {
+        let world = world(Settings::default().with(grants(asked, allowed)));
+        for (target, line) in [
+            (upstream(API), "upstreams = [\"api\"]"),
+            (service("notes"), "services = [\"notes\"]"),
+        ] {
+            let (limit, next) = world.denied(&target);
+            assert!(limit.starts_with(says), "{limit}");
+            assert!(next.contains(change) && next.contains(line), "{next}");
+        }
+    }
+}
+
+#[test]
+fn an_origin_that_no_upstream_has_is_told_with_the_nearest_one() {
+    let both = names(&["api"], &[]);
+    let world = world(Settings::default().with(grants(&both, &both)));
+    for origin in ["http://api.example.com:80", "https://api.example.com:8443"] {
+        let (limit, next) = world.denied(&upstream(origin));
+        assert!(
+            limit.contains(API) && limit.contains("the upstream api"),
+            "{limit}"
+        );
+        assert!(next.contains(origin), "{next}");
+    }
+    let (limit, _) = world.denied(&upstream("https://unknown.example.com:443"));
+    assert_eq!(limit, "no upstream of the policy has this origin");
+    // A name that only ends the same, or hides the host in its user part, is another host.
+    for origin in [
+        "https://api.example.com.evil.org:443",
+        "https://api.example.com@evil.org:443",
+    ] {
+        let (limit, _) = world.denied(&upstream(origin));
+        assert_eq!(limit, "no upstream of the policy has this origin");
+    }
+}
+
+#[test]
+fn a_denied_call_never_reaches_its_target() {
+    let bench = Bench::new();
+    let pipeline = bench.only(&["authorize"]);
+    let asker = register(&pipeline, &service("front"), Settings::default(), hello);
+    register(&pipeline, &upstream(API), Settings::default(), |_| {
+        panic!("reached")
+    });
+    assert_eq!(
+        code(run(&pipeline, bench.nested(&asker, &[], &upstream(API)))),
+        "capability-denied"
+    );
+}
+
+#[test]
+fn who_may_call_from_outside_is_the_policys_word() {
+    let allow = Settings::default().with(Access {
+        anonymous: Anonymous::Allow,
+    });
+    let deny = Settings::default().with(Access {
+        anonymous: Anonymous::Deny,
+    });
+    let anonymous = Caller::outside(Link::Anonymous);
+    let operator = Caller::outside(Link::Operator { uid: 7 });
+    for (settings, caller, allowed) in [
+        (&allow, &anonymous, true),
+        (&deny, &anonymous, false),
+        (&Settings::default(), &anonymous, false),
+        (&deny, &operator, true),
+    ] {
+        let world = world(settings.clone());
+        let mut call = world.bench.call(&service("front"));
+        call.caller = caller.clone();
+        let reply = run(&world.pipeline, call);
+        assert_eq!(reply.is_ok(), allowed, "{settings:?} {caller}");
+        if !allowed {
+            let fault = fault(reply);
+            assert_eq!(fault.host_code(), Some(HostCode::Forbidden));
+            assert!(fault.verdict().next.contains("[services.front]"));
+            assert!(!fault.detail().contains("front"));
+        }
+    }
+}
+
+#[test]
+fn nobody_from_outside_reaches_a_capability() {
+    let world = world(Settings::default());
+    let reply = run(&world.pipeline, world.bench.call(&upstream(API)));
+    assert_eq!(code(reply), "forbidden");
+}
+
+#[test]
+fn what_is_not_there_is_not_forbidden() {
+    let world = world(Settings::default());
+    let reply = run(&world.pipeline, world.bench.call(&service("nobody")));
+    assert_eq!(code(reply), "no-such-service");
+}
+
+#[test]
+fn a_nested_call_that_nobody_asks_is_denied() {
+    let world = world(Settings::default());
+    let mut call = world.bench.nested(&world.asker, &[], &upstream(API));
+    call.asker = None;
+    assert_eq!(code(run(&world.pipeline, call)), "capability-denied");
+}
