@@ -11,6 +11,7 @@ mod connect;
 mod credential;
 mod failure;
 mod guard;
+mod lease;
 mod pool;
 mod progress;
 mod request;

@@ -6,7 +6,8 @@
 use super::HttpOut;
 use super::failure::{Stage, denied, failure, unreachable};
 use super::guard::{Check, check};
-use super::pool::{Connection, Driver, Multiplexed, Single, Slot};
+use super::lease::{Connection, Driver, Multiplexed, Single};
+use super::pool::Slot;
 use super::timeouts::{Timed, within};
 use super::tls::{Tls, speaks_h2};
 use super::upstream::Upstream;
@@ -17,10 +18,8 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// The most bytes of an answer's head.
+/// The most bytes of an answer's head, and of its trailers. That it has no more than 100 fields is the HTTP library's own limit.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// The most header fields of an answer.
-pub(super) const HEADERS_MAX: usize = 256;
 /// The most addresses of one name that are looked at.
 const ADDRESSES_MAX: usize = 16;
 
@@ -151,7 +150,7 @@ impl Dial<'_> {
     {
         let handshake = http1::Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
-            .max_headers(HEADERS_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(stream));
         let (sender, connection) = self
             .timed(Stage::Connect, handshake)

@@ -5,9 +5,10 @@
 
 use super::HttpOut;
 use super::body::{RequestBody, ResponseSource, release};
-use super::connect::{Dial, HEAD_BYTES_MAX, HEADERS_MAX};
+use super::connect::{Dial, HEAD_BYTES_MAX};
 use super::failure::{Stage, chain, denied, failure, unreachable};
-use super::pool::{Lease, Outgoing, Pool, Taken, Used};
+use super::lease::{Lease, Outgoing, Used};
+use super::pool::{Pool, Taken};
 use super::progress::{Progress, Stand};
 use super::request::{dress, prepare, strip_hop_by_hop};
 use super::timeouts::{Limits, Timed, Timeouts, within};
@@ -322,7 +323,7 @@ impl Lost {
             }
             Self::HeadTooLarge => {
                 let cause = format!(
-                    "the head of the answer has more than {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} fields"
+                    "the head of the answer has more than {HEAD_BYTES_MAX} bytes or too many fields"
                 );
                 failure(FailureKind::UpstreamTooLarge, Stage::Head, cause)
             }
