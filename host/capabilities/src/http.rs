@@ -27,7 +27,6 @@ mod tests;
 pub use credential::{Credential, CredentialError, Secret};
 pub use guard::{Check, Reason, check};
 pub use resolve::{Resolve, SystemResolver};
-pub use timeouts::Timeouts;
 pub use tls::{Roots, RootsError};
 pub use upstream::{Origin, OriginError, Scheme, Upstream};
 

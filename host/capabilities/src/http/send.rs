@@ -11,12 +11,12 @@ use super::lease::{Lease, Outgoing, Used};
 use super::pool::{Pool, Taken};
 use super::progress::{Progress, Stand};
 use super::request::{dress, prepare, strip_hop_by_hop};
-use super::timeouts::{Limits, Timed, Timeouts, within};
+use super::timeouts::{Limits, Timed, within};
 use super::tls::Tls;
 use super::upstream::Upstream;
 use holdfast_call::{
     Admitted, Answer, Body, BoxFuture, Clock, Failure, FailureKind, Implementation, Moment,
-    Payload, Scope, Shield, Target,
+    Payload, Scope, Shield, Target, Timeouts,
 };
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;

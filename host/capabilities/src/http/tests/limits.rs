@@ -1,8 +1,8 @@
 //! Every limit of the way out, biting. Time moves only when a test rings the timer that the code has set.
 
 use super::support::*;
-use crate::http::{Timeouts, Upstream};
-use holdfast_call::{FailureKind, HostCode, Moment};
+use crate::http::Upstream;
+use holdfast_call::{FailureKind, HostCode, Moment, Timeouts};
 use http::Request;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
