@@ -155,7 +155,7 @@ impl Dial<'_> {
         let (sender, connection) = self
             .timed(Stage::Connect, handshake)
             .await?
-            .map_err(no_http)?;
+            .map_err(|error| no_http(&error))?;
         let _driver = Driver::spawn(connection, slot);
         Ok(Connection::Single(Single {
             sender,
@@ -179,7 +179,7 @@ impl Dial<'_> {
         let (sender, connection) = self
             .timed(Stage::Connect, handshake)
             .await?
-            .map_err(no_http)?;
+            .map_err(|error| no_http(&error))?;
         let _driver = Driver::spawn(connection, slot);
         Ok(Connection::Multiplexed(Multiplexed {
             sender,
@@ -189,7 +189,7 @@ impl Dial<'_> {
     }
 }
 
-fn no_http(error: hyper::Error) -> Failure {
+fn no_http(error: &hyper::Error) -> Failure {
     unreachable(
         Stage::Connect,
         format!("the connection was made, but not HTTP: {error}"),
