@@ -11,6 +11,7 @@ mod connect;
 mod credential;
 mod failure;
 mod guard;
+mod lease;
 mod pool;
 mod progress;
 mod request;
@@ -26,7 +27,6 @@ mod tests;
 pub use credential::{Credential, CredentialError, Secret};
 pub use guard::{Check, Reason, check};
 pub use resolve::{Resolve, SystemResolver};
-pub use timeouts::Timeouts;
 pub use tls::{Roots, RootsError};
 pub use upstream::{Origin, OriginError, Scheme, Upstream};
 

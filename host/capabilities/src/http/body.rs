@@ -3,7 +3,7 @@
 //! Nothing is buffered here: a reader that does not read stops the upstream. A body that is cut, either way, is seen as cut.
 
 use super::failure::{Cut, chain, cut};
-use super::pool::Lease;
+use super::lease::Lease;
 use super::progress::{Progress, Stand};
 use super::request::{clean_trailers, strip_hop_by_hop};
 use super::upstream::Upstream;
@@ -229,6 +229,10 @@ impl BodySource for ResponseSource {
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => this.hand_on(frame),
             Poll::Ready(Some(Err(error))) => this.cut(&Cut::Broken(chain(&error))),
+            // A connection whose task is gone says no more than that there is nothing more.
+            Poll::Ready(None) if this.incoming.size_hint().lower() > 0 => {
+                this.cut(&Cut::Broken("it ended short of its length".to_owned()))
+            }
             Poll::Ready(None) => {
                 this.done();
                 Poll::Ready(None)

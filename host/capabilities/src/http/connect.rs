@@ -6,7 +6,8 @@
 use super::HttpOut;
 use super::failure::{Stage, denied, failure, unreachable};
 use super::guard::{Check, check};
-use super::pool::{Connection, Driver, Multiplexed, Single, Slot};
+use super::lease::{Connection, Driver, Multiplexed, Single};
+use super::pool::Slot;
 use super::timeouts::{Timed, within};
 use super::tls::{Tls, speaks_h2};
 use super::upstream::Upstream;
@@ -17,10 +18,8 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// The most bytes of an answer's head.
+/// The most bytes of an answer's head, and of its trailers. That it has no more than 100 fields is the HTTP library's own limit.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// The most header fields of an answer.
-pub(super) const HEADERS_MAX: usize = 256;
 /// The most addresses of one name that are looked at.
 const ADDRESSES_MAX: usize = 16;
 
@@ -151,12 +150,12 @@ impl Dial<'_> {
     {
         let handshake = http1::Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
-            .max_headers(HEADERS_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(stream));
         let (sender, connection) = self
             .timed(Stage::Connect, handshake)
             .await?
-            .map_err(no_http)?;
+            .map_err(|error| no_http(&error))?;
         let _driver = Driver::spawn(connection, slot);
         Ok(Connection::Single(Single {
             sender,
@@ -180,7 +179,7 @@ impl Dial<'_> {
         let (sender, connection) = self
             .timed(Stage::Connect, handshake)
             .await?
-            .map_err(no_http)?;
+            .map_err(|error| no_http(&error))?;
         let _driver = Driver::spawn(connection, slot);
         Ok(Connection::Multiplexed(Multiplexed {
             sender,
@@ -190,7 +189,7 @@ impl Dial<'_> {
     }
 }
 
-fn no_http(error: hyper::Error) -> Failure {
+fn no_http(error: &hyper::Error) -> Failure {
     unreachable(
         Stage::Connect,
         format!("the connection was made, but not HTTP: {error}"),

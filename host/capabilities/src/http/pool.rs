@@ -1,22 +1,16 @@
 //! The connections of one service to one upstream: kept for reuse, bounded in number, and closed when they idle.
 //!
-//! Services share none, so what one of them does to a connection no other can feel. A connection over HTTP/1 serves one exchange at a
-//! time and is closed when that is cut; one over HTTP/2 is shared, and only the exchange's stream is reset.
+//! Services share none, so what one of them does to a connection no other can feel.
 
 use super::Counts;
-use super::body::RequestBody;
-use futures_util::future::{Either, select};
-use holdfast_call::{Clock, Moment};
-use http::{Request, Response, Version};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
+use super::lease::{Connection, Keep, Lease, Leased, Multiplexed, Single, Used};
+use holdfast_call::{BoxFuture, Clock, Moment};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 /// How long a connection is kept without a request.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -24,55 +18,6 @@ pub(super) const IDLE_MAX: Duration = Duration::from_secs(30);
 pub(super) const IDLE_CONNECTIONS_MAX: usize = 32;
 /// The most exchanges at once on one connection over HTTP/2.
 pub(super) const STREAMS_MAX: usize = 100;
-
-/// What an exchange goes through.
-pub(super) type Outgoing = Request<RequestBody>;
-/// What comes of it.
-pub(super) type Sent = Result<Response<Incoming>, TrySendError<Outgoing>>;
-
-/// The task that drives a connection; it ends, and the connection with it, when this is dropped.
-pub(super) struct Driver(AbortHandle);
-
-impl Driver {
-    /// Drives `connection` until it ends. The slot is given back when it does.
-    pub(super) fn spawn<E: Send + 'static>(
-        connection: impl Future<Output = Result<(), E>> + Send + 'static,
-        slot: Slot,
-    ) -> Self {
-        let task = tokio::spawn(async move {
-            let _slot = slot;
-            // How it ended is told to the exchanges it served; between them, a connection that ends is no news.
-            let _ = connection.await;
-        });
-        Self(task.abort_handle())
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A connection over HTTP/1.
-pub(super) struct Single {
-    pub(super) sender: http1::SendRequest<RequestBody>,
-    pub(super) address: SocketAddr,
-    pub(super) _driver: Driver,
-}
-
-/// A connection over HTTP/2.
-pub(super) struct Multiplexed {
-    pub(super) sender: http2::SendRequest<RequestBody>,
-    pub(super) address: SocketAddr,
-    pub(super) _driver: Driver,
-}
-
-/// A connection just made.
-pub(super) enum Connection {
-    Single(Single),
-    Multiplexed(Multiplexed),
-}
 
 struct Idle {
     single: Single,
@@ -138,6 +83,16 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `task` beside the exchanges.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(task);
+    }
+
+    /// Ready once as long has passed as a connection may idle.
+    pub(super) fn idle_time(&self) -> BoxFuture<'static, ()> {
+        self.clock.sleep_until(self.clock.now().after(IDLE_MAX))
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -222,7 +177,7 @@ impl Pool {
     }
 
     /// Puts a connection by until the next request.
-    fn put_by(self: &Arc<Self>, single: Single) {
+    pub(super) fn put_by(self: &Arc<Self>, single: Single) {
         let mut state = self.lock();
         let closed = if state.idle.len() >= IDLE_CONNECTIONS_MAX {
             Some(state.idle.remove(0))
@@ -238,7 +193,7 @@ impl Pool {
     }
 
     /// One stream of a shared connection has ended.
-    fn stream_ended(self: &Arc<Self>, connection: &Arc<Multiplexed>, keep: Keep) {
+    pub(super) fn stream_ended(self: &Arc<Self>, connection: &Arc<Multiplexed>, keep: Keep) {
         let mut state = self.lock();
         let now = self.clock.now();
         for shared in &mut state.shared {
@@ -265,7 +220,7 @@ impl Pool {
         }
         state.reaping = true;
         let (pool, clock) = (Arc::downgrade(self), self.clock.clone());
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             while let Some(next) = pool.upgrade().and_then(|pool| pool.close_idle()) {
                 clock.sleep_until(next).await;
             }
@@ -319,103 +274,5 @@ impl State {
             Leased::Stream(shared.connection.clone()),
             shared.connection.address,
         ))
-    }
-}
-
-enum Leased {
-    Single(Single),
-    Stream(Arc<Multiplexed>),
-}
-
-/// Whether a connection was used before this exchange; only then may it have died unseen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Used {
-    Before,
-    Never,
-}
-
-#[derive(Clone, Copy)]
-enum Keep {
-    Yes,
-    No,
-}
-
-/// A connection, or one stream of it, for one exchange. Dropped without being given back, the exchange was cut: the connection is closed,
-/// or the stream left to be reset.
-pub(super) struct Lease {
-    connection: Option<Leased>,
-    address: SocketAddr,
-    pool: Arc<Pool>,
-    used: Used,
-}
-
-impl Lease {
-    pub(super) fn used(&self) -> Used {
-        self.used
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    pub(super) fn version(&self) -> Version {
-        match self.connection {
-            Some(Leased::Stream(_)) => Version::HTTP_2,
-            Some(Leased::Single(_)) | None => Version::HTTP_11,
-        }
-    }
-
-    /// Hands a request to the connection. `None` if there is no connection any more.
-    pub(super) fn send(&mut self, request: Outgoing) -> Option<impl Future<Output = Sent> + use<>> {
-        match &mut self.connection {
-            Some(Leased::Single(single)) => {
-                Some(Either::Left(single.sender.try_send_request(request)))
-            }
-            Some(Leased::Stream(shared)) => Some(Either::Right(
-                shared.sender.clone().try_send_request(request),
-            )),
-            None => None,
-        }
-    }
-
-    /// The exchange has ended well, both ways.
-    pub(super) fn give_back(mut self) {
-        match self.connection.take() {
-            Some(Leased::Single(single)) if single.sender.is_ready() => self.pool.put_by(single),
-            Some(Leased::Single(single)) if !single.sender.is_closed() => {
-                // The answer was read before the connection's task has come to rest.
-                let pool = self.pool.clone();
-                self.pool.runtime.spawn(come_to_rest(pool, single));
-            }
-            Some(Leased::Single(_)) | None => {}
-            Some(Leased::Stream(shared)) => self.pool.stream_ended(&shared, Keep::Yes),
-        }
-    }
-
-    /// The upstream did not answer: no further request goes over this connection.
-    pub(super) fn retire(mut self) {
-        if let Some(Leased::Stream(shared)) = self.connection.take() {
-            self.pool.stream_ended(&shared, Keep::No);
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(Leased::Stream(shared)) = self.connection.take() {
-            self.pool.stream_ended(&shared, Keep::Yes);
-        }
-    }
-}
-
-/// Waits until a connection can take its next request; one that does not come to rest is closed.
-async fn come_to_rest(pool: Arc<Pool>, mut single: Single) {
-    let until = pool.clock.now().after(IDLE_MAX);
-    let ready = match select(pin!(single.sender.ready()), pool.clock.sleep_until(until)).await {
-        Either::Left((ready, _)) => ready.is_ok(),
-        Either::Right(((), _)) => false,
-    };
-    if ready {
-        pool.put_by(single);
     }
 }

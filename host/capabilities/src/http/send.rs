@@ -5,17 +5,18 @@
 
 use super::HttpOut;
 use super::body::{RequestBody, ResponseSource, release};
-use super::connect::{Dial, HEAD_BYTES_MAX, HEADERS_MAX};
+use super::connect::{Dial, HEAD_BYTES_MAX};
 use super::failure::{Stage, chain, denied, failure, unreachable};
-use super::pool::{Lease, Outgoing, Pool, Taken, Used};
+use super::lease::{Lease, Outgoing, Used};
+use super::pool::{Pool, Taken};
 use super::progress::{Progress, Stand};
 use super::request::{dress, prepare, strip_hop_by_hop};
-use super::timeouts::{Limits, Timed, Timeouts, within};
+use super::timeouts::{Limits, Timed, within};
 use super::tls::Tls;
 use super::upstream::Upstream;
 use holdfast_call::{
     Admitted, Answer, Body, BoxFuture, Clock, Failure, FailureKind, Implementation, Moment,
-    Payload, Scope, Shield, Target,
+    Payload, Scope, Shield, Target, Timeouts,
 };
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -322,7 +323,7 @@ impl Lost {
             }
             Self::HeadTooLarge => {
                 let cause = format!(
-                    "the head of the answer has more than {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} fields"
+                    "the head of the answer has more than {HEAD_BYTES_MAX} bytes or too many fields"
                 );
                 failure(FailureKind::UpstreamTooLarge, Stage::Head, cause)
             }

@@ -5,20 +5,9 @@
 
 use super::upstream::Upstream;
 use futures_util::future::{Either, select};
-use holdfast_call::{Clock, Moment};
+use holdfast_call::{Clock, Moment, Timeouts};
 use std::pin::pin;
 use std::time::Duration;
-
-/// What a guest asks for with its request: an extension of the request that the import puts there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timeouts {
-    /// The longest to a connection.
-    pub connect: Option<Duration>,
-    /// The longest from the request to the head of the answer.
-    pub first_byte: Option<Duration>,
-    /// The longest between two frames of the answer's body.
-    pub between_bytes: Option<Duration>,
-}
 
 /// The limits of one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
