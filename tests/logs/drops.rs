@@ -92,7 +92,7 @@ fn a_sink_that_stands_still_holds_nobody_up_and_what_is_dropped_is_said() {
     assert_eq!(log.flush(Duration::ZERO), Flushed::GaveUp);
     drop((leave, asked));
     assert_eq!(log.flush(LONG), Flushed::All);
-    drop(log);
+    assert_eq!(log.close(LONG), Flushed::All);
     let text = kept.text();
     assert_eq!(text.matches("GET /").count(), 11);
     assert_eq!(said(&text), [15], "{text}");
@@ -142,7 +142,7 @@ fn drops_are_said_at_most_once_a_second_and_at_the_end() {
         asked.recv().unwrap();
     }
     drop((leave, asked));
-    drop(log);
+    assert_eq!(log.close(LONG), Flushed::All);
     let text = kept.text();
     assert_eq!(
         said(&text).iter().sum::<u64>(),
@@ -202,7 +202,7 @@ fn a_full_disk_costs_counted_lines_and_nothing_else() {
     assert!(log.dropped() >= 2);
     sink.full.store(0, Relaxed);
     put("GET /after");
-    drop(log);
+    assert_eq!(log.close(LONG), Flushed::All);
     let text = sink.kept.text();
     assert!(
         text.contains("GET /before") && text.contains("GET /after"),
@@ -236,7 +236,7 @@ fn a_file_is_appended_to_and_belongs_to_its_owner_alone() {
         )
         .unwrap();
         log.closing(closing(operation));
-        drop(log);
+        assert_eq!(log.close(LONG), Flushed::All);
     }
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 2);
@@ -299,7 +299,7 @@ fn a_burst_that_fits_is_written_whole() {
     for place in 0..60_000 {
         log.closing(closing(&format!("GET /{place}")));
     }
-    drop(log);
+    assert_eq!(log.close(LONG), Flushed::All);
     let text = kept.text();
     for (place, line) in text.lines().enumerate() {
         assert!(
