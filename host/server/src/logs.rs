@@ -119,6 +119,11 @@ impl LogWriter {
     pub fn flush(&self, at_most: Duration) -> Flushed {
         self.queue.flush(at_most)
     }
+
+    /// Takes no more lines, and waits until everything is written and the last drops are said, `at_most` so long.
+    pub fn close(&self, at_most: Duration) -> Flushed {
+        self.queue.close(at_most)
+    }
 }
 
 impl Log for LogWriter {
@@ -141,6 +146,6 @@ impl Log for LogWriter {
 impl Drop for LogWriter {
     fn drop(&mut self) {
         // The thread writes what is left and ends. A sink that does not take it must not hold the host's end up for long.
-        self.queue.close(Duration::from_secs(2));
+        let _ = self.close(Duration::from_secs(2));
     }
 }

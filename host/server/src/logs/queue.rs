@@ -187,15 +187,20 @@ impl Queue {
     }
 
     /// Lets the writer write what is left and end, and waits for that `at_most` so long.
-    pub(super) fn close(&self, at_most: Duration) {
+    pub(super) fn close(&self, at_most: Duration) -> Flushed {
         let mut state = self.lock();
         state.closing = true;
         self.wake.notify_one();
-        // Whether it ended in time makes no difference to whoever closes.
-        let _ = self
+        let (state, out) = self
             .done
             .wait_timeout_while(state, at_most, |state| !state.ended)
             .unwrap_or_else(PoisonError::into_inner);
+        drop(state);
+        if out.timed_out() {
+            Flushed::GaveUp
+        } else {
+            Flushed::All
+        }
     }
 
     fn wait<'a>(&'a self, state: MutexGuard<'a, State>, span: Duration) -> MutexGuard<'a, State> {

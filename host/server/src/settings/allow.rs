@@ -80,15 +80,31 @@ fn edit(path: &Path, text: &str, name: &Name, granted: &[Excess]) -> Result<Stri
     let mut document: DocumentMut = text
         .parse()
         .map_err(|error: toml_edit::TomlError| SettingsError::file(&file, error.message()))?;
+    // A comment that ends the file stays before what is added behind it.
+    let last = document.trailing().as_str().unwrap_or_default().to_owned();
     for excess in granted {
         apply(document.as_table_mut(), name, &excess.change).ok_or_else(|| {
             SettingsError::file(&file, format!("[services.{name}] is not a table"))
         })?;
     }
-    let changed = document.to_string();
+    let changed = with_last(text, &last, document.to_string());
     // What is written must be a policy again: a change that broke it would stop the host.
     Policy::parse(path, &changed)?;
     Ok(changed)
+}
+
+/// Puts the end of the old text back to where it stood, if tables were added before it.
+fn with_last(before: &str, last: &str, changed: String) -> String {
+    let added = before
+        .strip_suffix(last)
+        .and_then(|head| changed.strip_suffix(last)?.strip_prefix(head));
+    match added {
+        Some(added) if !last.is_empty() && !added.is_empty() => {
+            let gap = if before.ends_with('\n') { "\n" } else { "\n\n" };
+            format!("{before}{gap}{}", added.trim_start())
+        }
+        Some(_) | None => changed,
+    }
 }
 
 fn apply(root: &mut Table, name: &Name, change: &Change) -> Option<()> {

@@ -25,7 +25,8 @@ impl fmt::Display for Problem {
         if self.key.is_empty() {
             write!(f, ": {}", self.message)
         } else {
-            write!(f, ": `{}`: {}", self.key, self.message)
+            // A key is any text of the file; the terminal that shows it must not be steered by it.
+            write!(f, ": `{}`: {}", self.key.escape_debug(), self.message)
         }
     }
 }

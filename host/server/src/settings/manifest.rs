@@ -108,7 +108,7 @@ fn check_files(
         let key = format!("files.{guest}");
         let plain = guest.len() > 1
             && guest.starts_with('/')
-            && !guest.contains('\0')
+            && !guest.chars().any(char::is_control)
             && guest
                 .split('/')
                 .skip(1)

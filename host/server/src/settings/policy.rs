@@ -2,7 +2,7 @@
 
 use crate::settings::error::SettingsError;
 use crate::settings::host::{Anonymous, HostMemory, LogForm, Pool};
-use crate::settings::limits::SetLimits;
+use crate::settings::limits::{Limit, SetLimits};
 use crate::settings::name::Name;
 use crate::settings::reader::Reader;
 use crate::settings::source::{Origin, Source};
@@ -292,6 +292,14 @@ fn no_such<'a>(table: &str, name: &Name, known: impl Iterator<Item = &'a str>) -
 
 fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> ServicePolicy {
     let key = |name: &str| format!("{path}.{name}");
+    let (source, problems) = (reader.source, &mut reader.problems);
+    let limits = SetLimits::check(written.limits, &key("limits"), source, problems);
+    if written.fuel == Some(false) && limits.get(Limit::Fuel).is_some() {
+        reader.wrong(
+            &key("fuel"),
+            "is false, but a limit of fuel is set: one of them must go",
+        );
+    }
     ServicePolicy {
         upstreams: reader.names(&key("upstreams"), &written.upstreams),
         services: reader.names(&key("services"), &written.services),
@@ -300,12 +308,7 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
             .anonymous
             .and_then(|text| reader.take(&key("anonymous"), Anonymous::parse(text))),
         fuel: written.fuel,
-        limits: SetLimits::check(
-            written.limits,
-            &key("limits"),
-            reader.source,
-            &mut reader.problems,
-        ),
+        limits,
     }
 }
 

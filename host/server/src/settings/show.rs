@@ -170,13 +170,12 @@ fn push_rows(out: &mut String, rows: &[Row]) {
     let values = widest(|row| &row.value).unwrap_or(0).min(48);
     for row in rows {
         // A value may be any text of a manifest; the terminal that shows it must not be steered by it.
-        let mut value = String::with_capacity(row.value.len());
-        push_escaped(&mut value, &row.value);
-        let _ = writeln!(
-            out,
-            "  {:keys$}  {:values$}  {}",
-            row.key, value, row.origin
-        );
+        let [key, value] = [&row.key, &row.value].map(|cell| {
+            let mut clean = String::with_capacity(cell.len());
+            push_escaped(&mut clean, cell);
+            clean
+        });
+        let _ = writeln!(out, "  {:keys$}  {:values$}  {}", key, value, row.origin);
     }
 }
 

@@ -1,0 +1,174 @@
+//! The operator's file: defaults, the missing file, every key's own rule.
+
+use super::{policy, read, refusal};
+use holdfast_server::settings::show::{Built, LayerLine, host_text};
+use holdfast_server::settings::{Anonymous, Flags, LogForm, Name, Origin, Policy, Pool};
+use std::path::Path;
+
+#[test]
+fn without_a_file_one_person_is_served_on_loopback_and_nothing_else_is_allowed() {
+    let policy = Policy::default_for_one_person();
+    assert_eq!(policy.anonymous, Anonymous::Allow);
+    assert!(policy.listen.ip().is_loopback() && policy.admin.ip().is_loopback());
+    assert!(policy.services.is_empty() && policy.upstreams.is_empty() && policy.files.is_empty());
+    assert!(policy.trusted_proxies.is_empty());
+    assert_eq!(policy.source, None);
+}
+
+#[test]
+fn an_empty_file_allows_nobody() {
+    let policy = policy("");
+    assert_eq!(policy.anonymous, Anonymous::Deny);
+    assert_eq!(policy.source.as_deref(), Some(Path::new("holdfast.toml")));
+    assert_eq!(
+        (policy.slots, policy.pool, policy.log),
+        (1_000, Pool::Auto, LogForm::Json)
+    );
+}
+
+#[test]
+fn a_named_file_that_is_missing_or_unreadable_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("other.toml");
+    let error = Policy::load(Some(&missing)).unwrap_err().to_string();
+    assert!(
+        error.contains("other.toml") && error.contains("cannot be read"),
+        "{error}"
+    );
+    assert!(Policy::load(Some(folder.path())).is_err());
+}
+
+#[test]
+fn paths_are_relative_to_the_folder_of_the_file() {
+    let text =
+        "plugins = \"p\"\ndata = \"/var/d\"\nlog_file = \"h.log\"\n[files.a]\npath = \"f\"\n";
+    let policy = Policy::parse(Path::new("/etc/hf/holdfast.toml"), text).unwrap();
+    assert_eq!(policy.plugins, Path::new("/etc/hf/p"));
+    assert_eq!(policy.data, Path::new("/var/d"));
+    assert_eq!(policy.log_file.as_deref(), Some(Path::new("/etc/hf/h.log")));
+    assert_eq!(policy.files["a"].path, Path::new("/etc/hf/f"));
+    assert!(!policy.files["a"].writable);
+}
+
+#[test]
+fn each_key_has_a_rule_of_its_own() {
+    for (text, said) in [
+        (
+            "listen = \"8080\"",
+            "`listen`: `8080` is not an address with a port",
+        ),
+        (
+            "listen = \"localhost:8080\"",
+            "is not an address with a port",
+        ),
+        (
+            "listen = \"127.0.0.1:99999\"",
+            "is not an address with a port",
+        ),
+        (
+            "admin = \"127.0.0.1:8080\"",
+            "`admin`: is the gateway's address too",
+        ),
+        ("log = \"xml\"", "neither \"json\" nor \"text\""),
+        ("anonymous = \"maybe\"", "neither \"allow\" nor \"deny\""),
+        ("anonymous = true", "invalid type"),
+        ("drain_ms = -1", "less than nothing"),
+        ("drain_ms = 600001", "not between 0 and 600000"),
+        ("drain_ms = \"10s\"", "not a plain number"),
+        ("trusted_proxies = [\"proxy\"]", "`proxy` is not a network"),
+        (
+            "trusted_proxies = [\"10.0.0.1/8\"]",
+            "is it \"10.0.0.0/8\"?",
+        ),
+        ("slots = 0", "not between 1 and 100000"),
+        ("pool = \"fast\"", "neither \"auto\" nor \"safe\""),
+        (
+            "lisen = \"x\"",
+            "holdfast.toml:1: `lisen`: unknown key; did you mean `listen`?",
+        ),
+        ("[services.Notes]", "`Notes` is not a name"),
+        ("[services.a.limits]\nmemori = 1", "did you mean `memory`?"),
+        (
+            "[services.a]\nupstreams = [\"apy\"]\n[upstreams.api]\nurl = \"https://a.b\"",
+            "there is no [upstreams.apy]; did you mean `api`?",
+        ),
+        ("[services.a]\nfiles = [\"x\"]", "there is no [files.x]"),
+        (
+            "[services.a]\nfuel = false\nlimits.fuel = 5",
+            "`services.a.fuel`",
+        ),
+        ("[files.a]\nwrite = true", "`files.a`: needs `path`"),
+    ] {
+        let error = refusal(text);
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
+fn an_address_alone_is_a_network_of_its_own() {
+    let policy = policy("trusted_proxies = [\"10.0.0.1\", \"fd00::/8\"]");
+    assert_eq!(policy.trusted_proxies[0].to_string(), "10.0.0.1/32");
+    assert_eq!(policy.trusted_proxies[1].to_string(), "fd00::/8");
+}
+
+#[test]
+fn a_flag_wins_over_the_file_and_says_so() {
+    let flags = Flags {
+        listen: Some("127.0.0.1:9".parse().unwrap()),
+        log: Some(LogForm::Text),
+        ..Flags::default()
+    };
+    let policy = policy("\nlisten = \"127.0.0.1:1\"\nslots = 7").with_flags(flags);
+    assert_eq!(policy.listen.port(), 9);
+    assert_eq!(policy.origin("listen"), Origin::Flag);
+    assert_eq!(policy.origin("slots"), Origin::Policy { line: 3 });
+    assert_eq!(policy.origin("pool"), Origin::Default);
+    let text = host_text(&policy, &[]);
+    let line = |key: &str| {
+        text.lines()
+            .find(|line| line.trim().starts_with(key))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(line("listen").ends_with("flag"), "{text}");
+    assert!(
+        line("slots").contains('7') && line("slots").ends_with("policy line 3"),
+        "{text}"
+    );
+    assert!(line("pool").ends_with("default"), "{text}");
+}
+
+#[test]
+fn the_text_of_the_host_shows_the_layers_in_their_order() {
+    let layers = [
+        LayerLine {
+            name: "record",
+            built: Built::Yes,
+            rule: "every call ends here",
+        },
+        LayerLine {
+            name: "rate",
+            built: Built::Planned,
+            rule: "all or nothing",
+        },
+    ];
+    let text = host_text(&Policy::default_for_one_person(), &layers);
+    assert!(
+        text.starts_with("no policy file: loopback only, everybody is served as anonymous"),
+        "{text}"
+    );
+    let (first, second) = (text.find("1  record"), text.find("2  rate "));
+    assert!(first.is_some() && first < second, "{text}");
+    assert!(
+        text.contains("all or nothing (planned)") && !text.contains("ends here (planned)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_service_policy_is_found_by_name() {
+    let policy = read("[services.a]\nservices = [\"b\"]\nanonymous = \"allow\"\n").unwrap();
+    let service = &policy.services["a"];
+    assert!(service.services.contains(&Name::parse("b").unwrap()));
+    assert_eq!(service.anonymous, Some(Anonymous::Allow));
+}
