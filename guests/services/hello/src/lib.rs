@@ -12,13 +12,16 @@ struct Hello;
 impl Guest for Hello {
     fn handle(_request: IncomingRequest, out: ResponseOutparam) {
         let response = OutgoingResponse::new(Fields::new());
-        let body = response.body().unwrap();
+        let body = response.body();
         ResponseOutparam::set(out, Ok(response));
-        let stream = body.write().unwrap();
-        stream
-            .blocking_write_and_flush(b"Hello from holdfast\n")
-            .unwrap();
-        drop(stream);
-        OutgoingBody::finish(body, None).unwrap();
+        if let Ok(body) = body
+            && let Ok(stream) = body.write()
+            && stream
+                .blocking_write_and_flush(b"Hello from holdfast\n")
+                .is_ok()
+        {
+            drop(stream);
+            let _ = OutgoingBody::finish(body, None);
+        }
     }
 }
