@@ -27,9 +27,7 @@ impl Guest for Notes {
         match (request.get_method(), path) {
             (Method::Post, "/upper") => Ok(upper(request)),
             (Method::Get, "/count") => Ok(count(number(query, "n", 5))),
-            (Method::Get, "/events") => {
-                Ok(events(number(query, "n", 5), number(query, "ms", 100)))
-            }
+            (Method::Get, "/events") => Ok(events(number(query, "n", 5), number(query, "ms", 100))),
             (Method::Get, "/") => Ok(plain(
                 200,
                 "notes: POST /upper, GET /count?n=, GET /events?n=&ms=\n",
@@ -72,7 +70,11 @@ fn upper(request: Request) -> Response {
 fn count(lines: u64) -> Response {
     stream("text/plain", async move |mut out, end| {
         for line in 1..=lines {
-            if !out.write_all(format!("note {line}\n").into_bytes()).await.is_empty() {
+            if !out
+                .write_all(format!("note {line}\n").into_bytes())
+                .await
+                .is_empty()
+            {
                 return;
             }
         }
