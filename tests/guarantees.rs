@@ -1,0 +1,1 @@
+//! One promise, one file: what is promised, and the test that holds it.

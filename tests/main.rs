@@ -1,0 +1,21 @@
+//! The host seen from outside: one crate, one binary, so that the engine is linked once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this crate is tests alone; a panic is how a test says no"
+)]
+
+// What the tests below stand on: the real binary, clients that see how a body ended, upstreams that misbehave.
+mod harness;
+
+// The shape of the source itself: edges, sizes, names, and that nothing is built without a test.
+mod structure;
+
+// One promise, one file; the README's table of promises points here.
+mod guarantees;
+
+// One assumption, one file, that tries to break it.
+mod stress;

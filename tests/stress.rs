@@ -1,0 +1,1 @@
+//! One assumption, one file.
