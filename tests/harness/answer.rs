@@ -17,7 +17,8 @@ impl Answer {
 
     /// The id that the host gave the call.
     pub(crate) fn call(&self) -> &str {
-        self.header("holdfast-call").expect("every answer names its call")
+        self.header("holdfast-call")
+            .expect("every answer names its call")
     }
 
     /// The value of the line `key: value` of the body, as the cases write it.
@@ -35,14 +36,20 @@ impl Answer {
         let problem: Value = serde_json::from_str(&text)
             .unwrap_or_else(|_| panic!("wanted the fault {code}, got {} {text}", self.status));
         assert_eq!(problem["code"], code, "{text}");
-        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
         assert_eq!(problem["type"], format!("urn:holdfast:fault:{code}"));
         assert_eq!(problem["status"], self.status);
         assert_eq!(problem["instance"], format!("urn:uuid:{}", self.call()));
         for key in ["title", "detail"] {
             assert!(problem[key].is_string(), "{key} is missing: {text}");
         }
-        assert_eq!((self.status, problem["retry"]["policy"].as_str()), released(code));
+        assert_eq!(
+            (self.status, problem["retry"]["policy"].as_str()),
+            released(code)
+        );
         problem
     }
 }
@@ -50,7 +57,9 @@ impl Answer {
 /// The status and the advice of a code, as the registry of released codes has them.
 fn released(code: &str) -> (u16, Option<&'static str>) {
     let file = std::fs::read_to_string(root().join("host/call/fault-codes.txt")).unwrap();
-    let line = file.lines().find(|line| line.split(' ').next() == Some(code));
+    let line = file
+        .lines()
+        .find(|line| line.split(' ').next() == Some(code));
     let line = line.unwrap_or_else(|| panic!("{code} is no released code"));
     let status = line.split(' ').nth(1).unwrap().parse().unwrap();
     let advice = match line.split(' ').nth(4).unwrap() {

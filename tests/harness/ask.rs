@@ -86,7 +86,10 @@ impl Ask {
     pub(crate) fn chunks(mut self, chunks: &[&str], trailers: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         self.body = Body::Chunks(
-            chunks.iter().map(|chunk| chunk.as_bytes().to_vec()).collect(),
+            chunks
+                .iter()
+                .map(|chunk| chunk.as_bytes().to_vec())
+                .collect(),
             trailers.iter().map(owned).collect(),
         );
         self
@@ -128,7 +131,10 @@ impl Ask {
     }
 
     fn head(&self) -> String {
-        let mut head = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", self.method, self.path);
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nconnection: close\r\n",
+            self.method, self.path
+        );
         if !self.headers.iter().any(|(name, _)| name == "host") {
             head.push_str(&format!("host: {}\r\n", self.to));
         }

@@ -40,7 +40,10 @@ fn built() -> &'static Path {
     BUILT.get_or_init(|| {
         let target = root().join("target");
         if !target.join("guests/wasi03.wasm").exists() {
-            let status = Command::new("make").arg("guests").current_dir(root()).status();
+            let status = Command::new("make")
+                .arg("guests")
+                .current_dir(root())
+                .status();
             assert!(status.unwrap().success(), "`make guests` failed");
         }
         target

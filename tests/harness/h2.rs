@@ -8,11 +8,15 @@ use std::net::SocketAddr;
 
 /// Asks for `path` over HTTP/2 and reads the answer to its end.
 pub(crate) fn get(to: SocketAddr, path: &str) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.unwrap().block_on(async {
         let stream = TokioIo::new(tokio::net::TcpStream::connect(to).await.unwrap());
         let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
+                .await
+                .unwrap();
         // The connection ends when its sender is dropped; how it ends is seen by the request.
         tokio::spawn(connection);
         let request = http::Request::get(format!("http://{to}{path}"));

@@ -214,7 +214,11 @@ impl Drop for Host {
 
 /// Runs the binary with `words` to its end.
 pub(crate) fn run(words: &[&str]) -> Said {
-    let output = Command::new(binary()).args(words).stdin(Stdio::null()).output().unwrap();
+    let output = Command::new(binary())
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     Said {
         code: output.status.code(),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -224,7 +228,10 @@ pub(crate) fn run(words: &[&str]) -> Said {
 
 fn spawn(setup: &Setup, gateway: SocketAddr, admin: SocketAddr) -> Child {
     let dir = setup.dir.path();
-    let stderr = File::options().create(true).append(true).open(dir.join("stderr"));
+    let stderr = File::options()
+        .create(true)
+        .append(true)
+        .open(dir.join("stderr"));
     Command::new(binary())
         .arg("serve")
         .args([Path::new("--plugins"), &setup.plugins()])
@@ -256,5 +263,8 @@ fn binary() -> &'static Path {
 }
 
 fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }

@@ -54,9 +54,9 @@ impl Host {
     /// The first line whose message contains `text`, waited for.
     pub(crate) fn said(&self, text: &str) -> Value {
         until(&format!("a log line with {text:?}"), || {
-            self.lines().into_iter().find(|line| {
-                line["msg"].as_str().is_some_and(|msg| msg.contains(text))
-            })
+            self.lines()
+                .into_iter()
+                .find(|line| line["msg"].as_str().is_some_and(|msg| msg.contains(text)))
         })
     }
 }

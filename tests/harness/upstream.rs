@@ -96,14 +96,29 @@ pub(crate) fn serve(
         }
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         match path.split(['?', '/']).nth(1).unwrap_or_default() {
-            "echo" => answer(&mut writer, "200 OK", "", &[head.as_bytes(), &body].concat())?,
+            "echo" => answer(
+                &mut writer,
+                "200 OK",
+                "",
+                &[head.as_bytes(), &body].concat(),
+            )?,
             "status" => {
                 let code = path.rsplit('/').next().unwrap_or_default();
-                answer(&mut writer, &format!("{code} Said"), "", b"CANARY-upstream-body")?;
+                answer(
+                    &mut writer,
+                    &format!("{code} Said"),
+                    "",
+                    b"CANARY-upstream-body",
+                )?;
             }
             "redirect" => {
                 let to = path.split_once('?').map_or("/", |(_, to)| to);
-                answer(&mut writer, "302 Found", &format!("location: {to}\r\n"), b"")?;
+                answer(
+                    &mut writer,
+                    "302 Found",
+                    &format!("location: {to}\r\n"),
+                    b"",
+                )?;
             }
             "hang" => return wait_for_leave(&mut reader, shared),
             "drip" => return drip(&mut writer, shared),
@@ -168,7 +183,10 @@ fn chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> std::io::Result<bool
 }
 
 fn answer(writer: &mut impl Write, status: &str, more: &str, body: &[u8]) -> std::io::Result<()> {
-    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{more}\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{more}\r\n",
+        body.len()
+    );
     writer.write_all(&[head.as_bytes(), body].concat())?;
     writer.flush()
 }
@@ -182,7 +200,11 @@ fn wait_for_leave(reader: &mut impl BufRead, shared: &Mutex<Shared>) -> std::io:
 
 fn drip(writer: &mut impl Write, shared: &Mutex<Shared>) -> std::io::Result<()> {
     writer.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
-    while writer.write_all(b"1\r\n.\r\n").and_then(|()| writer.flush()).is_ok() {
+    while writer
+        .write_all(b"1\r\n.\r\n")
+        .and_then(|()| writer.flush())
+        .is_ok()
+    {
         std::thread::sleep(Duration::from_millis(50));
     }
     shared.lock().unwrap().left += 1;
