@@ -12,12 +12,12 @@ mod tls;
 mod upstream;
 mod wait;
 
-pub(crate) use ask::{Answer, Ask, End, Flow};
+pub(crate) use ask::{Ask, End, Flow};
 pub(crate) use guests::{Guest, root};
-pub(crate) use host::{Host, Said};
+pub(crate) use host::{Host, run};
 pub(crate) use scale::{full, scaled};
 pub(crate) use setup::Setup;
-pub(crate) use upstream::{Seen, Upstream};
+pub(crate) use upstream::Upstream;
 pub(crate) use wait::until;
 
 pub(crate) use h2::get as h2_get;

@@ -61,7 +61,7 @@ impl Setup {
     /// Starts it, and waits until it has given up; what it said about that.
     pub(crate) fn refused(self) -> (Option<i32>, String) {
         self.write_policy();
-        Host::refused(self)
+        Host::refused(&self)
     }
 
     pub(crate) fn plugins(&self) -> PathBuf {

@@ -49,6 +49,7 @@ fn every_guest_in_text_form_is_used_by_a_test() {
     let tests = outside_tests();
     for path in files("guests/cases", "wat") {
         let name = path.file_stem().unwrap().to_string_lossy();
+        assert!(wat::parse_file(&path).is_ok(), "{name} does not parse");
         assert!(
             tests.contains(&format!("\"{name}\"")),
             "no test uses guests/cases/{name}.wat"
