@@ -1,0 +1,45 @@
+# The verbs of the project; what continuous integration runs is these. Each works on a fresh machine with a Rust toolchain.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GUEST_TARGET := wasm32-wasip2
+GUESTS := --manifest-path guests/Cargo.toml --target $(GUEST_TARGET)
+
+.PHONY: help run test stress guests bench check toolchain host
+
+help: ## these lines
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 — \2/p' $(MAKEFILE_LIST)
+
+run: guests ## build everything and serve guests/services on http://127.0.0.1:8080
+	cargo run -p holdfast-server --bin holdfast -- serve --plugins target/plugins --config guests/services/holdfast.toml --data data
+
+test: guests host ## all tests, scaled down where they count to thousands
+	HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
+
+stress: guests host ## the same tests at full counts
+	HOLDFAST_SCALE=full HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
+
+guests: toolchain ## build the services and the cases to WebAssembly
+	cargo build --release $(GUESTS)
+	guests/publish.sh
+
+bench: toolchain ## side by side with wasmtime serve and the bare ceiling
+	tests/bench/run.sh
+
+check: toolchain ## formatting, lints and structure
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo fmt --manifest-path guests/Cargo.toml --all --check
+	cargo clippy --release $(GUESTS) -- -D warnings
+	cargo fmt --manifest-path tests/bench/Cargo.toml --check
+	cargo test -p holdfast-tests structure
+
+host: toolchain
+	cargo build -p holdfast-server --bin holdfast
+
+# Rust's own compiler for the guests' target, and a linker: the two things a fresh machine may lack.
+toolchain:
+	@command -v cc >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev; }
+	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(GUEST_TARGET)" || rustup target add $(GUEST_TARGET)

@@ -1,0 +1,16 @@
+;; Imports two interfaces that no host offers, the second of them almost.
+(component
+  (import "wasi:http/types@0.2.0" (instance $types
+    (export "incoming-request" (type (sub resource)))
+    (export "response-outparam" (type (sub resource)))))
+  (alias export $types "incoming-request" (type $request))
+  (alias export $types "response-outparam" (type $out))
+  (import "acme:database/rows@1.2.3" (instance (export "query" (func))))
+  (import "wasi:clocks/monotonic-clok@0.2.0" (instance (export "now" (func (result u64)))))
+  (core module $m
+    (func (export "handle") (param i32 i32)))
+  (core instance $guest (instantiate $m))
+  (func $handle (param "request" (own $request)) (param "response-out" (own $out))
+    (canon lift (core func $guest "handle")))
+  (instance $handler (export "handle" (func $handle)))
+  (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))

@@ -1,0 +1,42 @@
+//! One promise, one file: what is promised, what it costs to keep by hand, and the tests that hold it.
+
+// Every wait ends, whoever waits for whom.
+mod deadlines;
+// Who goes away takes with him what was done for him.
+mod cancellation;
+// What a call may use up, counted from before its instance exists.
+mod limits;
+// What one service may take from the others.
+mod sharing;
+// A guest sees what it was given, and nothing of the host or of another call.
+mod isolation;
+// What went wrong inside stays inside; what was cut is seen as cut.
+mod masking;
+// The one way out, and whom it leads to.
+mod egress;
+// Services call each other through the same pipeline.
+mod internal;
+// Bodies flow both ways.
+mod streams;
+// What a guest sees of a request, and the caller of an answer.
+mod gateway_view;
+// A component dropped into the directory is served; a worse one is not.
+mod loading;
+// The end is orderly.
+mod drain;
+// What happens is what author and operator both allow.
+mod policy;
+// Every call leaves its line, its why and its id.
+mod observability;
+
+use crate::harness::{Guest, Setup};
+
+/// The cases of WASI 0.2, served as `two` with this manifest.
+fn two(manifest: &str) -> Setup {
+    Setup::new().service("two", Guest::Case("wasi02"), manifest)
+}
+
+/// The cases of WASI 0.3, served as `three` with this manifest.
+fn three(manifest: &str) -> Setup {
+    Setup::new().service("three", Guest::Case("wasi03"), manifest)
+}

@@ -1,0 +1,108 @@
+//! Who goes away takes with him what was done for him.
+//!
+//! 1. The naive snippet: ask the upstream, pass on what it says.
+//! 2. The missing rule: the caller may be gone long before. The work goes on, the upstream is waited for, the bill runs.
+//! 3. The tax: a cancellation token through every function, and a check after every wait.
+//! 4. The snippet again, unchanged.
+//! 5. The pipeline: dropping a call drops its guest and every request it has outside. Only a call with a write under way is shielded
+//!    until that write is known to have ended.
+//! 6. The checklist is below.
+
+use super::{three, two};
+use crate::harness::{Host, Setup, Upstream, encoded, until};
+use serde_json::Value;
+
+fn with_upstream(setup: Setup, name: &str, upstream: &Upstream) -> Host {
+    setup
+        .policy(&format!("[services.{name}]\nupstreams = [\"api\"]"))
+        .upstream("api", upstream)
+        .start()
+}
+
+/// The closing line of the one call whose operation ends so, waited for.
+fn closing_of(host: &Host, operation: &str) -> Value {
+    until(operation, || {
+        let ends = |line: &Value| {
+            line["operation"]
+                .as_str()
+                .is_some_and(|text| text.ends_with(operation))
+        };
+        host.closings().into_iter().find(ends)
+    })
+}
+
+#[test]
+fn a_client_that_goes_away_cancels_its_call() {
+    let upstream = Upstream::start();
+    let host = with_upstream(two("upstreams = [\"api\"]"), "two", &upstream);
+    let url = encoded(&upstream.url("/hang"));
+    let connection = host.ask("GET", &format!("/two/fetch?url={url}")).write();
+    until("the upstream to be asked", || {
+        (!upstream.seen().is_empty()).then_some(())
+    });
+    drop(connection);
+    until("the upstream to be left", || {
+        (upstream.left() == 1).then_some(())
+    });
+    assert_eq!(closing_of(&host, "/fetch")["outcome"], "cancelled");
+}
+
+#[test]
+fn a_client_that_goes_away_in_mid_stream_cancels_its_call() {
+    let host = two("").start();
+    let mut flow = host.ask("GET", "/two/drip?ms=20").open();
+    flow.next().unwrap();
+    let id = flow.header("holdfast-call").unwrap().to_owned();
+    drop(flow);
+    assert_eq!(host.closing(&id)["outcome"], "cancelled");
+}
+
+#[test]
+fn a_call_that_ends_ends_what_it_still_has_outside() {
+    let upstream = Upstream::start();
+    let url = encoded(&upstream.url("/hang"));
+    let host = with_upstream(two("upstreams = [\"api\"]"), "two", &upstream);
+    let answer = host.get(&format!("/two/fetch-forget?url={url}"));
+    assert_eq!(answer.text(), "forgotten\n");
+    host.closing(answer.call());
+    let asked = upstream.connections();
+    until("every request to be ended", || {
+        (upstream.left() == asked).then_some(())
+    });
+}
+
+#[test]
+fn a_guest_of_0_3_takes_its_requests_with_it_too() {
+    let upstream = Upstream::start();
+    let url = encoded(&upstream.url("/hang"));
+    let manifest =
+        "upstreams = [\"api\"]\n[limits]\nstream = \"1s\"\nidle = \"1s\"\ndeadline = \"1s\"";
+    let host = with_upstream(three(manifest), "three", &upstream);
+    let answer = host.get(&format!("/three/fetch-forget?url={url}"));
+    assert_eq!(answer.text(), "forgotten\n");
+    host.closing(answer.call());
+    let asked = upstream.connections();
+    until("every request to be ended", || {
+        (upstream.left() == asked).then_some(())
+    });
+}
+
+#[test]
+fn a_write_under_way_is_not_abandoned() {
+    let upstream = Upstream::start();
+    let host = with_upstream(
+        two("upstreams = [\"api\"]\n[limits]\ndeadline = \"2s\""),
+        "two",
+        &upstream,
+    );
+    let url = encoded(&upstream.url("/hang"));
+    let path = format!("/two/fetch?method=POST&body=pay&url={url}");
+    let connection = host.ask("GET", &path).write();
+    until("the upstream to be asked", || {
+        (!upstream.seen().is_empty()).then_some(())
+    });
+    drop(connection);
+    // It runs on to its deadline, and its end is what the upstream made of it.
+    let closing = closing_of(&host, "/fetch");
+    assert_ne!(closing["outcome"], "cancelled", "{closing}");
+}

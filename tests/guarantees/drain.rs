@@ -1,0 +1,80 @@
+//! The end is orderly.
+//!
+//! 1. The naive snippet: the process is told to stop, and stops.
+//! 2. The missing rule: what of the calls in flight. Half an answer, a write that nobody knows the end of.
+//! 3. The tax: a hook in every service, a pause in every deployment script.
+//! 4. The snippet again, unchanged.
+//! 5. The pipeline: no new connections, `draining` for new calls on old ones, time for what runs, then the cut; a second signal cuts at once.
+//! 6. The checklist is below.
+
+use super::two;
+use crate::harness::{Ask, End, Flow, until};
+use std::io::Write;
+
+#[test]
+fn what_runs_is_finished() {
+    let mut host = two("").policy("drain_ms = 30000").start();
+    let mut flow = host.ask("GET", "/two/drip?n=20&ms=50").open();
+    flow.next().unwrap();
+    host.terminate();
+    let answer = flow.finish();
+    assert_eq!((answer.status, answer.end), (200, End::Whole));
+    assert_eq!(host.ended(), Some(0));
+}
+
+#[test]
+fn a_new_call_on_an_open_connection_is_told() {
+    let mut host = two("").policy("drain_ms = 20000").start();
+    let mut held = host.ask("GET", "/two/drip?ms=50").open();
+    held.next().unwrap();
+    let mut open = std::net::TcpStream::connect(host.gateway).unwrap();
+    write!(open, "GET /two/ok HTTP/1.1\r\nhost: {}\r\n", host.gateway).unwrap();
+    host.terminate();
+    until("the door to be closed", || {
+        std::net::TcpStream::connect(host.gateway)
+            .is_err()
+            .then_some(())
+    });
+    // The request that was begun before is finished after: it is a new call on an open connection.
+    write!(open, "connection: close\r\n\r\n").unwrap();
+    Flow::read(open).finish().fault("draining");
+    drop(held);
+    host.ended();
+}
+
+#[test]
+fn what_does_not_end_in_time_is_cut() {
+    let mut host = two("").policy("drain_ms = 300").start();
+    let mut flow = host.ask("GET", "/two/drip?ms=50").open();
+    flow.next().unwrap();
+    host.terminate();
+    assert_eq!(flow.finish().end, End::Cut);
+    host.ended();
+}
+
+#[test]
+fn a_second_signal_cuts_at_once() {
+    let mut host = two("").policy("drain_ms = 600000").start();
+    let mut flow = host.ask("GET", "/two/drip?ms=50").open();
+    flow.next().unwrap();
+    host.terminate();
+    until("the door to be closed", || {
+        std::net::TcpStream::connect(host.gateway)
+            .is_err()
+            .then_some(())
+    });
+    host.terminate();
+    assert_eq!(flow.finish().end, End::Cut);
+    host.ended();
+}
+
+#[test]
+fn an_idle_host_ends_at_once() {
+    let mut host = two("").policy("drain_ms = 600000").start();
+    assert_eq!(
+        Ask::new(host.gateway, "GET", "/two/ok").send().text(),
+        "ok\n"
+    );
+    host.terminate();
+    assert_eq!(host.ended(), Some(0));
+}

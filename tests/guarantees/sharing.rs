@@ -1,0 +1,124 @@
+//! What one service may take from the others.
+//!
+//! 1. The naive snippet: a service that is slow, and another beside it.
+//! 2. The missing rule: how much of the host is whose. The slow one holds every thread, and all are slow.
+//! 3. The tax: a process each, quotas each, a queue in front of each.
+//! 4. The snippets again, unchanged.
+//! 5. The pipeline: places and open streams per service, one budget of memory for all guests, CPU by turns; what is full says so with
+//!    `overloaded` and when to come again.
+//! 6. The checklist is below.
+
+use super::two;
+use crate::harness::{Guest, Host, Setup, full, scaled, until};
+
+/// A call that holds its place until the connection is dropped.
+fn held(host: &Host, service: &str) -> std::net::TcpStream {
+    let before = host.metric("holdfast_in_flight", service);
+    let path = format!("/{service}/never");
+    let connection = host.ask("GET", &path).write();
+    until("a call to be in flight", || {
+        (host.metric("holdfast_in_flight", service) > before).then_some(())
+    });
+    connection
+}
+
+#[test]
+fn a_service_has_so_many_places_and_no_more() {
+    let host = two("[limits]\nplaces = 1")
+        .service("beside", Guest::Case("wasi02"), "")
+        .start();
+    let held = held(&host, "two");
+    let answer = host.get("/two/ok");
+    answer.fault("overloaded");
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(host.closing(answer.call())["boundary"], "policy");
+    assert!(host.metric("holdfast_shed_total", "two") >= 1.0);
+    assert_eq!(host.get("/beside/ok").text(), "ok\n");
+    drop(held);
+    until("the place to be free", || {
+        (host.get("/two/ok").status == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_long_answer_holds_a_stream_and_no_place() {
+    let host = two("[limits]\nplaces = 1\nopen_streams = 1").start();
+    let mut flow = host.ask("GET", "/two/drip?ms=50").open();
+    flow.next().unwrap();
+    assert_eq!(host.get("/two/ok").text(), "ok\n");
+    assert!(host.metric("holdfast_open_streams", "two") >= 1.0);
+    host.get("/two/drip?ms=50").fault("overloaded");
+    drop(flow);
+    until("the stream to be free", || {
+        (host.get("/two/drip?ms=10&n=2").text() == "..").then_some(())
+    });
+}
+
+#[test]
+fn all_guests_together_have_one_budget_of_memory() {
+    let host = two("").policy("memory = \"48MiB\"").start();
+    // Less than its own limit of 128 MiB, more than there is.
+    let answer = host.get("/two/grow");
+    answer.fault("overloaded");
+    // What it had is given back.
+    assert_eq!(host.get("/two/grow?bytes=16777216").text(), "grown\n");
+}
+
+#[test]
+fn the_pool_has_so_many_slots_and_no_more() {
+    let host = two("")
+        .service("beside", Guest::Case("wasi02"), "")
+        .policy("slots = 1\npool = \"safe\"")
+        .start();
+    let held = held(&host, "two");
+    host.get("/beside/ok").fault("overloaded");
+    drop(held);
+    until("the slot to be free", || {
+        (host.get("/beside/ok").status == 200).then_some(())
+    });
+}
+
+#[test]
+fn guests_that_spin_do_not_starve_another_service() {
+    let host = two("[limits]\ncpu = \"3s\"\ndeadline = \"20s\"")
+        .policy("[limits]\ncpu = \"3s\"")
+        .service("beside", Guest::Case("wasi02"), "")
+        .start();
+    std::thread::scope(|scope| {
+        for _ in 0..scaled(8, 64) {
+            scope.spawn(|| host.get("/two/loop"));
+        }
+        until("the guests to spin", || {
+            (host.metric("holdfast_in_flight", "two") >= 4.0).then_some(())
+        });
+        for _ in 0..scaled(50, 1000) {
+            assert_eq!(host.get("/beside/ok").text(), "ok\n");
+        }
+    });
+    if full() {
+        let mut took: Vec<f64> = host
+            .closings()
+            .iter()
+            .filter(|line| line["service"] == "beside")
+            .map(|line| line["ms"].as_f64().unwrap())
+            .collect();
+        took.sort_by(f64::total_cmp);
+        assert!(took[took.len() * 99 / 100] < 100.0, "p99 of the bystander");
+    }
+}
+
+#[test]
+fn a_nested_call_never_waits_behind_the_call_that_made_it() {
+    let host = Setup::new()
+        .service("notes", Guest::Service("notes"), "[limits]\nplaces = 1")
+        .service(
+            "front",
+            Guest::Service("front"),
+            "services = [\"notes\"]\n[limits]\nplaces = 1",
+        )
+        .policy("[services.front]\nservices = [\"notes\"]")
+        .start();
+    for _ in 0..scaled(5, 100) {
+        assert_eq!(host.get("/front/count?n=2").text(), "note 1\nnote 2\n");
+    }
+}

@@ -1,0 +1,37 @@
+//! What the tests stand on. It knows the host only as its users do: a binary, its files, its ports, its log.
+
+mod answer;
+mod ask;
+mod guests;
+mod h2;
+mod host;
+mod log;
+mod scale;
+mod setup;
+mod tls;
+mod upstream;
+mod wait;
+
+pub(crate) use ask::{Ask, End, Flow};
+pub(crate) use guests::{Guest, root};
+pub(crate) use host::{Host, run};
+pub(crate) use scale::{full, scaled};
+pub(crate) use setup::Setup;
+pub(crate) use upstream::Upstream;
+pub(crate) use wait::until;
+
+pub(crate) use h2::get as h2_get;
+pub(crate) use tls::TlsUpstream;
+
+/// `text` as it stands in a query.
+pub(crate) fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}

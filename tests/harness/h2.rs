@@ -1,0 +1,55 @@
+//! An HTTP/2 client, with prior knowledge.
+
+use super::ask::{Answer, End};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::net::SocketAddr;
+
+/// Asks for `path` over HTTP/2 and reads the answer to its end.
+pub(crate) fn get(to: SocketAddr, path: &str) -> Answer {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(async {
+        let stream = TokioIo::new(tokio::net::TcpStream::connect(to).await.unwrap());
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
+                .await
+                .unwrap();
+        // The connection ends when its sender is dropped; how it ends is seen by the request.
+        tokio::spawn(connection);
+        let request = http::Request::get(format!("http://{to}{path}"));
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        let (head, mut incoming) = answer.into_parts();
+        let (mut body, mut trailers) = (Vec::new(), Vec::new());
+        let end = loop {
+            match incoming.frame().await {
+                None => break End::Whole,
+                Some(Err(_)) => break End::Cut,
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => body.extend_from_slice(&data),
+                    Err(frame) => trailers = pairs(&frame.into_trailers().unwrap_or_default()),
+                },
+            }
+        };
+        Answer {
+            status: head.status.as_u16(),
+            headers: pairs(&head.headers),
+            body,
+            trailers,
+            end,
+        }
+    })
+}
+
+fn pairs(fields: &http::HeaderMap) -> Vec<(String, String)> {
+    fields
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        })
+        .collect()
+}

@@ -1,0 +1,18 @@
+//! Waiting for what another process does: asked again and again, a bounded number of times. The only place that pauses in order to wait.
+
+use std::time::Duration;
+
+/// How often it is asked, and how long it is left alone between: a minute in all, for machines that do much else at once.
+const TRIES: u32 = 2400;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Waits until `seen` sees something, and returns it; `what` is what the failure says was waited for.
+pub(crate) fn until<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..TRIES {
+        if let Some(found) = seen() {
+            return found;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    panic!("waited in vain for {what}");
+}

@@ -1,0 +1,6 @@
+//! One assumption, one file, that tries to break it. `make test` runs them small, `make stress` whole.
+
+// No call without a closing line, a why and an id, whatever it died of.
+mod a06_observability;
+// A thousand new versions under load.
+mod reload;

@@ -1,0 +1,52 @@
+//! The assumption: a new version is nothing special. So: many of them under load, and not one failed call, no memory kept, no file left open.
+
+use crate::harness::{Guest, scaled, until};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+#[test]
+fn reloads_under_load_cost_no_call_no_memory_and_no_file() {
+    let host = crate::harness::Setup::new()
+        .service("two", Guest::Case("wasi02"), "[env]\nVERSION = \"0\"")
+        .start();
+    let (stop, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = host.get("/two/ok");
+                    assert_eq!((answer.status, answer.text().as_str()), (200, "ok\n"));
+                    calls.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let reloads = scaled(20, 1000);
+        let mut settled = None;
+        for version in 1..=reloads {
+            host.drop_in(
+                "two",
+                Guest::Case("wasi02"),
+                &format!("[env]\nVERSION = \"{version}\""),
+            );
+            until("the new version to be served", || {
+                (host.get("/two/env").text() == format!("VERSION={version}\n")).then_some(())
+            });
+            // What the first few reloads fill stays; after them nothing may grow.
+            if version == reloads / 4 {
+                settled = Some(host.weight());
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        let (memory, files) = settled.expect("a first quarter");
+        let (memory_after, files_after) = host.weight();
+        assert!(
+            memory_after < memory + memory / 4 + 32 * 1024,
+            "memory went from {memory} to {memory_after} KiB"
+        );
+        assert!(
+            files_after <= files + 16,
+            "open files went from {files} to {files_after}"
+        );
+    });
+    assert!(calls.into_inner() > 0);
+    assert!(host.lines().iter().all(|line| line["outcome"] != "fault"));
+}
