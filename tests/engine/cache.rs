@@ -140,7 +140,9 @@ async fn damage_anywhere_is_noticed_compiled_again_and_mended() {
     let bench = bench();
     bench.compile(Metering::Plain);
     let (key, whole) = bench.kept.only();
-    let flips = (0..whole.len()).step_by(whole.len() / 60).chain([whole.len() - 1]);
+    let flips = (0..whole.len())
+        .step_by(whole.len() / 60)
+        .chain([whole.len() - 1]);
     let flipped = flips.map(|position| {
         let mut bytes = whole.clone();
         bytes[position] ^= 0x10;
@@ -187,7 +189,10 @@ async fn an_artefact_of_the_other_engine_is_refused_although_its_digest_is_right
     let compiled = bench.compile(Metering::Metered);
     assert_eq!(compiled.from_cache, FromCache::No);
     let warnings = bench.log.at(Level::Warn);
-    assert!(warnings[0].contains("the engine refuses it"), "{warnings:?}");
+    assert!(
+        warnings[0].contains("the engine refuses it"),
+        "{warnings:?}"
+    );
     bench.works(&compiled, Metering::Metered).await;
 }
 
@@ -198,5 +203,8 @@ fn a_component_is_told_from_another_by_its_bytes_alone() {
     assert_eq!(one, cache::key(&cache::digest(b"one"), engines.plain()));
     assert_ne!(one, cache::key(&cache::digest(b"two"), engines.plain()));
     // Two engines made alike take each other's artefacts: that is what a cache is for.
-    assert_eq!(one, cache::key(&cache::digest(b"one"), bench().engines.plain()));
+    assert_eq!(
+        one,
+        cache::key(&cache::digest(b"one"), bench().engines.plain())
+    );
 }

@@ -109,9 +109,15 @@ fn the_nearest_is_the_same_interface_first_and_then_the_most_similar_name() {
         ("wasi:htp/types@0.2.0", "wasi:http/types@0.2.12"),
         ("wasi:htp/types@0.3.0", "wasi:http/types@0.3.0"),
         ("wasi:io/poll@0.4.0", "wasi:io/poll@0.2.12"),
-        ("wasi:config/store@0.2.0-draft", "wasi:config/store@0.2.0-rc.1"),
+        (
+            "wasi:config/store@0.2.0-draft",
+            "wasi:config/store@0.2.0-rc.1",
+        ),
         ("wasi:logging/logging", "wasi:logging/logging@0.1.0-draft"),
-        ("wasi:clocks/wall-clok@0.2.3", "wasi:clocks/wall-clock@0.2.12"),
+        (
+            "wasi:clocks/wall-clok@0.2.3",
+            "wasi:clocks/wall-clock@0.2.12",
+        ),
     ];
     for (name, expected) in cases {
         assert_eq!(nearest(name).unwrap().to_string(), expected, "{name}");

@@ -124,7 +124,12 @@ fn every_missing_import_is_named_with_its_version_and_the_nearest() {
         ]
     );
     let line = line(&bytes);
-    assert!(line.contains("interface `wasi:htp/types@0.2.1`, the nearest on offer is `wasi:http/types@0.2.12`"), "{line}");
+    assert!(
+        line.contains(
+            "interface `wasi:htp/types@0.2.1`, the nearest on offer is `wasi:http/types@0.2.12`"
+        ),
+        "{line}"
+    );
     assert!(line.contains("function `run`"), "{line}");
 }
 
@@ -148,7 +153,10 @@ fn what_nested_components_import_is_not_asked_of_the_host() {
 
 #[test]
 fn middleware_is_told_to_be_composed_first() {
-    for name in ["wasi:http/handler@0.3.0", "wasi:http/incoming-handler@0.2.3"] {
+    for name in [
+        "wasi:http/handler@0.3.0",
+        "wasi:http/incoming-handler@0.2.3",
+    ] {
         let line = line(&with(&format!(
             r#"(import "{name}" (instance (export "handle" (func))))"#
         )));
@@ -162,7 +170,10 @@ fn what_is_no_component_is_named_for_what_it_is() {
     assert!(matches!(verify(SERVED.as_bytes()), Err(LoadError::Text)));
     assert!(matches!(verify(b"\n(module)"), Err(LoadError::Text)));
     assert!(matches!(verify(b"#!/bin/sh"), Err(LoadError::NotWasm)));
-    assert!(matches!(verify(b"\x7fELF\x02\x01\x01\x00"), Err(LoadError::NotWasm)));
+    assert!(matches!(
+        verify(b"\x7fELF\x02\x01\x01\x00"),
+        Err(LoadError::NotWasm)
+    ));
     assert!(matches!(
         verify(&component("(module)")),
         Err(LoadError::CoreModule)
@@ -171,7 +182,8 @@ fn what_is_no_component_is_named_for_what_it_is() {
 
 #[test]
 fn a_file_cut_anywhere_is_said_to_be_cut() {
-    let whole = with_core(r#"(memory 1) (func (export "f") (i32.store (i32.const 0) (i32.const 7)))"#);
+    let whole =
+        with_core(r#"(memory 1) (func (export "f") (i32.store (i32.const 0) (i32.const 7)))"#);
     verify(&whole).unwrap();
     // A component may end after any of its sections, so at those places a cut one is whole, only without its export.
     let mut cut = 0;
@@ -190,7 +202,8 @@ fn a_file_cut_anywhere_is_said_to_be_cut() {
 
 #[test]
 fn damage_is_refused_and_never_a_panic() {
-    let whole = with_core(r#"(memory 1) (func (export "f") (i32.store (i32.const 0) (i32.const 7)))"#);
+    let whole =
+        with_core(r#"(memory 1) (func (export "f") (i32.store (i32.const 0) (i32.const 7)))"#);
     for position in 0..whole.len() {
         for flip in [1, 0x80, 0xff] {
             let mut bytes = whole.clone();
@@ -201,7 +214,10 @@ fn damage_is_refused_and_never_a_panic() {
     }
     let mut bytes = whole;
     bytes.extend_from_slice(b"more");
-    assert!(matches!(verify(&bytes), Err(LoadError::Invalid(_) | LoadError::Truncated { .. })));
+    assert!(matches!(
+        verify(&bytes),
+        Err(LoadError::Invalid(_) | LoadError::Truncated { .. })
+    ));
 }
 
 #[test]
@@ -219,7 +235,10 @@ fn features_this_host_leaves_out_are_named() {
         verify(&bytes).unwrap();
         match compile(&bytes) {
             Err(LoadError::Features(features)) => {
-                assert!(features.iter().any(|words| words.contains(expected)), "{features:?}");
+                assert!(
+                    features.iter().any(|words| words.contains(expected)),
+                    "{features:?}"
+                );
             }
             other => panic!("{inside}: {other:?}"),
         }
