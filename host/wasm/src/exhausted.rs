@@ -60,16 +60,16 @@ impl Exhausted {
     #[must_use]
     pub const fn key(self) -> Option<&'static str> {
         Some(match self {
-            Self::Memory { .. } => "memory",
-            Self::HostMemory { .. } => "memory (of the host)",
-            Self::TableElements { .. } => "table_elements",
-            Self::Count(Counted::Instances) => "instances",
-            Self::Count(Counted::Memories) => "memories",
-            Self::Count(Counted::Tables) => "tables",
-            Self::Handles => "handles",
-            Self::Resources => "resources",
-            Self::HostcallBytes => "hostcall_bytes",
-            Self::Fuel => "fuel",
+            Self::Memory { .. } => "limits.memory",
+            Self::HostMemory { .. } => "memory",
+            Self::TableElements { .. } => "limits.table_elements",
+            Self::Count(Counted::Instances) => "limits.instances",
+            Self::Count(Counted::Memories) => "limits.memories",
+            Self::Count(Counted::Tables) => "limits.tables",
+            Self::Handles => "limits.handles",
+            Self::Resources => "limits.resources",
+            Self::HostcallBytes => "limits.hostcall_bytes",
+            Self::Fuel => "limits.fuel",
             Self::Stack => return None,
             Self::Pool => "slots",
         })

@@ -59,18 +59,22 @@ impl Turns {
 
     /// Gives a turn back; names the one who has it now, if somebody waited.
     pub fn done(&mut self) -> Option<Waiter> {
-        let Some(service) = self.ring.pop_front() else {
-            self.free += 1;
-            return None;
-        };
-        let queue = self.waiting.get_mut(&service)?;
-        let next = queue.pop_front();
-        if queue.is_empty() {
-            self.waiting.remove(&service);
-        } else {
-            self.ring.push_back(service);
+        while let Some(service) = self.ring.pop_front() {
+            let Some(queue) = self.waiting.get_mut(&service) else {
+                continue;
+            };
+            let next = queue.pop_front();
+            if queue.is_empty() {
+                self.waiting.remove(&service);
+            } else {
+                self.ring.push_back(service);
+            }
+            if next.is_some() {
+                return next;
+            }
         }
-        next
+        self.free += 1;
+        None
     }
 
     /// Takes one out who no longer wants to wait.

@@ -85,12 +85,14 @@ pub fn explain(engine: &Engine, bytes: &[u8], error: &wasmtime::Error) -> LoadEr
         return LoadError::Invalid(format!("{error:#}"));
     }
     // A feature is needed if the component is valid with all features, and not without this one.
-    let needed: Vec<_> = FEATURES
+    let mut needed: Vec<_> = FEATURES
         .iter()
         .filter(|(feature, _)| !has.contains(*feature))
         .filter(|(feature, _)| !valid(bytes, WasmFeatures::all().difference(*feature)))
         .map(|(_, words)| *words)
         .collect();
+    // Two flags of the validator can be one thing to a person.
+    needed.dedup();
     if needed.is_empty() {
         LoadError::Invalid(format!("{error:#}"))
     } else {
