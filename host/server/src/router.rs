@@ -7,7 +7,6 @@ pub use crate::settings::{Route, RoutePath};
 use arc_swap::ArcSwap;
 use holdfast_call::{Registered, Why};
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Another service has claimed the route already.

@@ -17,8 +17,8 @@ pub(super) fn service(host: &Host, target: &Target, effective: &Effective) -> Se
         Anonymous::Deny => authorize::Anonymous::Deny,
     };
     let places = admit::Limits {
-        places: limits.places,
-        streams: limits.open_streams,
+        places: count(limits.places),
+        streams: count(limits.open_streams),
     };
     Settings::default()
         .with(record::Settings {
@@ -33,7 +33,7 @@ pub(super) fn service(host: &Host, target: &Target, effective: &Effective) -> Se
         .with(grants(effective))
         .with(admit::Settings {
             places: host.places(target, places),
-            calls_max: limits.calls,
+            calls_max: count(limits.calls),
         })
 }
 
@@ -98,17 +98,22 @@ pub(super) fn guest(effective: &Effective) -> Limits {
             Fuel::Metered { units } => Some(units),
         },
         memory: limits.memory,
-        memories: limits.memories,
-        tables: limits.tables,
-        table_elements: limits.table_elements,
-        instances: limits.instances,
-        handles: limits.handles,
-        resources: limits.resources,
+        memories: count(limits.memories),
+        tables: count(limits.tables),
+        table_elements: count(limits.table_elements),
+        instances: count(limits.instances),
+        handles: count(limits.handles),
+        resources: count(limits.resources),
         header_bytes: limits.header_bytes,
         hostcall_bytes: limits.hostcall_bytes,
         random_bytes: limits.random_bytes,
-        log_lines: limits.log_lines,
+        log_lines: count(limits.log_lines),
         log_bytes: limits.log_bytes,
         response_bytes: limits.response_bytes,
     }
+}
+
+/// A count of the settings, which allow no more than this anyway.
+fn count(amount: u64) -> u32 {
+    u32::try_from(amount).unwrap_or(u32::MAX)
 }
