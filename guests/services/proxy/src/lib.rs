@@ -42,7 +42,7 @@ fn ask(request: &IncomingRequest) -> Result<IncomingResponse, ErrorCode> {
     let upstream = wasi::config::store::get("upstream")
         .ok()
         .flatten()
-        .ok_or_else(|| ErrorCode::ConfigurationError)?;
+        .ok_or(ErrorCode::ConfigurationError)?;
     let (scheme, authority) = match upstream.split_once("://") {
         Some(("http", authority)) => (Scheme::Http, authority),
         Some(("https", authority)) => (Scheme::Https, authority),
