@@ -22,8 +22,8 @@ impl Anonymous {
         }
     }
 
-    pub(crate) fn parse(text: String) -> Result<Self, String> {
-        match text.as_str() {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text {
             "allow" => Ok(Self::Allow),
             "deny" => Ok(Self::Deny),
             _ => Err(format!("`{text}` is neither \"allow\" nor \"deny\"")),
@@ -50,8 +50,8 @@ impl LogForm {
         }
     }
 
-    pub(crate) fn parse(text: String) -> Result<Self, String> {
-        match text.as_str() {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text {
             "json" => Ok(Self::Json),
             "text" => Ok(Self::Text),
             _ => Err(format!("`{text}` is neither \"json\" nor \"text\"")),
@@ -78,8 +78,8 @@ impl Pool {
         }
     }
 
-    pub(crate) fn parse(text: String) -> Result<Self, String> {
-        match text.as_str() {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text {
             "auto" => Ok(Self::Auto),
             "safe" => Ok(Self::Safe),
             _ => Err(format!("`{text}` is neither \"auto\" nor \"safe\"")),

@@ -212,8 +212,13 @@ impl Policy {
     }
 
     fn check(&mut self, written: WrittenPolicy, folder: &Path, reader: &mut Reader<'_>) {
-        self.listen = reader.or("listen", written.listen, self.listen, parse_address);
-        self.admin = reader.or("admin", written.admin, self.admin, parse_address);
+        self.listen = reader.or(
+            "listen",
+            written.listen.as_deref(),
+            self.listen,
+            parse_address,
+        );
+        self.admin = reader.or("admin", written.admin.as_deref(), self.admin, parse_address);
         if self.listen == self.admin && self.listen.port() != 0 {
             reader.wrong(
                 "admin",
@@ -222,11 +227,11 @@ impl Policy {
         }
         self.plugins = folder.join(written.plugins.unwrap_or_else(|| "plugins".to_owned()));
         self.data = folder.join(written.data.unwrap_or_else(|| "data".to_owned()));
-        self.log = reader.or("log", written.log, self.log, LogForm::parse);
+        self.log = reader.or("log", written.log.as_deref(), self.log, LogForm::parse);
         self.log_file = written.log_file.map(|file| folder.join(file));
         self.anonymous = reader.or(
             "anonymous",
-            written.anonymous,
+            written.anonymous.as_deref(),
             self.anonymous,
             Anonymous::parse,
         );
@@ -241,7 +246,7 @@ impl Policy {
         self.slots = reader.or("slots", written.slots, self.slots, |raw| {
             within(raw.count()?, 1, 100_000).map(|slots| u32::try_from(slots).unwrap_or(u32::MAX))
         });
-        self.pool = reader.or("pool", written.pool, self.pool, Pool::parse);
+        self.pool = reader.or("pool", written.pool.as_deref(), self.pool, Pool::parse);
         self.limits = SetLimits::check(
             written.limits,
             "limits",
@@ -306,6 +311,7 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
         files: reader.names(&key("files"), &written.files),
         anonymous: written
             .anonymous
+            .as_deref()
             .and_then(|text| reader.take(&key("anonymous"), Anonymous::parse(text))),
         fuel: written.fuel,
         limits,
@@ -338,7 +344,7 @@ fn check_folders(
     folders
 }
 
-fn parse_address(text: String) -> Result<SocketAddr, String> {
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!(
             "`{}` is not an address with a port, such as \"127.0.0.1:8080\"",

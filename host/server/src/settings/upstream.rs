@@ -38,8 +38,8 @@ impl Class {
         }
     }
 
-    fn parse(text: String) -> Result<Self, String> {
-        match text.as_str() {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
             "http" => Ok(Self::Http),
             "llm" => Ok(Self::Llm),
             _ => Err(format!("`{text}` is not a class: \"http\" or \"llm\"")),
@@ -141,7 +141,12 @@ fn check(
     reader: &mut Reader<'_>,
 ) -> Option<Upstream> {
     let key = |name: &str| format!("{path}.{name}");
-    let class = reader.or(&key("class"), written.class, Class::Http, Class::parse);
+    let class = reader.or(
+        &key("class"),
+        written.class.as_deref(),
+        Class::Http,
+        Class::parse,
+    );
     let figures = class.figures();
     let times = |raw: Raw| raw.duration().and_then(positive);
     let connect = reader.or(&key("connect"), written.connect, CONNECT, times);
@@ -157,14 +162,8 @@ fn check(
         figures.first_byte,
         times,
     );
-    if first_byte < figures.first_byte_floor && !written.override_floor {
-        let message = format!(
-            "{first_byte:?} is below the floor of class `{}`, {:?}: such calls are given up (and paid) while they still work; \
-             `override_floor = true` in [{path}] allows it",
-            class.as_str(),
-            figures.first_byte_floor
-        );
-        reader.wrong(&key("first_byte"), message);
+    if !written.override_floor {
+        check_floor(first_byte, class, path, reader);
     }
     let response_bytes = reader.or(
         &key("response_bytes"),
@@ -212,6 +211,19 @@ fn check(
         ca: written.ca.map(|file| folder.join(file)),
         credential,
     })
+}
+
+/// A patience below the floor of the class gives calls up (and pays for them) while they still work.
+fn check_floor(first_byte: Duration, class: Class, path: &str, reader: &mut Reader<'_>) {
+    let floor = class.figures().first_byte_floor;
+    if first_byte < floor {
+        let message = format!(
+            "{first_byte:?} is below the floor of class `{}`, {floor:?}: such calls are given up (and paid) while they still \
+             work; `override_floor = true` in [{path}] allows it",
+            class.as_str(),
+        );
+        reader.wrong(&format!("{path}.first_byte"), message);
+    }
 }
 
 struct Origin {
