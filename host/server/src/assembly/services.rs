@@ -3,7 +3,7 @@
 use super::{Host, layers};
 use crate::plugins::{LoadError, LoadService, LoadedService};
 use crate::router::Claim;
-use crate::settings::{Effective, Fuel, Manifest, Name, Policy, Refused};
+use crate::settings::{Effective, Fuel, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
 use holdfast_call::{Level, Log as _, Registered, Target, Why};
 use holdfast_store::{Digest, pair_digest};
@@ -87,19 +87,23 @@ fn refusal(error: ComponentError) -> LoadError {
 }
 
 impl Host {
-    /// Every loaded service under another policy, not yet in force.
+    /// Every loaded service under another policy, not yet in force. One whose manifest asks for more than that allows goes on with what is
+    /// allowed, and says so: neither owner can widen the other.
     ///
     /// # Errors
-    /// A manifest that is served now asks for more than the policy allows: it must not go on with less than it needs, nor with more than
-    /// it may have.
+    /// A service cannot be made for the other engine.
     pub(super) fn assembled(&self, policy: &Policy) -> anyhow::Result<Vec<Claim>> {
         let mut claims = Vec::new();
         for registered in self.pipeline.registry().all() {
             let Some(origin) = registered.settings.get::<Origin>() else {
                 continue;
             };
-            let effective = Effective::of(&origin.manifest, policy)
-                .map_err(|refused: Refused| anyhow::anyhow!("{refused}"))?;
+            let merged = merge(&origin.manifest, policy);
+            for excess in &merged.excess {
+                self.log
+                    .host(Level::Warn, format!("{}: {excess}", origin.manifest.name));
+            }
+            let effective = merged.effective;
             let digest = registered
                 .digest
                 .clone()

@@ -78,16 +78,6 @@ fn credential(host: &Host, upstream: &Upstream) -> anyhow::Result<Option<Credent
     Ok(Some(Credential::new(credential.header.clone(), value)?))
 }
 
-/// The origin of every upstream, by its name.
-pub(super) fn origins(policy: &Policy) -> impl Iterator<Item = (String, String)> {
-    policy.upstreams.values().map(|upstream| {
-        (
-            upstream.name.as_str().to_owned(),
-            upstream.origin.to_string(),
-        )
-    })
-}
-
 /// Keeps the border of types in one place: names of the settings as plain strings.
 pub(super) fn plain(
     names: &std::collections::BTreeSet<Arc<str>>,

@@ -9,7 +9,10 @@ use wasmtime::{Result, StoreContextMut};
 #[derive(Clone, Copy, ComponentType, Lift)]
 #[component(enum)]
 #[repr(u8)]
-#[expect(dead_code, reason = "the engine makes the values, from what a guest passes")]
+#[expect(
+    dead_code,
+    reason = "the engine makes the values, from what a guest passes"
+)]
 enum GuestLevel {
     #[component(name = "trace")]
     Trace,
