@@ -1,4 +1,5 @@
 //! The host seen from outside: one binary, one module for each part of it.
 
+mod bed;
 mod gateway;
 mod plugins;
