@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::{mpsc, watch};
 
-pub struct TestClock(tokio::time::Instant);
+pub(crate) struct TestClock(tokio::time::Instant);
 
 impl Default for TestClock {
     fn default() -> Self {
@@ -44,7 +44,7 @@ impl Clock for TestClock {
     }
 }
 
-pub struct TestRandom;
+pub(crate) struct TestRandom;
 
 impl Random for TestRandom {
     fn sixteen(&self) -> [u8; 16] {
@@ -52,7 +52,7 @@ impl Random for TestRandom {
     }
 }
 
-pub struct Silence;
+pub(crate) struct Silence;
 
 impl Log for Silence {
     fn closing(&self, _: Closing) {}
@@ -73,6 +73,14 @@ struct Noted {
     text: String,
 }
 
+impl Noted {
+    /// Notes how it ended, in place of what a dropped future would say.
+    fn say(&mut self, word: &str) {
+        let begin = self.text.trim_end_matches(" future dropped");
+        self.text = format!("{begin} {word}");
+    }
+}
+
 impl Drop for Noted {
     fn drop(&mut self) {
         let _ = self.ends.send(self.text.clone());
@@ -87,7 +95,7 @@ impl BodyWatch for Noted {
             BodyEnd::Cut(fault) => format!("cut {}", fault.code()),
             BodyEnd::Dropped => "dropped".to_owned(),
         };
-        self.text = format!("{} {word}", self.text.split_once(" future").unwrap().0);
+        self.say(&word);
     }
 }
 
@@ -116,8 +124,7 @@ impl Layer for Note {
                     Ok(answer)
                 }
                 Err(fault) => {
-                    let begin = noted.text.split_once(" future").unwrap().0.to_owned();
-                    noted.text = format!("{begin} {}", fault.code());
+                    noted.say(&fault.code().to_string());
                     Err(fault)
                 }
             }
@@ -141,7 +148,7 @@ impl Attempt for Mask {
     }
 }
 
-pub struct TestGate {
+pub(crate) struct TestGate {
     inside: watch::Sender<usize>,
     draining: Arc<watch::Sender<bool>>,
 }
@@ -159,13 +166,13 @@ impl Gate for TestGate {
 }
 
 /// A pipeline, its gate, and the ends of its calls.
-pub struct Line {
-    pub pipeline: Arc<Pipeline>,
-    pub gate: Arc<TestGate>,
-    pub ends: mpsc::UnboundedReceiver<String>,
+pub(crate) struct Line {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) gate: Arc<TestGate>,
+    pub(crate) ends: mpsc::UnboundedReceiver<String>,
 }
 
-pub fn line() -> Line {
+pub(crate) fn line() -> Line {
     let (ends, ended) = mpsc::unbounded_channel();
     let inside = watch::Sender::new(0);
     let draining = Arc::new(watch::Sender::new(false));
@@ -189,7 +196,7 @@ pub fn line() -> Line {
 }
 
 /// An implementation that is a function.
-pub struct Native<F>(pub F);
+pub(crate) struct Native<F>(pub(crate) F);
 
 impl<F> Implementation for Native<F>
 where
@@ -200,7 +207,7 @@ where
     }
 }
 
-pub fn native<F>(line: &Pipeline, name: &str, f: F) -> Arc<Registered>
+pub(crate) fn native<F>(line: &Pipeline, name: &str, f: F) -> Arc<Registered>
 where
     F: Fn(Admitted) -> BoxFuture<'static, Result<Answer, Failure>> + Send + Sync + 'static,
 {
@@ -209,7 +216,7 @@ where
 }
 
 /// A body that comes from a channel, frame by frame; the channel's end is its end.
-pub struct Fed(pub mpsc::Receiver<Result<Frame<bytes::Bytes>, Fault>>);
+pub(crate) struct Fed(pub(crate) mpsc::Receiver<Result<Frame<bytes::Bytes>, Fault>>);
 
 impl BodySource for Fed {
     fn poll_frame(
@@ -220,27 +227,27 @@ impl BodySource for Fed {
     }
 }
 
-pub type Feed = mpsc::Sender<Result<Frame<bytes::Bytes>, Fault>>;
+pub(crate) type Feed = mpsc::Sender<Result<Frame<bytes::Bytes>, Fault>>;
 
-pub fn fed() -> (Feed, Body) {
+pub(crate) fn fed() -> (Feed, Body) {
     let (feed, frames) = mpsc::channel(1);
     (feed, Body::stream(Box::pin(Fed(frames))))
 }
 
 /// A gateway on a port of its own.
-pub struct Bed {
-    pub address: SocketAddr,
-    pub pipeline: Arc<Pipeline>,
-    pub routes: Arc<Routes>,
-    pub gate: Arc<TestGate>,
-    pub gateway: Arc<Gateway>,
-    pub ends: mpsc::UnboundedReceiver<String>,
-    pub stop: Stop,
-    pub connections: tokio::task::JoinHandle<()>,
+pub(crate) struct Bed {
+    pub(crate) address: SocketAddr,
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) gate: Arc<TestGate>,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) ends: mpsc::UnboundedReceiver<String>,
+    pub(crate) stop: Stop,
+    pub(crate) connections: tokio::task::JoinHandle<()>,
 }
 
 impl Bed {
-    pub async fn new(connections_max: u32) -> Self {
+    pub(crate) async fn new(connections_max: u32) -> Self {
         let line = line();
         let routes = Arc::new(Routes::default());
         let gateway = Arc::new(Gateway::new(
@@ -271,7 +278,7 @@ impl Bed {
         }
     }
 
-    pub fn serve<F>(&self, name: &str, f: F)
+    pub(crate) fn serve<F>(&self, name: &str, f: F)
     where
         F: Fn(Admitted) -> BoxFuture<'static, Result<Answer, Failure>> + Send + Sync + 'static,
     {
@@ -285,13 +292,13 @@ impl Bed {
     }
 
     /// How the next call to end has ended.
-    pub async fn ended(&mut self) -> String {
+    pub(crate) async fn ended(&mut self) -> String {
         self.ends.recv().await.unwrap()
     }
 }
 
 /// An answer of one text.
-pub fn answer(text: &str) -> Result<Answer, Failure> {
+pub(crate) fn answer(text: &str) -> Result<Answer, Failure> {
     let body = Body::whole(bytes::Bytes::from(text.to_owned()));
     Ok(Answer::Http(http::Response::new(body)))
 }

@@ -10,31 +10,31 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-pub type Sent = BoxBody<Bytes, Infallible>;
+pub(crate) type Sent = BoxBody<Bytes, Infallible>;
 
-pub fn nothing() -> Sent {
+pub(crate) fn nothing() -> Sent {
     Empty::new().boxed()
 }
 
-pub struct Plain {
-    pub stream: TcpStream,
+pub(crate) struct Plain {
+    pub(crate) stream: TcpStream,
     seen: Vec<u8>,
 }
 
 impl Plain {
-    pub async fn to(address: SocketAddr) -> Self {
+    pub(crate) async fn to(address: SocketAddr) -> Self {
         Self {
             stream: TcpStream::connect(address).await.unwrap(),
             seen: Vec::new(),
         }
     }
 
-    pub async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
     /// Reads until `mark` has been seen, and returns everything up to it.
-    pub async fn until(&mut self, mark: &str) -> String {
+    pub(crate) async fn until(&mut self, mark: &str) -> String {
         loop {
             if let Some(place) = find(&self.seen, mark.as_bytes()) {
                 let rest = self.seen.split_off(place + mark.len());
@@ -48,7 +48,7 @@ impl Plain {
     }
 
     /// Reads until the connection is closed.
-    pub async fn rest(mut self) -> String {
+    pub(crate) async fn rest(mut self) -> String {
         // A reset ends the reading as a close does; what was read before it counts.
         while self
             .stream
@@ -65,14 +65,14 @@ fn find(text: &[u8], mark: &[u8]) -> Option<usize> {
 }
 
 /// One request on a connection of its own, with everything that came back.
-pub async fn ask(address: SocketAddr, head: &str) -> String {
+pub(crate) async fn ask(address: SocketAddr, head: &str) -> String {
     let mut plain = Plain::to(address).await;
     let text = head.replace('\n', "\r\n") + "connection: close\r\n\r\n";
     plain.send(&text).await;
     plain.rest().await
 }
 
-pub async fn h2(address: SocketAddr) -> SendRequest<Sent> {
+pub(crate) async fn h2(address: SocketAddr) -> SendRequest<Sent> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (send, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
@@ -82,7 +82,7 @@ pub async fn h2(address: SocketAddr) -> SendRequest<Sent> {
     send
 }
 
-pub fn get(address: SocketAddr, path: &str) -> http::Request<Sent> {
+pub(crate) fn get(address: SocketAddr, path: &str) -> http::Request<Sent> {
     let uri = format!("http://{address}{path}");
     http::Request::get(uri).body(nothing()).unwrap()
 }

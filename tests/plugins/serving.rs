@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 /// A component here is a text: `v1` loads, `half` is truncated, `greedy` asks too much, `panic` panics. A manifest is one route.
-pub struct Texts {
-    pub pipeline: Arc<Pipeline>,
-    pub generous: AtomicBool,
-    pub removed: Mutex<Vec<String>>,
+pub(crate) struct Texts {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) generous: AtomicBool,
+    pub(crate) removed: Mutex<Vec<String>>,
 }
 
 impl LoadService for Texts {
@@ -61,7 +61,10 @@ impl LoadService for Texts {
 
 /// Keeps every version in memory, the last one last.
 #[derive(Default)]
-pub struct Kept(pub Mutex<HashMap<String, Vec<Pair>>>, pub AtomicBool);
+pub(crate) struct Kept(
+    pub(crate) Mutex<HashMap<String, Vec<Pair>>>,
+    pub(crate) AtomicBool,
+);
 
 impl KeepVersions for Kept {
     fn choose(&self, _: &str, _: &Pair) -> Result<Choice, String> {
@@ -89,22 +92,22 @@ impl KeepVersions for Kept {
     }
 }
 
-pub struct Served {
-    pub plugins: Arc<Plugins>,
-    pub pipeline: Arc<Pipeline>,
-    pub routes: Arc<Routes>,
-    pub texts: Arc<Texts>,
-    pub kept: Arc<Kept>,
-    pub said: Arc<Mutex<Vec<String>>>,
-    pub directory: tempfile::TempDir,
+pub(crate) struct Served {
+    pub(crate) plugins: Arc<Plugins>,
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) texts: Arc<Texts>,
+    pub(crate) kept: Arc<Kept>,
+    pub(crate) said: Arc<Mutex<Vec<String>>>,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Served {
-    pub fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         Self::with_policy(files, None)
     }
 
-    pub fn with_policy(files: &[(&str, &str)], policy: Option<PathBuf>) -> Self {
+    pub(crate) fn with_policy(files: &[(&str, &str)], policy: Option<PathBuf>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for (file, text) in files {
             std::fs::write(directory.path().join(file), text).unwrap();
@@ -148,23 +151,23 @@ impl Served {
         }
     }
 
-    pub fn write(&self, file: &str, text: &str) {
+    pub(crate) fn write(&self, file: &str, text: &str) {
         // Written whole under another name and renamed, as a careful tool does.
         let path = self.directory.path().join(format!(".{file}.new"));
         std::fs::write(&path, text).unwrap();
         std::fs::rename(path, self.directory.path().join(file)).unwrap();
     }
 
-    pub fn remove(&self, file: &str) {
+    pub(crate) fn remove(&self, file: &str) {
         std::fs::remove_file(self.directory.path().join(file)).unwrap();
     }
 
     /// Waits until the services are as `wanted` says.
-    pub async fn until(&self, wanted: impl FnMut(&Arc<Vec<ServiceStatus>>) -> bool) {
+    pub(crate) async fn until(&self, wanted: impl FnMut(&Arc<Vec<ServiceStatus>>) -> bool) {
         self.plugins.changes().wait_for(wanted).await.unwrap();
     }
 
-    pub async fn until_serving(&self, name: &str, digest: &str) {
+    pub(crate) async fn until_serving(&self, name: &str, digest: &str) {
         self.until(|services| {
             services
                 .iter()
@@ -173,7 +176,7 @@ impl Served {
         .await;
     }
 
-    pub async fn until_error(&self, name: &str, error: &str) {
+    pub(crate) async fn until_error(&self, name: &str, error: &str) {
         self.until(|services| {
             services.iter().any(|service| {
                 &*service.name == name
