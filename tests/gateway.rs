@@ -1,1 +1,7 @@
 //! The gateway, over real sockets, in front of implementations written here.
+
+mod bodies;
+pub(crate) mod client;
+mod ends;
+mod heads;
+mod routes;

@@ -229,7 +229,15 @@ impl http_body::Body for Body {
             }
             State::Stream(source) => match source.as_mut().poll_frame(cx) {
                 Poll::Pending => Poll::Pending,
-                Poll::Ready(Some(Ok(frame))) => this.hand_on(frame),
+                Poll::Ready(Some(Ok(frame))) => {
+                    let last = frame.is_trailers();
+                    let handed = this.hand_on(frame);
+                    if last {
+                        // Nothing comes behind trailers, and an HTTP library stops asking there.
+                        this.finish();
+                    }
+                    handed
+                }
                 Poll::Ready(Some(Err(fault))) => this.cut(fault),
                 Poll::Ready(None) => {
                     this.finish();

@@ -134,9 +134,11 @@ impl Host {
         let policy = policy.with_flags(self.flags.clone());
         let services = self.assembled(&policy)?;
         upstreams::register(self, &policy)?;
-        for claim in services {
-            self.pipeline.registry().put(claim.registered.clone());
-            routes.put(claim)?;
+        for registered in services {
+            if let Target::Service(name) = &registered.target {
+                routes.renew(name, registered.clone());
+            }
+            self.pipeline.registry().put(registered);
         }
         self.policy.store(Arc::new(policy));
         self.log.host(

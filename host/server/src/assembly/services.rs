@@ -2,7 +2,6 @@
 
 use super::{Host, layers};
 use crate::plugins::{LoadError, LoadService, LoadedService};
-use crate::router::Claim;
 use crate::settings::{Effective, Fuel, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
 use holdfast_call::{Level, Log as _, Registered, Target, Why};
@@ -92,8 +91,8 @@ impl Host {
     ///
     /// # Errors
     /// A service cannot be made for the other engine.
-    pub(super) fn assembled(&self, policy: &Policy) -> anyhow::Result<Vec<Claim>> {
-        let mut claims = Vec::new();
+    pub(super) fn assembled(&self, policy: &Policy) -> anyhow::Result<Vec<Arc<Registered>>> {
+        let mut made = Vec::new();
         for registered in self.pipeline.registry().all() {
             let Some(origin) = registered.settings.get::<Origin>() else {
                 continue;
@@ -113,14 +112,9 @@ impl Host {
                 metering: metering(&effective),
                 service: self.again(origin, &effective, &digest)?,
             };
-            claims.push(Claim {
-                service: effective.name.shared(),
-                routes: effective.routes.clone(),
-                purpose: purpose(&effective),
-                registered: self.register(&effective, again, digest),
-            });
+            made.push(self.register(&effective, again, digest));
         }
-        Ok(claims)
+        Ok(made)
     }
 
     fn again(

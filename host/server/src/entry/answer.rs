@@ -105,6 +105,13 @@ impl http_body::Body for Outgoing {
             return Poll::Ready(None);
         };
         let frame = ready!(Pin::new(body).poll_frame(cx));
+        // Trailers are the last that is asked for: the connection drops the body then, and would look like a reader who went away.
+        if let Some(Ok(last)) = &frame
+            && last.is_trailers()
+            && let Some(body) = self.body.take()
+        {
+            body.close();
+        }
         Poll::Ready(frame.map(|frame| frame.map(without_id)))
     }
 
@@ -165,7 +172,9 @@ fn bodiless(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     if head.status == StatusCode::NO_CONTENT {
         head.headers.remove(CONTENT_LENGTH);
-    } else if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+    } else if head.status != StatusCode::NOT_MODIFIED
+        && let Some(length) = body.size_hint().exact().filter(|length| *length > 0)
+    {
         // The length that a `GET` would have shown; an empty body would be taken for it otherwise.
         head.headers
             .entry(CONTENT_LENGTH)

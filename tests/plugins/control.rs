@@ -1,0 +1,199 @@
+//! A whole host from outside: its pages, its socket, its end.
+
+use super::serving::{Kept, Texts};
+use crate::bed::{Bed, Silence};
+use crate::gateway::client::ask;
+use holdfast_call::Settings as LayerSettings;
+use holdfast_server::cli::{call, ls};
+use holdfast_server::control::client::Client;
+use holdfast_server::control::words::{CallRequest, Request, Response};
+use holdfast_server::drain::Drained;
+use holdfast_server::entry::http::Gateway;
+use holdfast_server::entry::peer::TrustedProxies;
+use holdfast_server::serve::{Anonymous, Host, Running, Settings, exposure, start};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// A host on free ports that serves `hello`, with its data in `data`.
+async fn host(data: &Path, plugins: &Path) -> Running {
+    std::fs::write(plugins.join("hello.wasm"), "v1").unwrap();
+    let bed = Bed::new(1).await;
+    let texts = Arc::new(Texts {
+        pipeline: bed.pipeline.clone(),
+        generous: AtomicBool::new(false),
+        removed: Default::default(),
+    });
+    let gateway = Gateway::new(
+        bed.pipeline.clone(),
+        bed.routes.clone(),
+        TrustedProxies::default(),
+        LayerSettings::default(),
+    );
+    let settings = Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        admin: Some("127.0.0.1:0".parse().unwrap()),
+        plugins: plugins.to_owned(),
+        data: data.to_owned(),
+        policy: None,
+        anonymous: Anonymous::NoPolicy,
+        drain: Duration::from_secs(60),
+    };
+    let host = Host {
+        pipeline: bed.pipeline.clone(),
+        routes: bed.routes.clone(),
+        gateway: Arc::new(gateway),
+        gate: bed.gate.clone(),
+        log: Arc::new(Silence),
+        service: texts,
+        versions: Arc::new(Kept::default()),
+        reload: Arc::new(|| Err("line 3 is wrong".to_owned())),
+        policy: Arc::new(|name| match name {
+            Some("nobody") => Err("there is no service `nobody`".to_owned()),
+            name => Ok(format!("settings of {name:?}")),
+        }),
+        metrics: Arc::new(|| "holdfast_calls_total 0\n".to_owned()),
+        say: Arc::new(|_| {}),
+    };
+    start(settings, host).await.unwrap()
+}
+
+async fn client<T: Send + 'static>(
+    data: PathBuf,
+    f: impl FnOnce(Client) -> T + Send + 'static,
+) -> T {
+    tokio::task::spawn_blocking(move || f(Client::connect(&data).unwrap()))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_admin_pages_look_and_never_change() {
+    let (data, plugins) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let running = host(data.path(), plugins.path()).await;
+    let admin = running.admin.unwrap();
+    running.plugins.until_ready().await;
+    for (head, status, part) in [
+        ("GET /healthz", 200, "ok"),
+        ("GET /readyz", 200, "ready"),
+        ("GET /metrics", 200, "holdfast_calls_total 0"),
+        ("GET /services", 200, "\"name\":\"hello\""),
+        ("GET /services", 200, "\"state\":\"serving\""),
+        ("GET /", 404, "/healthz"),
+        ("POST /healthz", 405, "read-only"),
+    ] {
+        let text = ask(admin, &format!("{head} HTTP/1.1\nhost: a\n")).await;
+        assert!(
+            text.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{head}: {text}"
+        );
+        assert!(text.contains(part), "{head}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_socket_is_the_owner_s_alone() {
+    let (data, plugins) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::set_permissions(data.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let _running = host(data.path(), plugins.path()).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(data.path()), 0o700);
+    assert_eq!(mode(&data.path().join("control.sock")), 0o600);
+}
+
+#[tokio::test]
+async fn the_owner_lists_calls_and_rolls_back() {
+    let (data, plugins) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let running = host(data.path(), plugins.path()).await;
+    running.plugins.until_ready().await;
+    client(data.path().to_owned(), |mut client| {
+        let Response::Services(services) = client.ask(&Request::Ls).unwrap() else {
+            panic!("services were asked for");
+        };
+        assert!(ls::table(&services).contains("/hello/..."));
+
+        let name = Some("hello".to_owned());
+        let text = client.ask(&Request::Policy { name }).unwrap();
+        assert!(matches!(text, Response::Text(text) if text.contains("hello")));
+        let name = Some("nobody".to_owned());
+        let error = client.ask(&Request::Policy { name }).unwrap_err();
+        assert!(error.to_string().contains("no service"));
+        let error = client.ask(&Request::Reload).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the old settings hold on: line 3 is wrong"
+        );
+        let name = "hello".to_owned();
+        let error = client.ask(&Request::Rollback { name }).unwrap_err();
+        assert_eq!(error.to_string(), "there is no version before");
+
+        for (name, code, part) in [
+            ("hello", ExitCode::SUCCESS, "v1"),
+            ("nobody", ExitCode::FAILURE, "no-such-service"),
+        ] {
+            let call = CallRequest {
+                name: name.to_owned(),
+                method: "POST".to_owned(),
+                path: "/x?y".to_owned(),
+                why: None,
+                body_bytes: 3,
+            };
+            client.send(&Request::Call(call), b"abc").unwrap();
+            let (mut head, mut body) = (Vec::new(), Vec::new());
+            let ended = call::show(&mut client, &mut head, &mut body).unwrap();
+            assert_eq!(format!("{ended:?}"), format!("{code:?}"));
+            assert!(String::from_utf8(head).unwrap().contains("holdfast-call: "));
+            assert!(String::from_utf8(body).unwrap().contains(part));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_host_the_command_line_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let error = Client::connect(data.path()).err().unwrap();
+    let text = format!("{error:#}");
+    assert!(
+        text.contains("no host answers on") && text.contains("holdfast serve"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_ends_takes_its_socket_along() {
+    let (data, plugins) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let running = host(data.path(), plugins.path()).await;
+    let drained = running.end(std::future::pending()).await;
+    assert_eq!(drained, Drained::Finished);
+    assert!(!data.path().join("control.sock").exists());
+}
+
+#[tokio::test]
+async fn a_dead_host_s_socket_is_replaced() {
+    let (data, plugins) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(std::os::unix::net::UnixListener::bind(data.path().join("control.sock")).unwrap());
+    let _running = host(data.path(), plugins.path()).await;
+    let text = client(data.path().to_owned(), |mut client| {
+        client.ask(&Request::Ls)
+    })
+    .await;
+    assert!(text.is_ok());
+}
+
+#[test]
+fn strangers_are_let_in_by_the_policy_and_never_by_an_address() {
+    let inside = "127.0.0.1:80".parse().unwrap();
+    let mapped = "[::ffff:127.0.0.1]:80".parse().unwrap();
+    let outside = "0.0.0.0:80".parse().unwrap();
+    assert!(exposure(outside, &Anonymous::Allowed).unwrap().is_none());
+    assert!(exposure(inside, &Anonymous::NoPolicy).unwrap().is_some());
+    assert!(exposure(mapped, &Anonymous::NoPolicy).unwrap().is_some());
+    for anonymous in [Anonymous::NoPolicy, Anonymous::Denied] {
+        let error = exposure(outside, &anonymous).unwrap_err().to_string();
+        assert!(error.contains("anonymous = "), "{error}");
+    }
+}
