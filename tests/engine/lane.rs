@@ -206,7 +206,7 @@ async fn no_turn_is_lost_when_many_come_and_go() {
             .collect();
         // Some are dropped while they wait, some while they run, some in between.
         while tasks.len() > round {
-            tasks.swap_remove(tasks.len() / 2);
+            drop(tasks.swap_remove(tasks.len() / 2));
         }
     }
     let (sender, receiver) = oneshot::channel();
