@@ -206,7 +206,7 @@ async fn no_turn_is_lost_when_many_come_and_go() {
             .collect();
         // Some are dropped while they wait, some while they run, some in between.
         while tasks.len() > round {
-            tasks.swap_remove(tasks.len() / 2);
+            drop(tasks.swap_remove(tasks.len() / 2));
         }
     }
     let (sender, receiver) = oneshot::channel();
@@ -246,10 +246,16 @@ async fn timers_go_on_while_every_turn_is_taken_by_a_spin() {
         Box::pin(async move {
             let rang = Arc::new(AtomicBool::new(false));
             let bell = rang.clone();
+            let (armed, ready) = oneshot::channel();
             tokio::spawn(async move {
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                let timer = tokio::time::sleep(std::time::Duration::from_millis(1));
+                armed.send(()).unwrap();
+                timer.await;
                 bell.store(true, SeqCst);
             });
+            // What a spinning guest has just woken may stand behind it until it lets go, so the spin begins when the other runs.
+            ready.await.unwrap();
+            tokio::task::yield_now().await;
             until(|| rang.load(SeqCst));
             sender.send(()).unwrap();
         }),

@@ -1,9 +1,10 @@
-//! Who may compute next on the low-priority lane: services take turns, and within a service the first who asked is the first served.
+//! Who may compute next on the low-priority lane: the service whose last turn is the longest ago, and within it the first who asked.
 //!
-//! A pure core without time, threads or wakers. However many guests of one service spin, another service's guest waits for at most one
-//! turn of each service before it.
+//! A pure core without time, threads or wakers. However many guests of one service spin, a guest of another waits for at most one turn of
+//! each other service. That its own last turn is remembered while it does not ask is what makes two services truly alternate: a guest
+//! asks again only after its turn was passed on.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// Names one who asks; unique among those who ask.
@@ -13,10 +14,15 @@ pub struct Waiter(pub u64);
 /// The queue of turns.
 #[derive(Debug)]
 pub struct Turns {
+    all: usize,
     free: usize,
-    // Each service with somebody waiting stands here exactly once, in the order in which it gets its next turn.
-    ring: VecDeque<Arc<str>>,
-    waiting: HashMap<Arc<str>, VecDeque<Waiter>>,
+    // Counts turns given and lines begun; orders them, nothing more.
+    count: u64,
+    // When each service had its last turn. Forgotten when nobody is left, so it does not grow with services that are gone.
+    last: HashMap<Arc<str>, u64>,
+    // The services with somebody waiting, the next one first.
+    order: BTreeMap<Place, Arc<str>>,
+    waiting: HashMap<Arc<str>, Line>,
 }
 
 /// What became of asking for a turn.
@@ -28,13 +34,28 @@ pub enum Asked {
     Waiting,
 }
 
+/// A service's place: its last turn, then the beginning of its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u64, u64);
+
+/// Those of one service who wait.
+#[derive(Debug)]
+struct Line {
+    place: Place,
+    queue: VecDeque<Waiter>,
+}
+
 impl Turns {
     /// A queue in which at most `turns` are taken at once.
     #[must_use]
     pub fn new(turns: usize) -> Self {
+        let all = turns.max(1);
         Self {
-            free: turns.max(1),
-            ring: VecDeque::new(),
+            all,
+            free: all,
+            count: 0,
+            last: HashMap::new(),
+            order: BTreeMap::new(),
             waiting: HashMap::new(),
         }
     }
@@ -44,14 +65,16 @@ impl Turns {
         // Nobody waits while a turn is free, so nobody is overtaken here.
         if self.free > 0 {
             self.free -= 1;
+            let now = self.counted();
+            self.last.insert(Arc::clone(service), now);
             return Asked::Granted;
         }
         match self.waiting.get_mut(service) {
-            Some(queue) => queue.push_back(waiter),
+            Some(line) => line.queue.push_back(waiter),
             None => {
-                self.waiting
-                    .insert(Arc::clone(service), VecDeque::from([waiter]));
-                self.ring.push_back(Arc::clone(service));
+                let last = self.last.get(service).copied().unwrap_or(0);
+                let place = Place(last, self.counted());
+                self.stand(Arc::clone(service), place, VecDeque::from([waiter]));
             }
         }
         Asked::Waiting
@@ -59,39 +82,52 @@ impl Turns {
 
     /// Gives a turn back; names the one who has it now, if somebody waited.
     pub fn done(&mut self) -> Option<Waiter> {
-        while let Some(service) = self.ring.pop_front() {
-            let Some(queue) = self.waiting.get_mut(&service) else {
+        while let Some((_, service)) = self.order.pop_first() {
+            let Some(mut line) = self.waiting.remove(&service) else {
                 continue;
             };
-            let next = queue.pop_front();
-            if queue.is_empty() {
-                self.waiting.remove(&service);
-            } else {
-                self.ring.push_back(service);
+            let next = line.queue.pop_front();
+            let now = self.counted();
+            self.last.insert(Arc::clone(&service), now);
+            if !line.queue.is_empty() {
+                self.stand(service, Place(now, now), line.queue);
             }
             if next.is_some() {
                 return next;
             }
         }
         self.free += 1;
+        if self.free == self.all {
+            self.last.clear();
+        }
         None
     }
 
     /// Takes one out who no longer wants to wait.
     pub fn leave(&mut self, service: &Arc<str>, waiter: Waiter) {
-        let Some(queue) = self.waiting.get_mut(service) else {
+        let Some(line) = self.waiting.get_mut(service) else {
             return;
         };
-        queue.retain(|other| *other != waiter);
-        if queue.is_empty() {
+        line.queue.retain(|other| *other != waiter);
+        if line.queue.is_empty() {
+            self.order.remove(&line.place);
             self.waiting.remove(service);
-            self.ring.retain(|other| other != service);
         }
     }
 
     /// How many wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting.values().map(VecDeque::len).sum()
+        self.waiting.values().map(|line| line.queue.len()).sum()
+    }
+
+    fn stand(&mut self, service: Arc<str>, place: Place, queue: VecDeque<Waiter>) {
+        self.order.insert(place, Arc::clone(&service));
+        self.waiting.insert(service, Line { place, queue });
+    }
+
+    fn counted(&mut self) -> u64 {
+        self.count += 1;
+        self.count
     }
 }
