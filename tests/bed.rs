@@ -140,10 +140,9 @@ impl Attempt for Mask {
     }
     fn attempt<'a>(&'a self, call: Call, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
-            dispatch
-                .run(call)
-                .await
-                .map_err(|failure| mask::fault(&failure))
+            let target = call.target.clone();
+            let answered = dispatch.run(call).await;
+            answered.map_err(|failure| mask::fault(&failure, &target))
         })
     }
 }

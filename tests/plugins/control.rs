@@ -51,10 +51,6 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         service: texts,
         versions: Arc::new(Kept::default()),
         reload: Arc::new(|| Err("line 3 is wrong".to_owned())),
-        policy: Arc::new(|name| match name {
-            Some("nobody") => Err("there is no service `nobody`".to_owned()),
-            name => Ok(format!("settings of {name:?}")),
-        }),
         metrics: Arc::new(|| "holdfast_calls_total 0\n".to_owned()),
         say: Arc::new(|_| {}),
     };
@@ -115,12 +111,6 @@ async fn the_owner_lists_calls_and_rolls_back() {
         };
         assert!(ls::table(&services).contains("/hello/..."));
 
-        let name = Some("hello".to_owned());
-        let text = client.ask(&Request::Policy { name }).unwrap();
-        assert!(matches!(text, Response::Text(text) if text.contains("hello")));
-        let name = Some("nobody".to_owned());
-        let error = client.ask(&Request::Policy { name }).unwrap_err();
-        assert!(error.to_string().contains("no service"));
         let error = client.ask(&Request::Reload).unwrap_err();
         assert_eq!(
             error.to_string(),
