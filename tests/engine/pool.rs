@@ -51,11 +51,14 @@ fn machine(swaps: Option<&str>, cgroup: &str, limits: &[(&str, &str)]) -> tempfi
     root
 }
 
+/// What `/proc/swaps` says, what cgroup the process is in, what cgroups set, and what follows.
+type Case<'a> = (Option<&'a str>, &'a str, &'a [(&'a str, &'a str)], Swap);
+
 #[test]
 fn swap_is_read_from_the_machine_and_from_every_cgroup_above() {
     const HEAD: &str = "Filename\tType\tSize\tUsed\tPriority\n";
     let device = format!("{HEAD}/dev/sda2 partition 1000 0 -2\n");
-    let cases: &[(Option<&str>, &str, &[(&str, &str)], Swap)] = &[
+    let cases: &[Case] = &[
         (None, "0::/\n", &[], Swap::Unknown),
         (Some(HEAD), "0::/\n", &[], Swap::Absent),
         (Some(&device), "0::/\n", &[], Swap::Possible),

@@ -132,10 +132,11 @@ pub enum Offered {
 pub fn nearest(name: &str) -> Option<Offer> {
     let named = Named::parse(name);
     OFFERS.iter().copied().min_by_key(|offer| {
-        let version = strsim::levenshtein(named.version.unwrap_or(""), offer.version);
+        let version = named.version.unwrap_or_default();
         (
             strsim::levenshtein(named.interface, offer.interface),
-            version,
+            !same_line(version, offer.version),
+            strsim::levenshtein(version, offer.version),
         )
     })
 }
