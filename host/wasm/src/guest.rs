@@ -120,18 +120,14 @@ impl Guest {
         };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.limiter);
-        store.set_max_component_handles(count(limits.handles));
-        store.set_hostcall_fuel(size(limits.hostcall_bytes));
-        if let Some(table) = store.concurrent_resource_table() {
-            table.set_max_capacity(count(limits.resources));
-        }
+        limits.apply(&mut store).map_err(|error| {
+            Failure::new(
+                FailureKind::Internal,
+                format!("cannot set the limits: {error:#}"),
+            )
+        })?;
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
-        if let Some(fuel) = limits.fuel {
-            store.set_fuel(fuel).map_err(|error| {
-                Failure::new(FailureKind::Internal, format!("cannot set fuel: {error:#}"))
-            })?;
-        }
         Ok(store)
     }
 
