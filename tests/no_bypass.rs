@@ -17,10 +17,7 @@ const EFFECTS: [&str; 2] = [
 ];
 
 /// Interfaces of proposals that never had a published package.
-const DRAFTS: [(&str, &str); 2] = [
-    ("wasi:logging/logging@0.1.0-draft", "log"),
-    ("wasi:logging/logging", "log"),
-];
+const DRAFTS: [(&str, &str); 1] = [("wasi:logging/logging@0.1.0-draft", "log")];
 
 struct Silent;
 

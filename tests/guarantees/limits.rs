@@ -129,14 +129,20 @@ fn table_elements_run_out() {
 
 #[test]
 fn memories_tables_and_instances_are_counted() {
-    for (guest, manifest) in [
-        ("many-memories", "[limits]\nmemories = 5"),
-        ("many-tables", "[limits]\ntables = 5"),
-        ("many-instances", "[limits]\ninstances = 5"),
-    ] {
-        let host = beside(Setup::new().service("many", Guest::Text(guest), manifest));
-        ends(&host, "/many/", "memory-exhausted");
+    // What a component declares is known before it is called, so no call has to find it out.
+    for (guest, key) in [("many-memories", "memories"), ("many-tables", "tables")] {
+        let manifest = format!("[limits]\n{key} = 5");
+        let host = beside(Setup::new().service("many", Guest::Text(guest), &manifest));
+        let error = host.listed("many").unwrap()["error"].to_string();
+        assert!(error.contains(&format!("{key} = 5")), "{error}");
+        host.get("/many/").fault("no-such-service");
     }
+    let many = Setup::new().service(
+        "many",
+        Guest::Text("many-instances"),
+        "[limits]\ninstances = 5",
+    );
+    ends(&beside(many), "/many/", "memory-exhausted");
 }
 
 #[test]
@@ -192,7 +198,7 @@ fn bytes_of_one_host_call_run_out() {
     ends(
         &host,
         "/two/flood-headers?n=1&bytes=100000",
-        "service-fault",
+        "memory-exhausted",
     );
     assert_eq!(
         host.get("/two/flood-headers?n=1&bytes=10000").text(),

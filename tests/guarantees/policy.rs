@@ -144,11 +144,15 @@ fn the_policy_command_shows_what_holds_and_where_it_comes_from() {
             .unwrap_or_else(|| panic!("{key} is missing: {said:?}"))
             .to_owned()
     };
-    assert!(line("places").contains("two.toml:3"), "{}", line("places"));
     assert!(
-        line("memory ").contains("holdfast.toml:"),
+        line("limits.places").contains("manifest line 3"),
         "{}",
-        line("memory ")
+        line("limits.places")
+    );
+    assert!(
+        line("limits.memory ").contains("policy line"),
+        "{}",
+        line("limits.memory ")
     );
     assert!(line("deadline").contains("default"), "{}", line("deadline"));
     let said = host.offline(&["policy"]);

@@ -16,7 +16,6 @@ const CODES_OF_LATER_LAYERS: &[&str] = &[
     "quarantined",
     "upstream-circuit-open",
     "storage-unavailable",
-    "internal",
 ];
 
 #[test]

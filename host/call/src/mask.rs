@@ -7,92 +7,77 @@ use crate::call::Target;
 use crate::codes::{Boundary, HostCode};
 use crate::fault::{Failure, FailureKind, Fault, Verdict};
 
-/// The fault that `failure` of `target` becomes. A new kind of failure does not compile until it has a line here.
+/// The fault that `failure` of `target` becomes.
 #[must_use]
 pub fn fault(failure: &Failure, target: &Target) -> Fault {
-    let limit = |key: &str| format!("{key} under [limits] of {target}");
-    let lines = || "read the lines of this call in the log".to_owned();
-    let report = || "report it: this is a mistake in the host, or its machine fails".to_owned();
-    let upstream = || format!("see whether {target} answers, and its times in holdfast.toml");
-    let late = match target {
-        Target::Service(_) => (
-            HostCode::DeadlineExceeded,
-            Boundary::Application,
-            "guest",
-            limit("deadline"),
-        ),
-        Target::Capability { .. } => (
-            HostCode::UpstreamTimeout,
-            Boundary::Upstream,
-            "upstream",
-            upstream(),
-        ),
-    };
-    use Boundary::{Application, Caller, Platform, Policy, Routing, Upstream};
-    let (code, boundary, stage, next) = match &failure.kind {
-        FailureKind::Passed(fault) => return fault.clone(),
-        FailureKind::Trapped => (HostCode::ServiceFault, Application, "guest", lines()),
-        FailureKind::CpuExhausted => {
-            let next = limit("cpu, or fuel");
-            (HostCode::CpuExhausted, Application, "guest", next)
-        }
-        FailureKind::MemoryExhausted => {
-            let next = limit("memory, tables, instances or resources");
-            (HostCode::MemoryExhausted, Application, "guest", next)
-        }
-        FailureKind::HostMemoryExhausted => {
-            let next = "memory in holdfast.toml".to_owned();
-            (HostCode::Overloaded, Platform, "memory", next)
-        }
-        FailureKind::PoolExhausted => {
-            let next = "slots in holdfast.toml".to_owned();
-            (HostCode::Overloaded, Platform, "pool", next)
-        }
-        FailureKind::BadResponse => (HostCode::BadResponse, Application, "guest", lines()),
-        FailureKind::DeadlineExceeded => late,
-        FailureKind::NoSuchOperation => {
-            let next = format!("see what {target} exports");
-            (HostCode::NoSuchOperation, Routing, "dispatch", next)
-        }
-        FailureKind::InvalidInput => {
-            let next = "mend the request".to_owned();
-            (HostCode::InvalidInput, Caller, "dispatch", next)
-        }
-        FailureKind::Denied { change } => (
-            HostCode::CapabilityDenied,
-            Policy,
-            "way-out",
-            change.clone(),
-        ),
-        FailureKind::UpstreamUnreachable => (
-            HostCode::UpstreamUnreachable,
-            Upstream,
-            "connect",
-            upstream(),
-        ),
-        FailureKind::UpstreamTimeout => {
-            (HostCode::UpstreamTimeout, Upstream, "upstream", upstream())
-        }
-        FailureKind::UpstreamFault => (HostCode::UpstreamFault, Upstream, "upstream", upstream()),
-        FailureKind::UpstreamTooLarge => {
-            let next = format!("response_bytes of {target} in holdfast.toml");
-            (HostCode::UpstreamFault, Upstream, "upstream", next)
-        }
-        FailureKind::CallerCut => {
-            let next = "ask the caller why its request broke off".to_owned();
-            (HostCode::Cancelled, Caller, "entry", next)
-        }
-        FailureKind::Internal => (HostCode::Internal, Platform, "host", report()),
-    };
+    if let FailureKind::Passed(fault) = &failure.kind {
+        return fault.clone();
+    }
+    let (code, boundary, stage) = blamed(&failure.kind, target);
     let verdict = Verdict {
         boundary,
         stage,
         cause: failure.cause.clone(),
         evidence: failure.evidence.clone(),
-        next,
+        next: next(&failure.kind, target),
     };
     // The code's own sentence is all that a stranger reads.
     Fault::host(code, format!("{}.", code.meaning().title), verdict)
+}
+
+/// The code, the boundary and the stage. A new kind of failure does not compile until it has a line here.
+fn blamed(kind: &FailureKind, target: &Target) -> (HostCode, Boundary, &'static str) {
+    use Boundary::{Application, Caller, Platform, Policy, Routing, Upstream};
+    match kind {
+        FailureKind::Trapped => (HostCode::ServiceFault, Application, "guest"),
+        FailureKind::CpuExhausted => (HostCode::CpuExhausted, Application, "guest"),
+        FailureKind::MemoryExhausted => (HostCode::MemoryExhausted, Application, "guest"),
+        FailureKind::HostMemoryExhausted => (HostCode::Overloaded, Platform, "memory"),
+        FailureKind::PoolExhausted => (HostCode::Overloaded, Platform, "pool"),
+        FailureKind::BadResponse => (HostCode::BadResponse, Application, "guest"),
+        FailureKind::DeadlineExceeded => match target {
+            Target::Service(_) => (HostCode::DeadlineExceeded, Application, "guest"),
+            Target::Capability { .. } => (HostCode::UpstreamTimeout, Upstream, "upstream"),
+        },
+        FailureKind::NoSuchOperation => (HostCode::NoSuchOperation, Routing, "dispatch"),
+        FailureKind::InvalidInput => (HostCode::InvalidInput, Caller, "dispatch"),
+        FailureKind::Denied { .. } => (HostCode::CapabilityDenied, Policy, "way-out"),
+        FailureKind::UpstreamUnreachable => (HostCode::UpstreamUnreachable, Upstream, "connect"),
+        FailureKind::UpstreamTimeout => (HostCode::UpstreamTimeout, Upstream, "upstream"),
+        FailureKind::UpstreamFault | FailureKind::UpstreamTooLarge => {
+            (HostCode::UpstreamFault, Upstream, "upstream")
+        }
+        FailureKind::CallerCut => (HostCode::Cancelled, Caller, "entry"),
+        FailureKind::Passed(_) | FailureKind::Internal => (HostCode::Internal, Platform, "host"),
+    }
+}
+
+/// What the operator should look at or change.
+fn next(kind: &FailureKind, target: &Target) -> String {
+    let limit = |key: &str| format!("{key} under [limits] of {target}");
+    match kind {
+        FailureKind::Trapped | FailureKind::BadResponse => {
+            "read the lines of this call in the log".to_owned()
+        }
+        FailureKind::CpuExhausted => limit("cpu, or fuel"),
+        FailureKind::MemoryExhausted => limit("memory, tables, instances or resources"),
+        FailureKind::HostMemoryExhausted => "memory in holdfast.toml".to_owned(),
+        FailureKind::PoolExhausted => "slots in holdfast.toml".to_owned(),
+        FailureKind::DeadlineExceeded => limit("deadline"),
+        FailureKind::NoSuchOperation => format!("see what {target} exports"),
+        FailureKind::InvalidInput => "mend the request".to_owned(),
+        FailureKind::Denied { change } => change.clone(),
+        FailureKind::UpstreamUnreachable
+        | FailureKind::UpstreamTimeout
+        | FailureKind::UpstreamFault => {
+            format!("see whether {target} answers, and its times in holdfast.toml")
+        }
+        FailureKind::UpstreamTooLarge => format!("response_bytes of {target} in holdfast.toml"),
+        FailureKind::CallerCut => "ask the caller why its request broke off".to_owned(),
+        FailureKind::Passed(_) | FailureKind::Internal => {
+            "report it: this is a mistake in the host, or its machine fails".to_owned()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -170,11 +170,6 @@ impl Host {
             "Memory that all guests together may have.",
             memory.max(),
         );
-        gauge(
-            "holdfast_log_lines_dropped",
-            "Log lines that were dropped since the start.",
-            self.log.dropped(),
-        );
         let counts = self.out.counts();
         gauge(
             "holdfast_upstream_connections",
@@ -185,6 +180,13 @@ impl Host {
             "holdfast_upstream_connections_idle",
             "Connections to upstreams that wait for a request.",
             counts.idle as u64,
+        );
+        let _ = writeln!(
+            out,
+            "# HELP holdfast_log_dropped_total Log lines that were dropped or could not be written.\n\
+             # TYPE holdfast_log_dropped_total counter\n\
+             holdfast_log_dropped_total {}",
+            self.log.dropped()
         );
         for metering in [Metering::Plain, Metering::Metered] {
             if let Some(pool) = self.workshop.engines().pool_use(metering) {

@@ -48,9 +48,12 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
         left,
         bytes_left: bytes_max,
     };
-    let body = poll_fn(|cx| Poll::Ready(body.take_ready(cx)))
-        .await
-        .map_or_else(|| Body::stream(Box::pin(body)), Body::whole);
+    let whole = poll_fn(|cx| Poll::Ready(body.take_ready(cx))).await;
+    if let Some(Err(failure)) = life.end() {
+        // The guest died before anything of its answer had left: the answer is still ours to give.
+        return Err(failure.clone());
+    }
+    let body = whole.map_or_else(|| Body::stream(Box::pin(body)), Body::whole);
     Ok(Answer::Http(Response::from_parts(head, body)))
 }
 
@@ -96,12 +99,14 @@ impl GuestBody {
                 Poll::Ready(Some(Ok(frame))) => self.ready.push_back(frame),
                 // The reader finds the error again in the guest's end; the raw body has nothing more to say.
                 Poll::Ready(Some(Err(error))) => {
-                    self.raw = None;
+                    self.raw_ended();
                     self.driver.life().finish(Err(broken_off(&error)));
                     return None;
                 }
                 Poll::Ready(None) => {
-                    self.raw = None;
+                    self.raw_ended();
+                    // A guest that only waited for its body to be read ends now.
+                    self.driver.poll(cx);
                     break;
                 }
                 Poll::Pending if waited => return None,
@@ -127,6 +132,12 @@ impl GuestBody {
             return None;
         }
         Some(joined(std::mem::take(&mut self.ready), bytes))
+    }
+
+    /// There is nothing more to read.
+    fn raw_ended(&mut self) {
+        self.raw = None;
+        self.driver.life().body_was_read();
     }
 
     /// The end of the raw body is believed only if the guest is alive or has ended well.
@@ -160,7 +171,7 @@ impl GuestBody {
         while let Some(raw) = &mut self.raw {
             match Pin::new(raw).poll_frame(cx) {
                 Poll::Ready(Some(Ok(_))) => {}
-                Poll::Ready(Some(Err(_)) | None) => self.raw = None,
+                Poll::Ready(Some(Err(_)) | None) => self.raw_ended(),
                 Poll::Pending => break,
             }
         }
@@ -212,7 +223,8 @@ impl BodySource for GuestBody {
                     ));
                 }
                 Poll::Ready(None) => {
-                    this.raw = None;
+                    this.raw_ended();
+                    this.driver.poll(cx);
                     return Poll::Ready(Self::believed_end(this.driver.life()));
                 }
             },

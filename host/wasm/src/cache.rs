@@ -35,7 +35,7 @@ const DIGEST_BYTES: usize = 32;
 pub fn key(component_digest: &str, engine: &Engine) -> String {
     let mut settings = DigestHasher(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut settings);
-    format!("{component_digest}-{}", hex(&settings.0.finalize()))
+    format!("{component_digest}{}", hex(&settings.0.finalize()))
 }
 
 /// The digest of a component, in hexadecimal.

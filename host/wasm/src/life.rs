@@ -7,8 +7,9 @@
 use futures_util::task::AtomicWaker;
 use holdfast_call::{Failure, Fault, Target, mask};
 use http::Response;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
 /// The head of the guest's answer with its raw body, or the error it answered instead.
@@ -21,6 +22,9 @@ pub(crate) struct Life {
     head: Mutex<Option<Head>>,
     end: OnceLock<Result<(), Failure>>,
     reader: AtomicWaker,
+    /// Whether the answer's body was read to its end: until then its last frames are still on their way out of the store.
+    read: AtomicBool,
+    writer: AtomicWaker,
 }
 
 impl Life {
@@ -30,6 +34,8 @@ impl Life {
             head: Mutex::default(),
             end: OnceLock::new(),
             reader: AtomicWaker::new(),
+            read: AtomicBool::new(false),
+            writer: AtomicWaker::new(),
         })
     }
 
@@ -57,6 +63,22 @@ impl Life {
         // An error here only says that the end is known already.
         let _ = self.end.set(end);
         self.reader.wake();
+    }
+
+    /// The answer's body was read to its end.
+    pub(crate) fn body_was_read(&self) {
+        self.read.store(true, Ordering::Release);
+        self.writer.wake();
+    }
+
+    /// Ready once the answer's body was read to its end.
+    pub(crate) fn poll_body_read(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.writer.register(cx.waker());
+        if self.read.load(Ordering::Acquire) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// How the guest ended, if it has.

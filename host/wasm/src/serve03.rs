@@ -49,10 +49,15 @@ async fn answer(
 ) -> wasmtime::Result<()> {
     match service.handle(accessor, request).await? {
         Ok(response) => life.answer(Ok(raw(accessor, response)?)),
-        Err(code) => life.answer(Err(HttpError::from(code))),
+        Err(code) => {
+            life.answer(Err(HttpError::from(code)));
+            life.body_was_read();
+        }
     }
-    // The guest's tasks may go on behind its answer: its body is written by them.
+    // The guest's tasks may go on behind its answer: its body is written by them. And when they have ended, the body's last frames and
+    // its trailers are still to be moved by this event loop.
     poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+    poll_fn(|cx| life.poll_body_read(cx)).await;
     Ok(())
 }
 

@@ -43,8 +43,8 @@ fn kinds() -> Vec<(FailureKind, &'static str, Boundary)> {
             "memory-exhausted",
             Application,
         ),
-        (FailureKind::HostMemoryExhausted, "overloaded", Policy),
-        (FailureKind::PoolExhausted, "overloaded", Policy),
+        (FailureKind::HostMemoryExhausted, "overloaded", Platform),
+        (FailureKind::PoolExhausted, "overloaded", Platform),
         (FailureKind::BadResponse, "bad-response", Application),
         (
             FailureKind::DeadlineExceeded,

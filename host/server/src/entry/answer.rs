@@ -77,13 +77,17 @@ impl Drop for Serving {
     }
 }
 
-/// Reads on in a body that nobody wants any more, as long as something of its call is shielded.
+/// Reads on in a body that nobody wants any more, as long as something of its call is shielded. A whole answer
+/// has then ended well, for want of a reader; a stream goes on for nobody, and is cancelled.
 async fn finish(mut body: Body, tree: Arc<Tree>) {
     while tree.shielded() {
         match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             Some(Ok(_)) => {}
             Some(Err(_)) | None => return,
         }
+    }
+    if body.as_whole().is_some() {
+        body.close();
     }
 }
 

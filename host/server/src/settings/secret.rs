@@ -145,7 +145,7 @@ impl Credential {
         );
         let format = written
             .format
-            .unwrap_or_else(|| "Bearer {secret}".to_owned());
+            .unwrap_or_else(|| default_format(header.as_ref()).to_owned());
         if format.matches("{secret}").count() != 1 {
             reader.wrong(&key("format"), "must hold `{secret}` once");
         }
@@ -172,6 +172,14 @@ impl Credential {
             format,
             source: source?,
         })
+    }
+}
+
+/// `authorization` has schemes; any other header is taken to carry the secret alone.
+fn default_format(header: Option<&HeaderName>) -> &'static str {
+    match header {
+        Some(header) if *header != http::header::AUTHORIZATION => "{secret}",
+        Some(_) | None => "Bearer {secret}",
     }
 }
 
@@ -209,7 +217,7 @@ fn read_private(path: &Path) -> Result<String, String> {
     }
     if about.mode() & 0o077 != 0 {
         return Err(format!(
-            "{shown} has mode {:04o}: others could read it: chmod 600 {shown}",
+            "{shown} has mode {:04o} where 0600 is demanded, since others could read it: chmod 600 {shown}",
             about.mode() & 0o7777
         ));
     }

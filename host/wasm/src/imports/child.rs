@@ -147,7 +147,8 @@ async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>) {
             .unwrap_or_default();
         return drop(head_out.send(Ok(Response::from_parts(head, Handed::Whole(bytes)))));
     }
-    let (frames_out, frames) = mpsc::channel(1);
+    // Room for one frame and the end: a small answer is read to its end, and its connection free, before the guest has read it.
+    let (frames_out, frames) = mpsc::channel(2);
     if head_out
         .send(Ok(Response::from_parts(head, Handed::Stream(frames))))
         .is_err()

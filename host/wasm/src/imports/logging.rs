@@ -39,14 +39,11 @@ impl From<GuestLevel> for Level {
     }
 }
 
-/// The names under which guests import it: the proposal never left its draft.
-pub(crate) const NAMES: [&str; 2] = ["wasi:logging/logging@0.1.0-draft", "wasi:logging/logging"];
+/// The name under which guests import it: the proposal never left its draft.
+pub(crate) const NAME: &str = "wasi:logging/logging@0.1.0-draft";
 
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> Result<()> {
-    for name in NAMES {
-        linker.instance(name)?.func_wrap("log", log)?;
-    }
-    Ok(())
+    linker.instance(NAME)?.func_wrap("log", log)
 }
 
 fn log(
