@@ -100,11 +100,11 @@ fn a_service_without_a_manifest_is_served_under_its_name() {
 
 #[test]
 fn routes_are_exact_or_prefixes_and_may_name_a_host() {
-    let host = three("routes = [\"/ok\", \"/api/...\", \"shop.example.com/...\"]").start();
+    let host = three("routes = [\"/exact\", \"/api/...\", \"shop.example.com/...\"]").start();
     // Who names its routes is handed the whole path.
-    assert_eq!(host.get("/ok").text(), "ok\n");
+    assert_eq!(host.get("/exact").text(), "no such behaviour\n");
     assert_eq!(host.get("/api/ok").text(), "no such behaviour\n");
-    host.get("/ok/more").fault("no-such-service");
+    host.get("/exact/more").fault("no-such-service");
     let answer = host
         .ask("GET", "/ok")
         .header("host", "shop.example.com")

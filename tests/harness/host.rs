@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::File;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -33,31 +33,35 @@ pub(crate) struct Said {
 
 impl Host {
     pub(crate) fn start(setup: Setup) -> Self {
-        let (gateway, admin) = (free_port(), free_port());
-        let child = spawn(&setup, gateway, admin);
+        let child = spawn(&setup);
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut host = Self {
             setup,
             child,
-            gateway,
-            admin,
+            gateway: nowhere,
+            admin: nowhere,
         };
         host.wait_ready();
         host
     }
 
     pub(crate) fn refused(setup: &Setup) -> (Option<i32>, String) {
-        let mut child = spawn(setup, free_port(), free_port());
+        let mut child = spawn(setup);
         let status = until("the host to give up", || child.try_wait().unwrap());
         let path = setup.dir.path().join("stderr");
         (status.code(), std::fs::read_to_string(path).unwrap())
     }
 
+    /// Waits until it says where it listens, and is ready. Ports are the system's choice: one chosen here could be taken by then.
     fn wait_ready(&mut self) {
         until("the host to be ready", || {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("the host ended with {status}: {}", self.stderr());
             }
-            std::net::TcpStream::connect(self.admin).ok()?;
+            let said = self.stderr();
+            let told = |what: &str| said.rsplit_once(what)?.1.lines().next()?.parse().ok();
+            self.gateway = told("listening on http://")?;
+            self.admin = told("admin pages on http://")?;
             let answer = Ask::new(self.admin, "GET", "/readyz").send();
             (answer.status == 200).then_some(())
         });
@@ -66,7 +70,8 @@ impl Host {
     /// Kills it, and starts it again on the same data.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        self.child = spawn(&self.setup, self.gateway, self.admin);
+        std::fs::remove_file(self.dir().join("stderr")).unwrap();
+        self.child = spawn(&self.setup);
         self.wait_ready();
     }
 
@@ -230,7 +235,7 @@ pub(crate) fn run(words: &[&str]) -> Said {
     }
 }
 
-fn spawn(setup: &Setup, gateway: SocketAddr, admin: SocketAddr) -> Child {
+fn spawn(setup: &Setup) -> Child {
     let dir = setup.dir.path();
     let stderr = File::options()
         .create(true)
@@ -241,8 +246,8 @@ fn spawn(setup: &Setup, gateway: SocketAddr, admin: SocketAddr) -> Child {
         .args([Path::new("--plugins"), &setup.plugins()])
         .args([Path::new("--config"), &dir.join("holdfast.toml")])
         .args([Path::new("--data"), &dir.join("data")])
-        .args(["--listen", &gateway.to_string()])
-        .args(["--admin", &admin.to_string()])
+        .args(["--listen", "127.0.0.1:0"])
+        .args(["--admin", "127.0.0.1:0"])
         .envs(setup.environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -264,11 +269,4 @@ fn binary() -> &'static Path {
         assert!(status.unwrap().success(), "the host does not build");
         root().join("target/debug/holdfast")
     })
-}
-
-fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
 }

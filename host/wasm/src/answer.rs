@@ -37,7 +37,11 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
                 "the guest returned without an answer",
             ));
         }
-        Err(Err(failure)) => return Err(failure),
+        Err(Err(failure)) => {
+            // What it held is given back before anybody is told that it is gone.
+            poll_fn(|cx| driver.poll_gone(cx)).await;
+            return Err(failure);
+        }
     };
     let (head, raw) = response.into_parts();
     let left = declared_length(&head.headers);
@@ -48,11 +52,8 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
         left,
         bytes_left: bytes_max,
     };
-    let whole = poll_fn(|cx| Poll::Ready(body.take_ready(cx))).await;
-    if let Some(Err(failure)) = life.end() {
-        // The guest died before anything of its answer had left: the answer is still ours to give.
-        return Err(failure.clone());
-    }
+    // A guest that dies before anything of its answer has left is a failure like any other: the answer is still ours to give.
+    let whole = poll_fn(|cx| Poll::Ready(body.take_ready(cx))).await?;
     let body = whole.map_or_else(|| Body::stream(Box::pin(body)), Body::whole);
     Ok(Answer::Http(Response::from_parts(head, body)))
 }
@@ -91,17 +92,17 @@ struct GuestBody {
 impl GuestBody {
     /// Takes what is there already. The whole body, if that was all and the guest has ended well; otherwise the frames are kept for the
     /// reader.
-    fn take_ready(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
+    fn take_ready(&mut self, cx: &mut Context<'_>) -> Result<Option<Bytes>, Failure> {
         let mut waited = false;
         while self.ready.len() < READY_FRAMES_MAX {
-            let raw = self.raw.as_mut()?;
+            let Some(raw) = self.raw.as_mut() else {
+                break;
+            };
             match Pin::new(raw).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => self.ready.push_back(frame),
-                // The reader finds the error again in the guest's end; the raw body has nothing more to say.
                 Poll::Ready(Some(Err(error))) => {
                     self.raw_ended();
-                    self.driver.life().finish(Err(broken_off(&error)));
-                    return None;
+                    return Err(self.died().unwrap_or_else(|| broken_off(&error)));
                 }
                 Poll::Ready(None) => {
                     self.raw_ended();
@@ -109,13 +110,16 @@ impl GuestBody {
                     self.driver.poll(cx);
                     break;
                 }
-                Poll::Pending if waited => return None,
+                Poll::Pending if waited => break,
                 Poll::Pending => {
                     // It may only have waited for room, which taking a frame has made.
                     waited = true;
                     self.driver.poll(cx);
                 }
             }
+        }
+        if let Some(failure) = self.died() {
+            return Err(failure);
         }
         let ended_well = matches!(self.driver.life().end(), Some(Ok(())));
         let bytes: usize = self
@@ -129,9 +133,14 @@ impl GuestBody {
             || bytes as u64 > self.bytes_left
             || self.ready.iter().any(Frame::is_trailers)
         {
-            return None;
+            return Ok(None);
         }
-        Some(joined(std::mem::take(&mut self.ready), bytes))
+        Ok(Some(joined(std::mem::take(&mut self.ready), bytes)))
+    }
+
+    /// Why the guest died, if it did.
+    fn died(&self) -> Option<Failure> {
+        self.driver.life().end()?.as_ref().err().cloned()
     }
 
     /// There is nothing more to read.

@@ -29,6 +29,17 @@ pub(crate) struct Work {
     meter: Arc<Meter>,
     cpu_max: Duration,
     used: Duration,
+    /// The last field: dropped when everything else of the guest is.
+    _gone: Gone,
+}
+
+/// Tells a guest's life that nothing of the guest is left.
+struct Gone(Arc<Life>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.gone();
+    }
 }
 
 impl Work {
@@ -40,6 +51,7 @@ impl Work {
     ) -> Self {
         Self {
             future,
+            _gone: Gone(life.clone()),
             life,
             meter,
             cpu_max,
@@ -126,6 +138,16 @@ impl Driver {
             && let Drive::Inline(work) = std::mem::replace(&mut self.drive, Drive::Ended)
         {
             self.drive = Drive::Lane(self.lane.run(self.service.clone(), Box::pin(*work)));
+        }
+    }
+
+    /// Ready once nothing of a guest that has ended is left.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.life.register(cx.waker());
+        if self.life.is_gone() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod child;
 pub(crate) mod clocks;
+mod frames;
 pub(crate) mod http;
 pub(crate) mod logging;
 pub(crate) mod outgoing;

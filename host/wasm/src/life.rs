@@ -25,6 +25,7 @@ pub(crate) struct Life {
     /// Whether the answer's body was read to its end: until then its last frames are still on their way out of the store.
     read: AtomicBool,
     writer: AtomicWaker,
+    gone: AtomicBool,
 }
 
 impl Life {
@@ -36,6 +37,7 @@ impl Life {
             reader: AtomicWaker::new(),
             read: AtomicBool::new(false),
             writer: AtomicWaker::new(),
+            gone: AtomicBool::new(false),
         })
     }
 
@@ -79,6 +81,17 @@ impl Life {
         } else {
             Poll::Pending
         }
+    }
+
+    /// Nothing of the guest is left: its store and what it held are dropped.
+    pub(crate) fn gone(&self) {
+        self.gone.store(true, Ordering::Release);
+        self.reader.wake();
+    }
+
+    /// Whether nothing of the guest is left.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
     }
 
     /// How the guest ended, if it has.

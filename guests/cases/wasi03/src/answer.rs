@@ -28,9 +28,17 @@ pub fn stream<W>(write: W) -> Response
 where
     W: AsyncFnOnce(StreamWriter<u8>, End) + 'static,
 {
+    with_headers(Fields::new(), write)
+}
+
+/// The same, with headers.
+pub fn with_headers<W>(headers: Fields, write: W) -> Response
+where
+    W: AsyncFnOnce(StreamWriter<u8>, End) + 'static,
+{
     let (out, body) = wit_stream::new();
     let (end, ended) = wit_future::new(|| Ok(None));
-    let (response, _sent) = Response::new(Fields::new(), Some(body), ended);
+    let (response, _sent) = Response::new(headers, Some(body), ended);
     spawn_local(async move { write(out, end).await });
     response
 }

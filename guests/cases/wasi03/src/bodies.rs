@@ -1,6 +1,6 @@
 //! Bodies: whole, cut, endless, with trailers, and what a guest does when its body is out.
 
-use crate::answer::{number, stream};
+use crate::answer::{number, stream, with_headers};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use wasip3::clocks::monotonic_clock::wait_for;
@@ -55,7 +55,10 @@ pub fn echo(request: Request) -> Response {
 pub fn trailers(request: Request) -> Response {
     let (consumed, told) = wit_future::new(|| Ok(()));
     let (body, trailers) = Request::consume_body(request, told);
-    stream(async move |mut out, end| {
+    // HTTP/1.1 carries the trailers that were declared, and no others.
+    let declared = [("trailer".to_owned(), b"x-end".to_vec())];
+    let headers = Fields::from_list(&declared).unwrap_or_else(|_| Fields::new());
+    with_headers(headers, async move |mut out, end| {
         let _ = body.collect().await;
         let mut text = String::new();
         if let Ok(Some(fields)) = trailers.await {

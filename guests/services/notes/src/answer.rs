@@ -9,23 +9,27 @@ pub type End = FutureWriter<Result<Option<Fields>, ErrorCode>>;
 
 /// An answer that is `text` and nothing more.
 pub fn plain(status: u16, text: &'static str) -> Response {
-    let response = stream("text/plain", async move |mut out, end| {
-        out.write_all(text.as_bytes().to_vec()).await;
-        drop(out);
-        let _ = end.write(Ok(None)).await;
-    });
+    let response = stream(
+        &[("content-type", "text/plain")],
+        async move |mut out, end| {
+            out.write_all(text.as_bytes().to_vec()).await;
+            drop(out);
+            let _ = end.write(Ok(None)).await;
+        },
+    );
     let _ = response.set_status_code(status);
     response
 }
 
 /// An answer whose body `write` sends, at the pace of its reader.
-pub fn stream<W>(media_type: &str, write: W) -> Response
+pub fn stream<W>(headers: &[(&str, &str)], write: W) -> Response
 where
     W: AsyncFnOnce(StreamWriter<u8>, End) + 'static,
 {
     let (out, body) = wit_stream::new();
     let (end, ended) = wit_future::new(|| Ok(None));
-    let entries = [("content-type".to_owned(), media_type.as_bytes().to_vec())];
+    let entry = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
+    let entries: Vec<_> = headers.iter().map(entry).collect();
     let headers = Fields::from_list(&entries).unwrap_or_else(|_| Fields::new());
     let (response, _sent) = Response::new(headers, Some(body), ended);
     spawn_local(async move { write(out, end).await });

@@ -41,7 +41,9 @@ impl Guest for Notes {
 fn upper(request: Request) -> Response {
     let (consumed, told) = wit_future::new(|| Ok(()));
     let (mut body, trailers) = Request::consume_body(request, told);
-    stream("text/plain", async move |mut out, end| {
+    // HTTP/1.1 carries the trailers that were declared, and no others.
+    let headers = [("content-type", "text/plain"), ("trailer", "x-bytes")];
+    stream(&headers, async move |mut out, end| {
         let mut bytes = 0u64;
         let mut chunk = Vec::with_capacity(16 * 1024);
         loop {
@@ -68,31 +70,37 @@ fn upper(request: Request) -> Response {
 }
 
 fn count(lines: u64) -> Response {
-    stream("text/plain", async move |mut out, end| {
-        for line in 1..=lines {
-            if !out
-                .write_all(format!("note {line}\n").into_bytes())
-                .await
-                .is_empty()
-            {
-                return;
+    stream(
+        &[("content-type", "text/plain")],
+        async move |mut out, end| {
+            for line in 1..=lines {
+                if !out
+                    .write_all(format!("note {line}\n").into_bytes())
+                    .await
+                    .is_empty()
+                {
+                    return;
+                }
             }
-        }
-        drop(out);
-        let _ = end.write(Ok(None)).await;
-    })
+            drop(out);
+            let _ = end.write(Ok(None)).await;
+        },
+    )
 }
 
 fn events(events: u64, pause_ms: u64) -> Response {
-    stream("text/event-stream", async move |mut out, end| {
-        for event in 1..=events {
-            wait_for(pause_ms * 1_000_000).await;
-            let text = format!("id: {event}\ndata: note {event}\n\n");
-            if !out.write_all(text.into_bytes()).await.is_empty() {
-                return;
+    stream(
+        &[("content-type", "text/event-stream")],
+        async move |mut out, end| {
+            for event in 1..=events {
+                wait_for(pause_ms * 1_000_000).await;
+                let text = format!("id: {event}\ndata: note {event}\n\n");
+                if !out.write_all(text.into_bytes()).await.is_empty() {
+                    return;
+                }
             }
-        }
-        drop(out);
-        let _ = end.write(Ok(None)).await;
-    })
+            drop(out);
+            let _ = end.write(Ok(None)).await;
+        },
+    )
 }

@@ -148,23 +148,7 @@ fn check(
         Class::parse,
     );
     let figures = class.figures();
-    let times = |raw: Raw| raw.duration().and_then(positive);
-    let connect = reader.or(&key("connect"), written.connect, CONNECT, times);
-    let between_bytes = reader.or(
-        &key("between_bytes"),
-        written.between_bytes,
-        figures.between_bytes,
-        times,
-    );
-    let first_byte = reader.or(
-        &key("first_byte"),
-        written.first_byte,
-        figures.first_byte,
-        times,
-    );
-    if !written.override_floor {
-        check_floor(first_byte, class, path, reader);
-    }
+    let patience = patience(&written, class, path, reader);
     let response_bytes = reader.or(
         &key("response_bytes"),
         written.response_bytes,
@@ -202,15 +186,54 @@ fn check(
         host,
         port,
         class,
-        connect,
-        first_byte,
-        between_bytes,
+        connect: patience.connect,
+        first_byte: patience.first_byte,
+        between_bytes: patience.between_bytes,
         response_bytes,
         places: u32::try_from(places).unwrap_or(u32::MAX),
         allow_private,
         ca: written.ca.map(|file| folder.join(file)),
         credential,
     })
+}
+
+/// How long an upstream is waited for.
+struct Patience {
+    connect: Duration,
+    first_byte: Duration,
+    between_bytes: Duration,
+}
+
+fn patience(
+    written: &WrittenUpstream,
+    class: Class,
+    path: &str,
+    reader: &mut Reader<'_>,
+) -> Patience {
+    let key = |name: &str| format!("{path}.{name}");
+    let figures = class.figures();
+    let times = |raw: Raw| raw.duration().and_then(positive);
+    let connect = reader.or(&key("connect"), written.connect.clone(), CONNECT, times);
+    let between_bytes = reader.or(
+        &key("between_bytes"),
+        written.between_bytes.clone(),
+        figures.between_bytes,
+        times,
+    );
+    let first_byte = reader.or(
+        &key("first_byte"),
+        written.first_byte.clone(),
+        figures.first_byte,
+        times,
+    );
+    if !written.override_floor {
+        check_floor(first_byte, class, path, reader);
+    }
+    Patience {
+        connect,
+        first_byte,
+        between_bytes,
+    }
 }
 
 /// A patience below the floor of the class gives calls up (and pays for them) while they still work.

@@ -3,22 +3,18 @@
 //! It is never polled inside the guest's event loop: the answer of a service is a guest too, and one store cannot be driven from within
 //! another. So the task asks, and hands head and frames over; dropping what it hands to aborts it.
 
+use super::frames::{self, Frames, Task};
 use super::http::error_of;
 use super::outgoing::Outgoing;
 use crate::life::Life;
-use bytes::Bytes;
 use holdfast_call::{
     Answer, Asked, Body, Fault, HostCode, Payload, Scope, Target, Timeouts, Why, problem,
 };
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
-use http_body::Frame;
-use http_body_util::{BodyExt as _, Full};
-use std::pin::Pin;
+use http_body_util::BodyExt as _;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 /// The header in which a guest says why; removed before sending.
@@ -27,7 +23,7 @@ const WHY: HeaderName = HeaderName::from_static("holdfast-why");
 /// What a name in the process ends with: `http://NAME.internal/`.
 const INTERNAL: &str = ".internal";
 
-type Head = Result<Response<Handed>, Error>;
+type Head = Result<Response<Frames>, Error>;
 
 /// Sends a guest's request through the pipeline. The task begins at once; dropping the future, or the answer's body, ends it.
 pub(crate) fn spawn(
@@ -48,16 +44,7 @@ pub(crate) fn spawn(
     }));
     async move {
         let head = head_in.await.unwrap_or(Err(Error::InternalError(None)))?;
-        Ok(head.map(|handed| match handed {
-            Handed::Whole(bytes) => Full::new(bytes)
-                .map_err(|never| match never {})
-                .boxed_unsync(),
-            Handed::Stream(frames) => Frames {
-                frames,
-                _task: task,
-            }
-            .boxed_unsync(),
-        }))
+        Ok(head.map(|frames| frames.with(task).boxed_unsync()))
     }
 }
 
@@ -137,34 +124,13 @@ async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>) {
             return drop(head_out.send(Err(error_of(&fault))));
         }
     };
-    let (head, mut body) = response.into_parts();
-    if body.as_whole().is_some() {
-        let bytes = body
-            .frame()
-            .await
-            .and_then(Result::ok)
-            .and_then(|frame| frame.into_data().ok())
-            .unwrap_or_default();
-        return drop(head_out.send(Ok(Response::from_parts(head, Handed::Whole(bytes)))));
-    }
-    // Room for one frame and the end: a small answer is read to its end, and its connection free, before the guest has read it.
-    let (frames_out, frames) = mpsc::channel(2);
+    let (head, body) = response.into_parts();
+    let (frames, rest) = frames::split(body).await;
     if head_out
-        .send(Ok(Response::from_parts(head, Handed::Stream(frames))))
-        .is_err()
+        .send(Ok(Response::from_parts(head, frames)))
+        .is_ok()
     {
-        return;
-    }
-    loop {
-        let piece = body
-            .frame()
-            .await
-            .transpose()
-            .map_err(|fault| error_of(&fault));
-        let last = !matches!(piece, Ok(Some(_)));
-        if frames_out.send(piece).await.is_err() || last {
-            return;
-        }
+        rest.hand_over().await;
     }
 }
 
@@ -179,44 +145,4 @@ fn answers(fault: &Fault) -> bool {
                 | HostCode::NoSuchService
         )
     )
-}
-
-/// A piece of the answer's body; none for its end.
-type Piece = Result<Option<Frame<Bytes>>, Error>;
-
-/// The answer's body as the task hands it over.
-enum Handed {
-    Whole(Bytes),
-    Stream(mpsc::Receiver<Piece>),
-}
-
-/// A task that ends when it is dropped.
-struct Task(JoinHandle<()>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The frames of the child's answer. The sender goes away without a word only if the task was aborted or died, so that is no end.
-struct Frames {
-    frames: mpsc::Receiver<Piece>,
-    _task: Task,
-}
-
-impl http_body::Body for Frames {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.frames.poll_recv(cx).map(|piece| {
-            piece
-                .unwrap_or(Err(Error::ConnectionTerminated))
-                .transpose()
-        })
-    }
 }

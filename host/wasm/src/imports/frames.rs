@@ -1,0 +1,130 @@
+//! The body of a child call's answer on its way to the guest: what was ready with its head, and a channel for the rest.
+
+use super::http::error_of;
+use bytes::Bytes;
+use holdfast_call::Body;
+use http_body::{Body as _, Frame};
+use http_body_util::BodyExt as _;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use wasmtime_wasi_http::Error;
+
+/// How many frames are taken along with the head: a small answer is then read to its end, and its connection free, before the guest goes
+/// on.
+const READY_MAX: usize = 4;
+
+/// A piece of the body; none for its end.
+type Piece = Result<Option<Frame<Bytes>>, Error>;
+
+/// A task that ends when it is dropped.
+pub(super) struct Task(pub(super) JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The body as the guest reads it. The sender goes away without a word only if the task was aborted or died, so that is no end.
+pub(super) struct Frames {
+    ready: VecDeque<Piece>,
+    rest: mpsc::Receiver<Piece>,
+    /// Who sends the rest; held for its drop.
+    task: Option<Task>,
+}
+
+impl Frames {
+    /// Keeps the task that sends the rest for as long as the body is read.
+    pub(super) fn with(mut self, task: Task) -> Self {
+        self.task = Some(task);
+        self
+    }
+}
+
+/// The sender's side of a body.
+pub(super) struct Rest {
+    body: Body,
+    out: mpsc::Sender<Piece>,
+    ended: Ended,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Yes,
+    No,
+}
+
+/// Takes what is ready of `body`, and says who hands the rest over.
+pub(super) async fn split(mut body: Body) -> (Frames, Rest) {
+    let (ready, ended) = poll_fn(|cx| Poll::Ready(take_ready(&mut body, cx))).await;
+    let (out, rest) = mpsc::channel(1);
+    (
+        Frames {
+            ready,
+            rest,
+            task: None,
+        },
+        Rest { body, out, ended },
+    )
+}
+
+fn take_ready(body: &mut Body, cx: &mut Context<'_>) -> (VecDeque<Piece>, Ended) {
+    let mut ready = VecDeque::new();
+    let mut ended = Ended::No;
+    while ended == Ended::No && ready.len() < READY_MAX {
+        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
+            break;
+        };
+        let piece = piece(frame);
+        ended = last(&piece);
+        ready.push_back(piece);
+    }
+    (ready, ended)
+}
+
+impl Rest {
+    /// Hands the rest over, at the pace of its reader.
+    pub(super) async fn hand_over(mut self) {
+        while self.ended == Ended::No {
+            let piece = piece(self.body.frame().await);
+            self.ended = last(&piece);
+            if self.out.send(piece).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn piece(frame: Option<Result<Frame<Bytes>, holdfast_call::Fault>>) -> Piece {
+    frame.transpose().map_err(|fault| error_of(&fault))
+}
+
+fn last(piece: &Piece) -> Ended {
+    match piece {
+        Ok(Some(_)) => Ended::No,
+        Ok(None) | Err(_) => Ended::Yes,
+    }
+}
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(piece) = self.ready.pop_front() {
+            return Poll::Ready(piece.transpose());
+        }
+        self.rest.poll_recv(cx).map(|piece| {
+            piece
+                .unwrap_or(Err(Error::ConnectionTerminated))
+                .transpose()
+        })
+    }
+}
