@@ -34,6 +34,7 @@ fn the_answer_begins_before_the_request_has_ended() {
     let host = notes().start();
     let answer = host
         .ask("POST", "/notes/upper")
+        .header("te", "trailers")
         .chunks(&["quiet ", "please"], &[])
         .send();
     assert_eq!(

@@ -12,6 +12,7 @@ mod credential;
 mod failure;
 mod guard;
 mod lease;
+mod peek;
 mod pool;
 mod progress;
 mod request;

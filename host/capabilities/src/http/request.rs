@@ -2,6 +2,7 @@
 //! with the trace, and with the credential in place of the guest's own.
 
 use super::failure::{Stage, denied, failure};
+use super::peek::bodiless;
 use super::upstream::{Origin, Upstream};
 use holdfast_call::{Body, Failure, FailureKind, Trace};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -166,7 +167,11 @@ fn wants_trailers(headers: &HeaderMap) -> bool {
 }
 
 /// Gives the head the form that the connection's version wants. May be used again for a connection of another version.
-pub(super) fn dress<B>(request: &mut Request<B>, version: Version, origin: &Origin) {
+pub(super) fn dress<B: http_body::Body>(
+    request: &mut Request<B>,
+    version: Version,
+    origin: &Origin,
+) {
     let path = request
         .uri()
         .path_and_query()
@@ -179,9 +184,17 @@ pub(super) fn dress<B>(request: &mut Request<B>, version: Version, origin: &Orig
         parts.authority = origin.authority().parse().ok();
         request.headers_mut().remove(header::HOST);
         request.headers_mut().remove(header::CONNECTION);
+        request.headers_mut().remove(header::TRANSFER_ENCODING);
     } else {
         if let Ok(host) = HeaderValue::try_from(origin.authority()) {
             request.headers_mut().insert(header::HOST, host);
+        }
+        if bodiless(request.method()) && request.body().size_hint().exact().is_none() {
+            // Only so is a body taken along that the method usually does not have.
+            let chunked = HeaderValue::from_static("chunked");
+            request
+                .headers_mut()
+                .insert(header::TRANSFER_ENCODING, chunked);
         }
         if request.headers().contains_key(header::TE) {
             request

@@ -8,6 +8,7 @@ use super::body::{RequestBody, ResponseSource, release};
 use super::connect::{Dial, HEAD_BYTES_MAX};
 use super::failure::{Stage, chain, denied, failure, unreachable};
 use super::lease::{Lease, Outgoing, Used};
+use super::peek::settled;
 use super::pool::{Pool, Taken};
 use super::progress::{Progress, Stand};
 use super::request::{dress, prepare, strip_hop_by_hop};
@@ -113,7 +114,7 @@ impl Exchange<'_> {
     async fn run(self, request: Request<Body>) -> Result<Response<Body>, Failure> {
         let upstream = &self.way.upstream;
         let clock = &self.way.out.sources.clock;
-        let request = prepare(request, upstream, self.scope.trace())?;
+        let request = settled(prepare(request, upstream, self.scope.trace())?).await?;
         let connect_by = self.limits.end(clock.now(), self.limits.connect);
         let mut lease = self.connection(connect_by).await?;
         let progress = Arc::new(Progress::new(clock.now()));
