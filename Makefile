@@ -12,8 +12,8 @@ GUESTS := --manifest-path guests/Cargo.toml --target $(GUEST_TARGET)
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 — \2/p' $(MAKEFILE_LIST)
 
-run: guests ## build everything and serve guests/services on http://127.0.0.1:8080
-	cargo run -p holdfast-server --bin holdfast -- serve --plugins target/plugins --config guests/services/holdfast.toml --data data
+run: guests host ## build everything and serve guests/services on http://127.0.0.1:8080
+	target/debug/holdfast serve --plugins target/plugins --config guests/services/holdfast.toml --data data
 
 test: guests host ## all tests, scaled down where they count to thousands
 	HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
@@ -34,10 +34,11 @@ check: toolchain ## formatting, lints and structure
 	cargo fmt --manifest-path guests/Cargo.toml --all --check
 	cargo clippy --release $(GUESTS) -- -D warnings
 	cargo fmt --manifest-path tests/bench/Cargo.toml --check
-	cargo test -p holdfast-tests structure
+	rustfmt --check --edition 2024 $$(find host/rules/src -name '*.rs')
 
+# The whole workspace, as the tests build it: one selection of packages means one set of features, so that the engine is compiled once.
 host: toolchain
-	cargo build -p holdfast-server --bin holdfast
+	cargo build --workspace
 
 # Rust's own compiler for the guests' target, and a linker: the two things a fresh machine may lack.
 toolchain:

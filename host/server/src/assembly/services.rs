@@ -41,7 +41,7 @@ impl LoadService for Host {
         let made = self
             .workshop
             .make(&component, wanted(&effective))
-            .map_err(refusal)?;
+            .map_err(|error| refusal(&error))?;
         progress(&match made.from_cache {
             FromCache::Yes => "compiled before".to_owned(),
             FromCache::No => format!("compiled in {:.1} s", made.took.as_secs_f64()),
@@ -76,7 +76,7 @@ fn read_manifest(name: &str, text: Option<&str>) -> Result<Manifest, String> {
     }
 }
 
-fn refusal(error: ComponentError) -> LoadError {
+fn refusal(error: &ComponentError) -> LoadError {
     match error {
         ComponentError::Truncated { .. } | ComponentError::Empty => {
             LoadError::Truncated(error.to_string())

@@ -43,18 +43,22 @@ impl From<GuestLevel> for Level {
 pub(crate) const NAME: &str = "wasi:logging/logging@0.1.0-draft";
 
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> Result<()> {
-    linker.instance(NAME)?.func_wrap("log", log)
+    linker
+        .instance(NAME)?
+        .func_wrap("log", |store: StoreContextMut<'_, Guest>, line: Line| {
+            log(store.data(), line);
+            Ok(())
+        })
 }
 
-fn log(
-    store: StoreContextMut<'_, Guest>,
-    (level, context, message): (GuestLevel, String, String),
-) -> Result<()> {
+/// Level, context and message.
+type Line = (GuestLevel, String, String);
+
+fn log(guest: &Guest, (level, context, message): Line) {
     let text = if context.is_empty() {
         message
     } else {
         format!("{context}: {message}")
     };
-    store.data().lines.write(level.into(), text);
-    Ok(())
+    guest.lines.write(level.into(), text);
 }
