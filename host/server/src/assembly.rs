@@ -12,7 +12,7 @@ mod versions;
 use crate::logs::LogWriter;
 use crate::plugins::KeepVersions;
 use crate::router::Routes;
-use crate::settings::{Flags, HostMemory as MemorySetting, Policy, Pool, SettingsError};
+use crate::settings::{Flags, HostMemory as MemorySetting, Limit, Policy, Pool, SettingsError};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
@@ -29,7 +29,7 @@ use holdfast_wasm::pool::PoolChoice;
 use holdfast_wasm::service::Workshop;
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything that runs in one host, put together.
@@ -43,6 +43,8 @@ pub struct Host {
     versions: Arc<Versions>,
     policy: ArcSwap<Policy>,
     flags: Flags,
+    /// The policy file that the command line named.
+    named: Option<PathBuf>,
     /// Places outlive versions and policies: a swap must not double them.
     places: Mutex<HashMap<Target, Arc<Places>>>,
     /// Held for its drop: another host must not use the same data directory.
@@ -57,6 +59,7 @@ impl Host {
     pub fn start(
         policy: Policy,
         flags: Flags,
+        named: Option<PathBuf>,
         log: Arc<LogWriter>,
         sources: Sources,
     ) -> anyhow::Result<Self> {
@@ -84,6 +87,7 @@ impl Host {
             versions,
             policy: ArcSwap::from_pointee(policy),
             flags,
+            named,
             places: Mutex::default(),
             _lock: lock,
         };
@@ -126,10 +130,9 @@ impl Host {
     /// # Errors
     /// The file cannot be read, weakens a floor, or names a secret that is not there.
     pub fn reload(&self, routes: &Routes) -> anyhow::Result<()> {
-        let Some(source) = self.policy.load().source.clone() else {
-            return Ok(());
-        };
-        let policy = Policy::load(Some(&source))
+        // A host that began without a policy takes the default file once there is one; a file that was there must not go missing.
+        let named = self.policy.load().source.clone().or(self.named.clone());
+        let policy = Policy::load(named.as_deref())
             .map_err(|error: SettingsError| anyhow::anyhow!("{error}"))?;
         let policy = policy.with_flags(self.flags.clone());
         let services = self.assembled(&policy)?;
@@ -140,11 +143,14 @@ impl Host {
             }
             self.pipeline.registry().put(registered);
         }
+        for key in held_back(&self.policy.load(), &policy) {
+            let text = format!("{key} is as it was: it takes effect at the next start");
+            self.log.host(Level::Warn, text);
+        }
+        let file = policy.source.as_deref().unwrap_or(Path::new("(none)"));
+        let text = format!("the policy {} is in force", file.display());
+        self.log.host(Level::Info, text);
         self.policy.store(Arc::new(policy));
-        self.log.host(
-            Level::Info,
-            format!("the policy {} is in force", source.display()),
-        );
         Ok(())
     }
 
@@ -236,7 +242,7 @@ fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::R
             Pool::Auto => PoolChoice::Auto,
             Pool::Safe => PoolChoice::Safe,
         },
-        ..EngineSettings::default()
+        ..room(policy)
     };
     let engines = Engines::new(settings, log.clone()).context("make the engine")?;
     let cache: Arc<dyn ArtifactCache> = Arc::new(Cache::open(&policy.data, log.clone())?);
@@ -251,6 +257,43 @@ fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::R
         sources.clock.clone(),
         log.clone(),
     )?)
+}
+
+/// The keys that differ and are read only once, at start.
+fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
+    let keys = [
+        ("listen", old.listen != new.listen),
+        ("admin", old.admin != new.admin),
+        ("plugins", old.plugins != new.plugins),
+        ("data", old.data != new.data),
+        ("log", old.log != new.log),
+        ("log_file", old.log_file != new.log_file),
+        ("drain_ms", old.drain != new.drain),
+        ("memory", old.memory != new.memory),
+        ("slots", old.slots != new.slots),
+        ("pool", old.pool != new.pool),
+    ];
+    let differs = keys.into_iter().filter(|(_, differs)| *differs);
+    differs.map(|(key, _)| key).collect()
+}
+
+/// What the pool must have room for: the defaults, and whatever larger limit the policy has for any service.
+fn room(policy: &Policy) -> EngineSettings {
+    let most = |limit: Limit, least: u32| {
+        let services = policy.services.values().map(|service| &service.limits);
+        let set = services
+            .chain([&policy.limits])
+            .filter_map(|limits| limits.get(limit));
+        let most = set.max().unwrap_or(0);
+        u32::try_from(most).unwrap_or(u32::MAX).max(least)
+    };
+    let default = EngineSettings::default();
+    EngineSettings {
+        memories_per_module_max: most(Limit::Memories, default.memories_per_module_max),
+        tables_per_module_max: most(Limit::Tables, default.tables_per_module_max),
+        table_elements_max: most(Limit::TableElements, default.table_elements_max),
+        ..default
+    }
 }
 
 fn guest_memory(setting: MemorySetting) -> anyhow::Result<u64> {

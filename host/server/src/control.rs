@@ -14,6 +14,7 @@ use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -21,6 +22,8 @@ use words::{Request, Response};
 
 /// The longest request line, in bytes. A body is not part of it.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
+/// How long it rests after a connection that could not be taken.
+const REST: Duration = Duration::from_millis(100);
 /// The largest body that a call from the terminal carries, in bytes.
 pub const BODY_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
@@ -84,9 +87,10 @@ impl Control {
                     });
                 }
                 Err(error) => {
-                    let text = format!("the control socket takes no connections any more: {error}");
+                    let text = format!("the control socket could not take a connection: {error}");
                     self.log.host(Level::Error, text);
-                    return;
+                    // Out of descriptors, say: asked again at once, it would only fail again.
+                    tokio::time::sleep(REST).await;
                 }
             }
         }

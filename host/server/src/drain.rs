@@ -3,6 +3,7 @@
 //! Three phases, each told to everybody who listens: serving, draining, cut. Nothing goes back.
 
 use holdfast_call::{BoxFuture, Clock};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -83,6 +84,9 @@ pub enum Drained {
     CutShort,
 }
 
+/// How long what was cut may take to say so.
+const CUT_SPAN: Duration = Duration::from_secs(1);
+
 /// Drains: goes on to [`Phase::Draining`], waits until no call is in flight and no connection is open, at most `span` and only until
 /// `hurry` is ready, and goes on to [`Phase::Cut`].
 pub async fn drain(
@@ -97,16 +101,24 @@ pub async fn drain(
     gate.start_draining();
     stop.advance(Phase::Draining);
     let over = clock.sleep_until(clock.now().after(span));
-    let finished = async {
+    let mut finished = pin!(async {
         connections.await;
         gate.idle().await;
-    };
+    });
     let drained = tokio::select! {
         biased;
-        () = finished => Drained::Finished,
+        () = finished.as_mut() => Drained::Finished,
         () = hurry => Drained::CutShort,
         () = over => Drained::OutOfTime,
     };
     stop.advance(Phase::Cut);
+    if drained != Drained::Finished {
+        // A call that is cut has its closing line too, once the task that carries it has seen the cut.
+        let soon = clock.sleep_until(clock.now().after(CUT_SPAN));
+        tokio::select! {
+            () = finished => {}
+            () = soon => {}
+        }
+    }
     drained
 }

@@ -133,7 +133,6 @@ impl Guest {
 
     /// How the guest's run ended: its error as a failure, and a body it left without an end as one too.
     pub(crate) fn ended(&mut self, result: wasmtime::Result<()>) -> Result<(), Failure> {
-        self.lines.flush();
         if let Err(error) = result {
             return Err(failure::of(&error, &self.limiter));
         }
@@ -148,6 +147,13 @@ impl Guest {
             FailureKind::Trapped,
             "the guest returned without finishing a body it had begun",
         ))
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // What a guest was writing when it was killed is the line that tells where.
+        self.lines.flush();
     }
 }
 

@@ -1,11 +1,11 @@
 //! From effective settings to what each layer needs to know about a target.
 
-use super::{Host, upstreams};
+use super::Host;
 use crate::settings::{Anonymous, Effective, Fuel, Upstream};
 use holdfast_call::{Settings, Target};
 use holdfast_rules::{admit, authorize, deadline, record};
 use holdfast_wasm::limits::Limits;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,12 +47,12 @@ pub(super) fn nowhere() -> Settings {
 fn grants(effective: &Effective) -> authorize::Grants {
     let grants = &effective.grants;
     let asked = authorize::Names {
-        upstreams: upstreams::plain(&grants.upstreams_asked),
-        services: upstreams::plain(&grants.services_asked),
+        upstreams: plain(&grants.upstreams_asked),
+        services: plain(&grants.services_asked),
     };
     let allowed = authorize::Names {
-        upstreams: upstreams::plain(&grants.upstreams_allowed),
-        services: upstreams::plain(&grants.services_allowed),
+        upstreams: plain(&grants.upstreams_allowed),
+        services: plain(&grants.services_allowed),
     };
     let known: BTreeMap<_, _> = grants
         .upstreams_known
@@ -75,7 +75,8 @@ pub(super) fn upstream(host: &Host, target: &Target, upstream: &Upstream) -> Set
             series: host.metrics.series(target),
         })
         .with(deadline::Settings {
-            head: upstream.connect.saturating_add(upstream.first_byte),
+            // The way out knows whose pause it is, and holds connect and first_byte itself; a long upload is nobody's fault.
+            head: STREAM_MAX,
             idle: upstream.between_bytes,
             stream: STREAM_MAX,
         })
@@ -116,4 +117,9 @@ pub(super) fn guest(effective: &Effective) -> Limits {
 /// A count of the settings, which allow no more than this anyway.
 fn count(amount: u64) -> u32 {
     u32::try_from(amount).unwrap_or(u32::MAX)
+}
+
+/// Names of the settings as the rules take them.
+fn plain(names: &BTreeSet<Arc<str>>) -> BTreeSet<String> {
+    names.iter().map(ToString::to_string).collect()
 }

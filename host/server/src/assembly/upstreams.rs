@@ -77,10 +77,3 @@ fn credential(host: &Host, upstream: &Upstream) -> anyhow::Result<Option<Credent
     let value = Secret::new(value.to_str()?)?;
     Ok(Some(Credential::new(credential.header.clone(), value)?))
 }
-
-/// Keeps the border of types in one place: names of the settings as plain strings.
-pub(super) fn plain(
-    names: &std::collections::BTreeSet<Arc<str>>,
-) -> std::collections::BTreeSet<String> {
-    names.iter().map(ToString::to_string).collect()
-}

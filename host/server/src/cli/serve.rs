@@ -9,6 +9,7 @@ use crate::logs::{Flushed, LogWriter, Sink};
 use crate::plugins::{Reload, Say};
 use crate::router::Routes;
 use crate::serve::{self, Anonymous};
+use crate::settings::policy::DEFAULT_FILE;
 use crate::settings::{Anonymous as Access, Flags, LogForm, Policy};
 use anyhow::Context as _;
 use holdfast_call::{BoxFuture, Sources};
@@ -84,7 +85,13 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
         .enable_all()
         .build()
         .context("cannot start the serving threads")?;
-    let drained = runtime.block_on(begin(policy, flags, log.clone(), sources));
+    let drained = runtime.block_on(begin(
+        policy,
+        flags,
+        args.config.clone(),
+        log.clone(),
+        sources,
+    ));
     // What the host could not end in time must not keep the process alive.
     runtime.shutdown_background();
     match log.flush(FLUSH_MAX) {
@@ -97,6 +104,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
 async fn begin(
     policy: Policy,
     flags: Flags,
+    named: Option<PathBuf>,
     log: Arc<LogWriter>,
     sources: Sources,
 ) -> anyhow::Result<Drained> {
@@ -105,12 +113,18 @@ async fn begin(
         admin: Some(policy.admin),
         plugins: policy.plugins.clone(),
         data: policy.data.clone(),
-        policy: policy.source.clone(),
+        policy: policy.source.clone().or(Some(DEFAULT_FILE.into())),
         anonymous: anonymous(&policy),
         drain: policy.drain,
     };
     let proxies = TrustedProxies::new(policy.trusted_proxies.clone());
-    let host = Arc::new(assembly::Host::start(policy, flags, log.clone(), sources)?);
+    let host = Arc::new(assembly::Host::start(
+        policy,
+        flags,
+        named,
+        log.clone(),
+        sources,
+    )?);
     let routes = Arc::new(Routes::default());
     let gateway = Arc::new(Gateway::new(
         host.pipeline().clone(),

@@ -141,7 +141,7 @@ limits! {
     Resources resources: u64 = Count, 1, MANY, 1_000, "Host resources that a guest may hold at once.";
     HeaderBytes header_bytes: u64 = Bytes, KIB, 16 * MIB, 128 * KIB, "Bytes of all headers of one message.";
     HostcallBytes hostcall_bytes: u64 = Bytes, KIB, TIB, 8 * MIB, "Bytes that one host call may carry across the boundary.";
-    RandomBytes random_bytes: u64 = Bytes, 0, TIB, MIB, "Random bytes of one call.";
+    RandomBytes random_bytes: u64 = Bytes, 0, TIB, MIB, "Random bytes of one host call.";
     LogLines log_lines: u64 = Count, 0, MANY, 1_000, "Log lines of one call.";
     LogBytes log_bytes: u64 = Bytes, 0, TIB, 256 * KIB, "Log bytes of one call.";
     Calls calls: u64 = Count, 0, MANY, 50, "Calls that one call may make.";

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use holdfast_call::{Clock, GuestLine, Level, Log, Scope};
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -62,7 +62,7 @@ impl Lines {
     /// One line of the guest; beyond its limits it is dropped, and counted.
     pub(crate) fn write(&self, level: Level, text: String) {
         let allowed = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.lock();
             state.allow(text.len())
         };
         match allowed {
@@ -73,24 +73,24 @@ impl Lines {
 
     /// Writes what was begun and not ended, and says how much was dropped. Called when the guest has ended.
     pub(crate) fn flush(&self) {
-        let (open, dropped) = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            (
-                std::mem::take(&mut state.open),
-                std::mem::take(&mut state.dropped),
-            )
-        };
+        let open = std::mem::take(&mut self.lock().open);
         for (level, bytes) in [Level::Info, Level::Warn].into_iter().zip(open) {
             if !bytes.is_empty() {
                 self.write(level, String::from_utf8_lossy(&bytes).into_owned());
             }
         }
+        let dropped = std::mem::take(&mut self.lock().dropped);
         if dropped > 0 {
             self.line(
                 Level::Warn,
                 format!("{dropped} lines beyond log_lines or log_bytes were dropped"),
             );
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock can panic half way, so a poisoned one is as good as new.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn line(&self, level: Level, text: String) {
@@ -107,7 +107,7 @@ impl Lines {
     fn bytes(&self, level: Level, bytes: &[u8]) {
         let mut whole = Vec::new();
         {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.lock();
             let [out, err] = &mut state.open;
             let open = if level == Level::Info { out } else { err };
             for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
