@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use holdfast_call::{Registered, Target};
 use holdfast_capabilities::http::{Credential, Origin, Roots, Secret, Upstream as Way};
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// Registers every upstream of the policy, and takes out those it no longer has. Nothing is changed unless all of them can be used.
 pub(super) fn register(host: &Host, policy: &Policy) -> anyhow::Result<()> {
