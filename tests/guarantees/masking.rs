@@ -146,11 +146,13 @@ fn what_an_upstream_says_in_anger_stays_inside() {
         answer.text()
     );
     let answer = host.get("/proxy/reset");
-    assert_eq!(
-        answer.end,
-        End::Cut,
-        "half of the upstream's answer is not passed on as a whole one"
+    // Either it broke off before anything of the answer had left, and is a fault, or the answer is seen as cut.
+    assert!(
+        answer.end == End::Cut || answer.status >= 500,
+        "half of the upstream's answer is not passed on as a whole one: {}",
+        answer.status
     );
+    assert!(answer.status < 500 || !answer.text().contains("half"));
 }
 
 #[test]
