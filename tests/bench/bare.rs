@@ -112,15 +112,21 @@ async fn answer(pre: ProxyPre<Guest>, request: Request<Incoming>) -> Result<Resp
     Ok(response.map(|body| Driven { guest, body }))
 }
 
-fn engine() -> Result<Engine> {
+/// How memory is reset between requests: as the host does it where pages cannot be swapped, or its safe setting.
+fn engine(reset: &str) -> Result<Engine> {
+    let (scan, resident) = match reset {
+        "clear" => (Enabled::No, 16 << 10),
+        _ => (Enabled::Auto, 1 << 20),
+    };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(1000)
         .total_core_instances(8000)
         .total_memories(2000)
         .total_tables(8000)
         .total_stacks(1000)
-        .linear_memory_keep_resident(1 << 20)
-        .pagemap_scan(Enabled::Auto);
+        .linear_memory_keep_resident(resident)
+        .table_keep_resident(16 << 10)
+        .pagemap_scan(scan);
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -135,7 +141,7 @@ async fn main() -> Result<()> {
     let address = arguments
         .next()
         .unwrap_or_else(|| "127.0.0.1:9002".to_owned());
-    let engine = engine()?;
+    let engine = engine(&arguments.next().unwrap_or_default())?;
     let ticker = engine.weak();
     std::thread::spawn(move || {
         while let Some(engine) = ticker.upgrade() {
