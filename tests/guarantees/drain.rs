@@ -69,6 +69,32 @@ fn a_second_signal_cuts_at_once() {
 }
 
 #[test]
+fn what_was_cut_has_its_closing_line_all_the_same() {
+    let mut host = two("").policy("drain_ms = 300").start();
+    let mut streams: Vec<_> = (0..4)
+        .map(|_| host.ask("GET", "/two/drip?ms=50").open())
+        .collect();
+    for flow in &mut streams {
+        flow.next().unwrap();
+    }
+    let silent: Vec<_> = (0..4)
+        .map(|_| host.ask("GET", "/two/never").write())
+        .collect();
+    until("all of them to run", || {
+        (host.metric("holdfast_in_flight", "two") >= 8.0).then_some(())
+    });
+    host.terminate();
+    host.ended();
+    drop((streams, silent));
+    let lines = host.closings();
+    let of = |path: &str| {
+        let ends = |line: &&serde_json::Value| line["operation"] == format!("GET {path}");
+        lines.iter().filter(ends).count()
+    };
+    assert_eq!((of("/drip"), of("/never")), (4, 4), "{lines:?}");
+}
+
+#[test]
 fn an_idle_host_ends_at_once() {
     let mut host = two("").policy("drain_ms = 600000").start();
     assert_eq!(
