@@ -24,6 +24,8 @@ mod gateway_view;
 mod loading;
 // The end is orderly.
 mod drain;
+// A connection is worth what is done on it.
+mod connections;
 // What happens is what author and operator both allow.
 mod policy;
 // Every call leaves its line, its why and its id.

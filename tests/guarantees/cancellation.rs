@@ -11,6 +11,7 @@
 use super::{three, two};
 use crate::harness::{Host, Setup, Upstream, encoded, until};
 use serde_json::Value;
+use std::io::Write as _;
 
 fn with_upstream(setup: Setup, name: &str, upstream: &Upstream) -> Host {
     setup
@@ -45,6 +46,33 @@ fn a_client_that_goes_away_cancels_its_call() {
         (upstream.left() == 1).then_some(())
     });
     assert_eq!(closing_of(&host, "/fetch")["outcome"], "cancelled");
+}
+
+#[test]
+fn a_client_that_goes_away_behind_what_nobody_reads_is_noticed() {
+    let upstream = Upstream::start();
+    let host = with_upstream(two("upstreams = [\"api\"]"), "two", &upstream);
+    let path = format!("/two/fetch?url={}", encoded(&upstream.url("/hang")));
+    let large = vec![b'x'; 4 << 20];
+    let unread = |body: &[u8]| host.ask("POST", &path).body(body).begin();
+    let pipelined = || {
+        let mut stream = host.ask("GET", "/two/ok").connect();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        stream.write_all(head.repeat(2).as_bytes()).unwrap();
+        stream
+    };
+    for (index, client) in [unread(b"small"), unread(&large), pipelined()]
+        .into_iter()
+        .enumerate()
+    {
+        until("the upstream to be asked", || {
+            (upstream.seen().len() > index).then_some(())
+        });
+        drop(client);
+        until("the upstream to be left", || {
+            (upstream.left() > index).then_some(())
+        });
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //! 6. The checklist is below.
 
 use super::{three, two};
-use crate::harness::{End, Guest, Setup, Upstream, encoded, full};
+use crate::harness::{End, Guest, Setup, Upstream, encoded, full, h2_unread};
 
 #[test]
 fn a_guest_that_never_answers_ends_at_the_deadline() {
@@ -86,6 +86,49 @@ fn a_silent_body_is_cut_when_it_is_idle_too_long() {
     let answer = host.get("/two/drip?ms=60000");
     assert_eq!((answer.status, answer.end), (200, End::Cut));
     assert_eq!(host.closing(answer.call())["code"], "deadline-exceeded");
+}
+
+#[test]
+fn a_reader_that_takes_nothing_holds_nothing_for_longer_than_idle() {
+    for (setup, name) in [
+        (two("[limits]\nidle = \"300ms\""), "two"),
+        (three("[limits]\nidle = \"300ms\""), "three"),
+    ] {
+        let host = setup.start();
+        let mut flow = host.ask("GET", &format!("/{name}/flood-body")).open();
+        flow.next().unwrap();
+        let id = flow.header("holdfast-call").unwrap().to_owned();
+        let closing = host.closing(&id);
+        assert_eq!(closing["code"], "deadline-exceeded", "{closing}");
+        assert_eq!(closing["boundary"], "caller", "{closing}");
+        assert_eq!(host.metric("holdfast_open_streams", name), 0.0);
+        assert_eq!(flow.finish().end, End::Cut);
+    }
+}
+
+#[test]
+fn a_stream_of_http_2_without_a_window_holds_nothing_and_harms_no_other() {
+    let host = two("[limits]\nidle = \"300ms\"").start();
+    let (first, second) = h2_unread(host.gateway, "/two/flood-body", "/two/ok", |id| {
+        let closing = host.closing(id);
+        assert_eq!(closing["code"], "deadline-exceeded", "{closing}");
+        assert_eq!(host.metric("holdfast_open_streams", "two"), 0.0);
+    });
+    assert_eq!(second.text(), "ok\n");
+    assert_eq!(first, End::Cut);
+}
+
+#[test]
+fn a_guest_that_streams_may_ask_others_until_its_stream_must_end() {
+    let upstream = Upstream::start();
+    let manifest = "upstreams = [\"api\"]\n[limits]\ndeadline = \"400ms\"\nstream = \"20s\"";
+    let host = two(manifest)
+        .policy("[services.two]\nupstreams = [\"api\"]")
+        .upstream("api", &upstream)
+        .start();
+    let url = encoded(&upstream.url("/"));
+    let answer = host.get(&format!("/two/fetch-mid-stream?ms=600&url={url}"));
+    assert_eq!(answer.text(), "begun\nstatus 200\n");
 }
 
 #[test]

@@ -159,6 +159,21 @@ fn one_more_is_allowed_where_the_limit_is_one_more() {
 }
 
 #[test]
+fn a_policy_that_allows_more_makes_room_for_it_in_the_pool() {
+    let ten = || {
+        Setup::new().service(
+            "ten",
+            Guest::Text("ten-memories"),
+            "[limits]\nmemories = 10",
+        )
+    };
+    let host = beside(ten().policy("[limits]\nmemories = 10"));
+    ends(&host, "/ten/", "service-fault");
+    let error = beside(ten()).listed("ten").unwrap()["error"].to_string();
+    assert!(error.contains("memories"), "{error}");
+}
+
+#[test]
 fn handles_and_resources_run_out() {
     let host = beside(two("[limits]\nresources = 200"));
     ends(&host, "/two/handles?n=1000", "memory-exhausted");

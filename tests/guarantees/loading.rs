@@ -94,6 +94,47 @@ fn a_version_that_does_not_load_leaves_the_old_one_and_says_so() {
 }
 
 #[test]
+fn a_start_on_a_version_that_does_not_load_serves_the_last_one_that_did() {
+    let mut host = two("[env]\nVERSION = \"1\"").start();
+    assert_eq!(host.get("/two/env").text(), "VERSION=1\n");
+    host.drop_in("two", Guest::Text("imports-missing"), "");
+    until("the failure to be listed", || {
+        host.listed("two")?
+            .to_string()
+            .contains("acme:database/rows")
+            .then_some(())
+    });
+    host.restart();
+    assert_eq!(host.get("/two/env").text(), "VERSION=1\n");
+    let listed = host.listed("two").unwrap();
+    assert_eq!(listed["state"], "serving", "{listed}");
+    assert!(
+        listed.to_string().contains("acme:database/rows"),
+        "{listed}"
+    );
+    host.drop_in("two", Guest::Case("wasi02"), "[env]\nVERSION = \"2\"");
+    serves(&host, "/two/env", "VERSION=2\n");
+}
+
+#[test]
+fn a_rollback_beside_a_version_that_does_not_load_outlives_a_restart() {
+    let mut host = two("[env]\nVERSION = \"1\"").start();
+    host.drop_in("two", Guest::Case("wasi02"), "[env]\nVERSION = \"2\"");
+    serves(&host, "/two/env", "VERSION=2\n");
+    host.drop_in("two", Guest::Text("imports-missing"), "");
+    until("the failure to be listed", || {
+        host.listed("two")?
+            .to_string()
+            .contains("acme:database/rows")
+            .then_some(())
+    });
+    assert_eq!(host.command(&["rollback", "two"]).code, Some(0));
+    assert_eq!(host.get("/two/env").text(), "VERSION=1\n");
+    host.restart();
+    assert_eq!(host.get("/two/env").text(), "VERSION=1\n");
+}
+
+#[test]
 fn a_missing_import_is_named_with_its_version_and_its_neighbour() {
     let host = hello()
         .service("odd", Guest::Text("imports-missing"), "")

@@ -109,6 +109,44 @@ fn a_policy_change_takes_effect_without_a_restart() {
 }
 
 #[test]
+fn a_policy_that_comes_later_is_seen() {
+    let host = two("").start_without_policy();
+    // On loopback, and as long as nobody has said otherwise, everybody is let in.
+    assert_eq!(host.get("/two/ok").text(), "ok\n");
+    host.set_policy("anonymous = \"deny\"");
+    until("the policy to hold", || {
+        (host.get("/two/ok").status == 403).then_some(())
+    });
+}
+
+#[test]
+fn what_is_read_only_at_the_start_says_so_when_it_changes() {
+    let host = two("").start();
+    let lines = [
+        ("listen", "\"127.0.0.1:1\""),
+        ("admin", "\"127.0.0.1:2\""),
+        ("plugins", "\"elsewhere\""),
+        ("data", "\"elsewhere\""),
+        ("log", "\"text\""),
+        ("log_file", "\"elsewhere\""),
+        ("drain_ms", "77"),
+        ("memory", "\"1GiB\""),
+        ("slots", "77"),
+        ("pool", "\"safe\""),
+    ];
+    let policy: Vec<_> = lines.map(|(key, value)| format!("{key} = {value}")).into();
+    host.set_policy(&policy.join("\n"));
+    // Those of the command line are what it says, whatever the policy says.
+    for (key, _) in &lines[4..] {
+        until(key, || {
+            let text = format!("{key} is as it was: it takes effect at the next start");
+            host.log_text().contains(&text).then_some(())
+        });
+    }
+    assert_eq!(host.get("/two/ok").text(), "ok\n");
+}
+
+#[test]
 fn a_policy_that_cannot_be_read_leaves_the_old_one() {
     let host = two("").start();
     host.set_policy("this is not a policy");

@@ -79,6 +79,32 @@ fn the_pool_has_so_many_slots_and_no_more() {
 }
 
 #[test]
+fn no_service_alone_takes_every_slot() {
+    let host = two("")
+        .service("beside", Guest::Case("wasi02"), "")
+        .policy("slots = 8\npool = \"safe\"")
+        .start();
+    let mut held = Vec::new();
+    let refused = loop {
+        let mut flow = host.ask("GET", "/two/drip?ms=50").open();
+        if flow.status != 200 {
+            break flow.finish();
+        }
+        flow.next().unwrap();
+        held.push(flow);
+    };
+    refused.fault("overloaded");
+    assert_eq!(held.len(), 4, "half of the slots");
+    assert_eq!(host.get("/beside/ok").text(), "ok\n");
+    let closing = host.closing(refused.call());
+    assert!(closing.to_string().contains("slots"), "{closing}");
+    held.pop();
+    until("a slot to be free", || {
+        (host.get("/two/ok").status == 200).then_some(())
+    });
+}
+
+#[test]
 fn guests_that_spin_do_not_starve_another_service() {
     let host = two("[limits]\ncpu = \"3s\"\ndeadline = \"20s\"")
         .policy("[limits]\ncpu = \"3s\"")

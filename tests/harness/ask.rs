@@ -111,11 +111,30 @@ impl Ask {
         Flow::read(self.write())
     }
 
-    /// Sends it, and leaves the answer unread on the connection.
-    pub(crate) fn write(self) -> TcpStream {
-        let mut stream = TcpStream::connect(self.to).unwrap();
+    /// A connection to whom it would be sent, and nothing on it.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.to).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Sends its head and as much of its body as is taken at once, and leaves the rest.
+    pub(crate) fn begin(self) -> TcpStream {
+        let mut stream = self.connect();
+        stream.write_all(self.head().as_bytes()).unwrap();
+        if let Body::Whole(body) = &self.body {
+            stream.set_nonblocking(true).unwrap();
+            // What does not fit now is not sent; whoever reads it is not there.
+            let _ = stream.write(body);
+            stream.set_nonblocking(false).unwrap();
+        }
+        stream
+    }
+
+    /// Sends it, and leaves the answer unread on the connection.
+    pub(crate) fn write(self) -> TcpStream {
+        let mut stream = self.connect();
         let head = self.head();
         stream.write_all(head.as_bytes()).unwrap();
         // The host may answer, and close, before it has read all of a body; what it answered is what counts.

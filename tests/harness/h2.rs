@@ -3,6 +3,7 @@
 use super::ask::{Answer, End};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::SocketAddr;
 
@@ -12,36 +13,71 @@ pub(crate) fn get(to: SocketAddr, path: &str) -> Answer {
         .enable_all()
         .build();
     runtime.unwrap().block_on(async {
-        let stream = TokioIo::new(tokio::net::TcpStream::connect(to).await.unwrap());
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
-                .await
-                .unwrap();
-        // The connection ends when its sender is dropped; how it ends is seen by the request.
-        tokio::spawn(connection);
-        let request = http::Request::get(format!("http://{to}{path}"));
-        let request = request.body(Empty::<Bytes>::new()).unwrap();
-        let answer = sender.send_request(request).await.unwrap();
-        let (head, mut incoming) = answer.into_parts();
-        let (mut body, mut trailers) = (Vec::new(), Vec::new());
-        let end = loop {
-            match incoming.frame().await {
-                None => break End::Whole,
-                Some(Err(_)) => break End::Cut,
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => body.extend_from_slice(&data),
-                    Err(frame) => trailers = pairs(&frame.into_trailers().unwrap_or_default()),
-                },
-            }
-        };
-        Answer {
-            status: head.status.as_u16(),
-            headers: pairs(&head.headers),
-            body,
-            trailers,
-            end,
-        }
+        let mut sender = connect(to).await;
+        let answer = sender.send_request(ask(to, path)).await.unwrap();
+        read(answer).await
     })
+}
+
+/// Asks for `path`, takes nothing of its answer, and does `meanwhile` with its call's id. Then asks for `other` on the same connection, and
+/// reads both to their ends.
+pub(crate) fn unread(
+    to: SocketAddr,
+    path: &str,
+    other: &str,
+    meanwhile: impl FnOnce(&str),
+) -> (End, Answer) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(async {
+        let mut sender = connect(to).await;
+        let first = sender.send_request(ask(to, path)).await.unwrap();
+        let id = first.headers()["holdfast-call"].to_str().unwrap();
+        meanwhile(id);
+        let second = sender.send_request(ask(to, other)).await.unwrap();
+        let second = read(second).await;
+        (read(first).await.end, second)
+    })
+}
+
+type Sender = hyper::client::conn::http2::SendRequest<Empty<Bytes>>;
+
+async fn connect(to: SocketAddr) -> Sender {
+    let stream = TokioIo::new(tokio::net::TcpStream::connect(to).await.unwrap());
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
+        .await
+        .unwrap();
+    // The connection ends when its sender is dropped; how it ends is seen by the request.
+    tokio::spawn(connection);
+    sender
+}
+
+fn ask(to: SocketAddr, path: &str) -> http::Request<Empty<Bytes>> {
+    let request = http::Request::get(format!("http://{to}{path}"));
+    request.body(Empty::new()).unwrap()
+}
+
+async fn read(answer: http::Response<Incoming>) -> Answer {
+    let (head, mut incoming) = answer.into_parts();
+    let (mut body, mut trailers) = (Vec::new(), Vec::new());
+    let end = loop {
+        match incoming.frame().await {
+            None => break End::Whole,
+            Some(Err(_)) => break End::Cut,
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => body.extend_from_slice(&data),
+                Err(frame) => trailers = pairs(&frame.into_trailers().unwrap_or_default()),
+            },
+        }
+    };
+    Answer {
+        status: head.status.as_u16(),
+        headers: pairs(&head.headers),
+        body,
+        trailers,
+        end,
+    }
 }
 
 fn pairs(fields: &http::HeaderMap) -> Vec<(String, String)> {

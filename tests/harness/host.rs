@@ -241,10 +241,13 @@ fn spawn(setup: &Setup) -> Child {
         .create(true)
         .append(true)
         .open(dir.join("stderr"));
-    Command::new(binary())
-        .arg("serve")
+    let mut command = Command::new(binary());
+    command.arg("serve").current_dir(dir);
+    if setup.named {
+        command.args([Path::new("--config"), &dir.join("holdfast.toml")]);
+    }
+    command
         .args([Path::new("--plugins"), &setup.plugins()])
-        .args([Path::new("--config"), &dir.join("holdfast.toml")])
         .args([Path::new("--data"), &dir.join("data")])
         .args(["--listen", "127.0.0.1:0"])
         .args(["--admin", "127.0.0.1:0"])
@@ -264,7 +267,7 @@ fn binary() -> &'static Path {
             return path.into();
         }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let build = ["build", "-p", "holdfast-server", "--bin", "holdfast"];
+        let build = ["build", "--workspace"];
         let status = Command::new(cargo).args(build).current_dir(root()).status();
         assert!(status.unwrap().success(), "the host does not build");
         root().join("target/debug/holdfast")

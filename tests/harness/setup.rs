@@ -10,6 +10,8 @@ use tempfile::TempDir;
 pub(crate) struct Setup {
     pub(crate) dir: TempDir,
     pub(crate) environment: Vec<(String, String)>,
+    /// Whether the command line names the policy.
+    pub(crate) named: bool,
     policy: String,
 }
 
@@ -21,6 +23,7 @@ impl Setup {
         Self {
             dir,
             environment: Vec::new(),
+            named: true,
             policy: String::new(),
         }
     }
@@ -50,6 +53,12 @@ impl Setup {
     pub(crate) fn environment(mut self, key: &str, value: &str) -> Self {
         self.environment.push((key.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Starts it in its directory without a policy, and waits until it is ready.
+    pub(crate) fn start_without_policy(mut self) -> Host {
+        self.named = false;
+        Host::start(self)
     }
 
     /// Starts it, and waits until it is ready.

@@ -1,7 +1,29 @@
 //! One look at a directory: what is a service, and what is not.
 
+use holdfast_server::plugins::concerns;
 use holdfast_server::plugins::directory::{list, service_name};
 use std::fs::write;
+use std::path::Path;
+
+#[test]
+fn only_the_directory_and_the_policy_are_worth_a_look() {
+    let (directory, policy) = (Path::new("plugins"), Path::new("/etc/holdfast.toml"));
+    for (path, worth) in [
+        ("plugins/a.wasm", true),
+        ("plugins/deeper/a.wasm", true),
+        ("/etc/holdfast.toml", true),
+        ("/etc/holdfast.log", false),
+        ("/etc/plugins", false),
+    ] {
+        let paths = [path.into()];
+        assert_eq!(concerns(&paths, directory, Some(policy)), worth, "{path}");
+    }
+    let renamed = ["/etc/new".into(), "/etc/holdfast.toml".into()];
+    assert!(concerns(&renamed, directory, Some(policy)));
+    assert!(!concerns(&["/etc/log".into()], directory, None));
+    // Too much happened for the system to say what.
+    assert!(concerns(&[], directory, Some(policy)));
+}
 
 #[test]
 fn a_name_is_lower_case_letters_digits_and_inner_hyphens() {

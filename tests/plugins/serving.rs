@@ -86,9 +86,12 @@ impl KeepVersions for Kept {
             _ => Err("there is no version before".to_owned()),
         }
     }
-    fn rolled_back(&self, name: &str) -> Result<(), String> {
+    fn rolled_back(&self, name: &str, _: Option<&Pair>) -> Result<(), String> {
         self.0.lock().unwrap().get_mut(name).unwrap().pop();
         Ok(())
+    }
+    fn last(&self, _: &str, _: &Pair) -> Result<Option<Pair>, String> {
+        Ok(None)
     }
 }
 

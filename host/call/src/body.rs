@@ -5,11 +5,12 @@
 //! dropped before its end was not ended: its reader went away.
 
 use crate::fault::Fault;
+use crate::time::Moment;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// How a body ended.
 #[derive(Debug)]
@@ -27,6 +28,11 @@ pub trait BodyWatch: Send {
     /// Asked whenever the body is polled; ready with a fault cuts the body there.
     fn poll_cut(&mut self, _cx: &mut Context<'_>) -> Poll<Fault> {
         Poll::Pending
+    }
+
+    /// When [`poll_cut`](Self::poll_cut) will be ready if nothing moves until then. For whoever must cut a body that nobody polls.
+    fn due(&self) -> Option<Moment> {
+        None
     }
 
     /// Told the size of each frame of data handed on, in bytes; a fault cuts the body instead of handing the frame on.
@@ -98,6 +104,8 @@ pub trait BodySource: Send {
 enum State {
     Whole(Bytes),
     Stream(Pin<Box<dyn BodySource>>),
+    /// Cut while nobody asked for its bytes; its reader is still to be told.
+    Cut(Fault),
     Ended,
 }
 
@@ -163,7 +171,7 @@ impl Body {
     pub fn as_whole(&self) -> Option<&Bytes> {
         match &self.state {
             State::Whole(bytes) => Some(bytes),
-            State::Stream(_) | State::Ended => None,
+            State::Stream(_) | State::Cut(_) | State::Ended => None,
         }
     }
 
@@ -172,11 +180,37 @@ impl Body {
         self.finish();
     }
 
+    /// When the body is cut if nothing of it moves until then.
+    #[must_use]
+    pub fn due(&self) -> Option<Moment> {
+        self.watch
+            .watches
+            .iter()
+            .filter_map(|watch| watch.due())
+            .min()
+    }
+
+    /// Cuts the body if it is due `now`, although nobody asks for its bytes: its source and its watches are let go at once, and its
+    /// reader meets the fault when it asks again. Says whether the body was cut.
+    pub fn expire(&mut self, now: Moment) -> bool {
+        if let State::Stream(_) = self.state
+            && self.due().is_some_and(|due| due <= now)
+            && let Poll::Ready(fault) = self.watch.poll_cut(&mut Context::from_waker(Waker::noop()))
+        {
+            // The source first, as when a reader finds the cut: what it reports of itself must come before the end.
+            self.state = State::Ended;
+            self.watch.end(&BodyEnd::Cut(&fault));
+            self.state = State::Cut(fault);
+            return true;
+        }
+        false
+    }
+
     fn finish(&mut self) {
         let watch = std::mem::take(&mut self.watch);
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Stream(source) => source.finish(watch),
-            State::Whole(_) | State::Ended => {
+            State::Whole(_) | State::Cut(_) | State::Ended => {
                 let mut watch = watch;
                 watch.end(&BodyEnd::Finished);
             }
@@ -216,6 +250,10 @@ impl http_body::Body for Body {
         }
         match &mut this.state {
             State::Ended => Poll::Ready(None),
+            State::Cut(_) => match std::mem::replace(&mut this.state, State::Ended) {
+                State::Cut(fault) => Poll::Ready(Some(Err(fault))),
+                _ => Poll::Ready(None),
+            },
             State::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 if bytes.is_empty() {
@@ -251,7 +289,7 @@ impl http_body::Body for Body {
         match &self.state {
             State::Ended => true,
             State::Whole(bytes) => bytes.is_empty() && self.watch.watches.is_empty(),
-            State::Stream(_) => false,
+            State::Stream(_) | State::Cut(_) => false,
         }
     }
 
@@ -260,6 +298,7 @@ impl http_body::Body for Body {
             State::Ended => SizeHint::with_exact(0),
             State::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             State::Stream(source) => source.size_hint(),
+            State::Cut(_) => SizeHint::default(),
         }
     }
 }
@@ -277,6 +316,7 @@ impl fmt::Debug for Body {
         f.write_str(match self.state {
             State::Whole(_) => "Body(whole)",
             State::Stream(_) => "Body(stream)",
+            State::Cut(_) => "Body(cut)",
             State::Ended => "Body(ended)",
         })
     }

@@ -11,6 +11,7 @@ use crate::trace::Trace;
 use crate::why::Why;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a call came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub struct Call {
     pub why: Why,
     /// The moment by which its answer must have begun. The `deadline` layer only brings it closer.
     pub deadline: Moment,
+    /// How long its answer may go on from then, if it is streamed. The `deadline` layer says so.
+    pub stream: Duration,
     /// Which trace it belongs to.
     pub trace: Trace,
     /// The how-manieth call of its parent it is, from 1; 0 for a call from outside.

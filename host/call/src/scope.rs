@@ -11,7 +11,8 @@ use crate::time::Moment;
 use crate::trace::Trace;
 use crate::why::Why;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// What all calls of one tree share: the call from outside, its children, theirs.
 #[derive(Debug, Default)]
@@ -55,7 +56,7 @@ pub struct Asked {
 /// The call being served. There is no other way to make a call from inside, so a guest that serves nobody can call nobody.
 ///
 /// A child gets the parent's trace, tree, caller chain with the serving service added, reason, and deadline; the pipeline's `deadline`
-/// layer takes the reserve off it.
+/// layer takes the reserve off it. Once the parent's head has left, what bounds its children is the end of its stream.
 #[derive(Clone)]
 pub struct Scope(Arc<Parts>);
 
@@ -66,7 +67,9 @@ struct Parts {
     caller: Caller,
     operation: Arc<str>,
     why: Why,
-    deadline: Moment,
+    /// By when its children must have answered, in nanoseconds of the clock.
+    deadline: AtomicU64,
+    stream: Duration,
     trace: Trace,
     meter: Arc<Meter>,
     tree: Arc<Tree>,
@@ -82,7 +85,8 @@ impl Scope {
             caller: call.caller.clone(),
             operation: call.operation.clone(),
             why: call.why.clone(),
-            deadline: call.deadline,
+            deadline: AtomicU64::new(call.deadline.as_nanos()),
+            stream: call.stream,
             trace: call.trace,
             meter: call.meter.clone(),
             tree: call.tree.clone(),
@@ -119,7 +123,8 @@ impl Scope {
             why: why
                 .or_else(|| Why::claimed(&parts.operation))
                 .unwrap_or_else(|| parts.why.clone()),
-            deadline: parts.deadline,
+            deadline: self.deadline(),
+            stream: Duration::ZERO,
             trace: parts.trace.child(sources.random.sixteen()),
             ordinal: parts.children.fetch_add(1, Ordering::Relaxed) + 1,
             payload,
@@ -144,10 +149,17 @@ impl Scope {
         &self.0.registered
     }
 
-    /// By when its answer must have begun.
+    /// By when its answer must have begun; once it has, by when it must have ended.
     #[must_use]
     pub fn deadline(&self) -> Moment {
-        self.0.deadline
+        Moment::from_nanos(self.0.deadline.load(Ordering::Acquire))
+    }
+
+    /// The head of its answer has left, and the rest is streamed.
+    pub fn streams(&self) {
+        let now = self.0.pipeline.sources().clock.now();
+        let end = now.after(self.0.stream).as_nanos();
+        self.0.deadline.fetch_max(end, Ordering::AcqRel);
     }
 
     /// Which trace it belongs to.

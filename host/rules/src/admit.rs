@@ -7,9 +7,11 @@
 
 mod gate;
 mod places;
+mod room;
 
 pub use gate::{Draining, Gate, HostGate, Ticket};
 pub use places::{Entered, Limits, Place, Places, Waiting};
+pub use room::{Room, Slots};
 
 use crate::Parts;
 use holdfast_call::{
@@ -27,6 +29,10 @@ use std::time::Duration;
 pub struct Settings {
     /// Its places. The same ones for every version of a service, so that a swap does not double them.
     pub places: Arc<Places>,
+    /// The room it shares with others; an upstream needs none.
+    pub room: Option<Arc<Room>>,
+    /// How many slots of the room one of its calls takes.
+    pub slots: u32,
     /// How many calls one of its calls may make.
     pub calls_max: u32,
 }
@@ -65,14 +71,15 @@ impl Layer for Admit {
             } else {
                 Some(self.host.enter().map_err(|_| self.draining())?)
             };
-            let Some(places) = places_of(&call) else {
+            let Some(settings) = settings_of(&call) else {
                 // What is not there answers at once, and needs no place for that.
                 return next.run(call).await;
             };
             let kind = Kind::of(&call);
-            let place = self.place(&places, kind, call.deadline).await?;
+            let place = self.place(&settings.places, kind, call.deadline).await?;
+            let slots = self.slots(&settings)?;
             let answer = next.run(call).await?;
-            self.hold(answer, ticket, place, kind)
+            self.hold(answer, ticket, place, slots, kind)
         })
     }
 }
@@ -107,10 +114,9 @@ impl Kind {
     }
 }
 
-fn places_of(call: &Call) -> Option<Arc<Places>> {
+fn settings_of(call: &Call) -> Option<Settings> {
     let registered = call.registered.as_ref()?;
-    let settings = registered.settings.get::<Settings>()?;
-    Some(settings.places.clone())
+    registered.settings.get::<Settings>().cloned()
 }
 
 impl Admit {
@@ -141,8 +147,38 @@ impl Admit {
         }
     }
 
+    /// The slots of a call that has its place.
+    fn slots(&self, settings: &Settings) -> Result<Option<Slots>, Fault> {
+        let Some(room) = &settings.room else {
+            return Ok(None);
+        };
+        let others = settings.places.held().saturating_sub(1);
+        let held = others.saturating_mul(settings.slots);
+        match room.take(held, settings.slots) {
+            Some(slots) => Ok(Some(slots)),
+            None => Err(Refusal {
+                code: HostCode::Overloaded,
+                layer: "admit",
+                detail: "There is no free place for this call now.".to_owned(),
+                rule: "a service holds no more slots than are free".to_owned(),
+                seen: format!("{held} held by the service, {room}"),
+                limit: "as many as are free".to_owned(),
+                change: "slots in holdfast.toml".to_owned(),
+                retry_after: Some(retry_after(&*self.sources.random)),
+            }
+            .into()),
+        }
+    }
+
     /// Lets go of what was only for running, and hangs the rest on the answer.
-    fn hold(&self, mut answer: Answer, ticket: Option<Ticket>, place: Place, kind: Kind) -> Reply {
+    fn hold(
+        &self,
+        mut answer: Answer,
+        ticket: Option<Ticket>,
+        place: Place,
+        slots: Option<Slots>,
+        kind: Kind,
+    ) -> Reply {
         let body = answer.body_mut();
         let place = match (body.as_whole(), kind) {
             (Some(_), _) => None,
@@ -152,7 +188,8 @@ impl Admit {
             })?),
         };
         if ticket.is_some() || place.is_some() {
-            body.watch(Box::new(Held(Some((ticket, place)))));
+            let slots = slots.filter(|_| place.is_some());
+            body.watch(Box::new(Held(Some((ticket, place, slots)))));
         }
         Ok(answer)
     }
@@ -191,7 +228,7 @@ impl Admit {
 }
 
 /// What is held until the answer has ended.
-struct Held(Option<(Option<Ticket>, Option<Place>)>);
+struct Held(Option<(Option<Ticket>, Option<Place>, Option<Slots>)>);
 
 impl BodyWatch for Held {
     fn end(&mut self, _end: &BodyEnd<'_>) {

@@ -75,6 +75,7 @@ impl Layer for Deadline {
                 return Err(nothing_left(&call, now));
             }
             call.deadline = deadline;
+            call.stream = settings.stream;
             let over = Over {
                 target: call.target.clone(),
                 meter: call.meter.clone(),
@@ -233,7 +234,7 @@ impl Flow {
         }
     }
 
-    fn due(&self) -> Moment {
+    fn bound(&self) -> Moment {
         let still = self.last.after(self.settings.idle);
         still.min(self.head.after(self.settings.stream))
     }
@@ -271,7 +272,7 @@ impl Flow {
 impl BodyWatch for Flow {
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         loop {
-            let due = self.due();
+            let due = self.bound();
             let timer = self
                 .timer
                 .get_or_insert_with(|| self.clock.sleep_until(due));
@@ -282,13 +283,21 @@ impl BodyWatch for Flow {
             // Frames only move the due moment; the timer is set again when it has fired too early.
             self.timer = None;
             let now = self.clock.now();
-            if now >= self.due() {
+            if now >= self.bound() {
                 return Poll::Ready(self.fault(now));
             }
         }
     }
 
+    fn due(&self) -> Option<Moment> {
+        Some(self.bound())
+    }
+
     fn frame(&mut self, bytes: usize) -> Result<(), Fault> {
+        // A frame without a byte is no sign of life.
+        if bytes == 0 {
+            return Ok(());
+        }
         self.last = self.clock.now();
         self.asked = Asked::No;
         self.bytes = self.bytes.saturating_add(bytes as u64);

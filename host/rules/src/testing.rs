@@ -157,6 +157,7 @@ impl Bench {
             operation: "GET /".into(),
             why: Why::undeclared(),
             deadline: Moment::FAR,
+            stream: Duration::ZERO,
             trace: Trace::start(sources.random.sixteen(), sources.random.sixteen()),
             ordinal: 0,
             payload: request(),
@@ -187,6 +188,7 @@ impl Bench {
             asker: Some(asker.clone()),
             ordinal: 1,
             deadline: self.now().after(Duration::from_secs(30)),
+            stream: Duration::ZERO,
             ..self.call(target)
         }
     }

@@ -1,6 +1,7 @@
 //! The admin pages: health, readiness, metrics, services. They only look; whatever changes something goes over the owner's socket.
 
 use crate::entry::connections::Answers;
+use crate::entry::line::Busy;
 use crate::entry::peer::Peer;
 use crate::plugins::Plugins;
 use bytes::Bytes;
@@ -78,7 +79,7 @@ impl Answers for Admin {
     type Body = Full<Bytes>;
     type Future = Ready<Result<Response<Full<Bytes>>, Infallible>>;
 
-    fn answer(&self, _peer: &Peer, request: Request<Incoming>) -> Self::Future {
+    fn answer(&self, _peer: &Peer, request: Request<Incoming>, _busy: Busy) -> Self::Future {
         let looks = matches!(*request.method(), Method::GET | Method::HEAD);
         let page = if looks {
             self.page(request.uri().path())

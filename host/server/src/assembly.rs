@@ -6,9 +6,11 @@
 pub mod inspect;
 mod layers;
 mod services;
+mod sharing;
 mod upstreams;
 mod versions;
 
+use self::sharing::Sharing;
 use crate::logs::LogWriter;
 use crate::plugins::KeepVersions;
 use crate::router::Routes;
@@ -17,7 +19,6 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, SystemResolver};
-use holdfast_rules::admit::{Limits as PlaceLimits, Places};
 use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::{Artifacts, DataLock, Versions};
 use holdfast_wasm::cache::ArtifactCache;
@@ -27,10 +28,9 @@ use holdfast_wasm::lane::Lane;
 use holdfast_wasm::memory::{HostMemory, machine_memory};
 use holdfast_wasm::pool::PoolChoice;
 use holdfast_wasm::service::Workshop;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Everything that runs in one host, put together.
 pub struct Host {
@@ -45,8 +45,7 @@ pub struct Host {
     flags: Flags,
     /// The policy file that the command line named.
     named: Option<PathBuf>,
-    /// Places outlive versions and policies: a swap must not double them.
-    places: Mutex<HashMap<Target, Arc<Places>>>,
+    sharing: Sharing,
     /// Held for its drop: another host must not use the same data directory.
     _lock: DataLock,
 }
@@ -88,7 +87,7 @@ impl Host {
             policy: ArcSwap::from_pointee(policy),
             flags,
             named,
-            places: Mutex::default(),
+            sharing: Sharing::default(),
             _lock: lock,
         };
         upstreams::register(&host, &host.policy.load())?;
@@ -210,28 +209,6 @@ impl Host {
             }
         }
         out
-    }
-
-    /// The places of a target: made once, then only changed.
-    fn places(&self, target: &Target, limits: PlaceLimits) -> Arc<Places> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = places.get(target) {
-            known.set(limits);
-            return known.clone();
-        }
-        let new = Places::new(limits);
-        places.insert(target.clone(), new.clone());
-        new
-    }
-}
-
-impl Host {
-    /// A service that was removed gives its places back: one that comes under its name later begins anew.
-    fn forget_places(&self, target: &Target) {
-        self.places
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(target);
     }
 }
 

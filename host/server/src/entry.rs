@@ -6,5 +6,8 @@ pub mod answer;
 pub mod connections;
 pub mod door;
 pub mod http;
+pub mod line;
+pub mod overdue;
 pub mod peer;
 pub mod request;
+pub mod wire;

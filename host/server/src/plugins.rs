@@ -14,4 +14,4 @@ mod watcher;
 
 pub use load::{Choice, KeepVersions, LoadError, LoadService, LoadedService, Pair};
 pub use status::ServiceStatus;
-pub use watch::{Parts, Plugins, Reload, Say};
+pub use watch::{Parts, Plugins, Reload, Say, concerns};

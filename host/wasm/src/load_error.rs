@@ -1,6 +1,7 @@
 //! Why a component cannot be loaded: one line for each, written for whoever built it.
 
 use crate::engine::EngineError;
+use crate::engine::{MEMORIES_PER_SLOT, TABLES_PER_SLOT};
 use crate::limits::Limits;
 use wasmtime::component::Component;
 
@@ -93,6 +94,14 @@ impl Needs {
             tables: required.num_tables,
             table_elements: required.max_initial_table_size.unwrap_or(0),
         }
+    }
+
+    /// How many slots of the pool one call of it takes.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        let memories = self.memories.div_ceil(MEMORIES_PER_SLOT);
+        let tables = self.tables.div_ceil(TABLES_PER_SLOT);
+        memories.max(tables).max(1)
     }
 
     /// Compares with the limits that calls will have.

@@ -16,7 +16,8 @@ use crate::memory::HostMemory;
 use crate::verify::Exports;
 use crate::{serve02, serve03};
 use holdfast_call::{
-    Admitted, Answer, BoxFuture, Clock, Failure, FailureKind, Implementation, Log, Payload, Target,
+    Admitted, Answer, BoxFuture, Call, Clock, Failure, FailureKind, Implementation, Log, Payload,
+    Scope, Target,
 };
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -67,6 +68,7 @@ enum Pre {
 /// A component that serves calls.
 pub struct Service {
     pre: Pre,
+    slots: u32,
     limits: Limits,
     surroundings: Arc<Surroundings>,
     lane: Arc<Lane>,
@@ -126,6 +128,7 @@ impl Workshop {
             .map_err(refused)?;
         let service = Service {
             pre,
+            slots: compiled.needs.slots(),
             limits: wanted.limits,
             surroundings: Arc::new(wanted.surroundings),
             lane: self.lane.clone(),
@@ -169,11 +172,18 @@ fn linked(engine: &Engine) -> Result<Linker<Guest>, LoadError> {
 }
 
 impl Service {
+    /// How many slots of the pool one call takes.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
     /// The same component with other limits and surroundings, for calls from now on.
     #[must_use]
     pub fn with(&self, limits: Limits, surroundings: Surroundings) -> Self {
         Self {
             pre: self.pre.clone(),
+            slots: self.slots,
             limits,
             surroundings: Arc::new(surroundings),
             lane: self.lane.clone(),
@@ -188,8 +198,7 @@ impl Service {
         }
     }
 
-    fn work(&self, admitted: Admitted) -> Result<Driver, Failure> {
-        let (call, scope) = admitted.into_parts();
+    fn work(&self, call: Call, scope: Scope) -> Result<Driver, Failure> {
         let Payload::Http(request) = call.payload;
         let Target::Service(name) = &scope.registered().target else {
             return Err(Failure::new(
@@ -222,8 +231,15 @@ impl Service {
 
 impl Implementation for Service {
     fn call(&self, admitted: Admitted) -> BoxFuture<'static, Result<Answer, Failure>> {
-        let work = self.work(admitted);
+        let (call, scope) = admitted.into_parts();
+        let work = self.work(call, scope.clone());
         let bytes_max = self.limits.response_bytes;
-        Box::pin(async move { answer::of(work?, bytes_max).await })
+        Box::pin(async move {
+            let mut answer = answer::of(work?, bytes_max).await?;
+            if answer.body_mut().as_whole().is_none() {
+                scope.streams();
+            }
+            Ok(answer)
+        })
     }
 }

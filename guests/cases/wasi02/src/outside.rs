@@ -4,6 +4,7 @@ use crate::asked::Asked;
 use crate::reply::Reply;
 use std::fmt::Write as _;
 use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
+use wasip2::clocks::monotonic_clock;
 use wasip2::filesystem::preopens;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
@@ -87,6 +88,19 @@ pub fn fetch_forget(asked: Asked, reply: Reply) {
     let pending = send(&asked);
     reply.text(200, "forgotten\n");
     drop(pending);
+}
+
+/// Begins to answer, waits `ms`, asks, and says in its answer what came of it.
+pub fn fetch_mid_stream(asked: Asked, reply: Reply) {
+    let mut open = reply.open(200, &[]);
+    open.say(b"begun\n");
+    monotonic_clock::subscribe_duration(asked.number("ms", 100) * 1_000_000).block();
+    let text = match send(&asked).and_then(wait) {
+        Ok(answer) => format!("status {}\n", answer.status()),
+        Err(error) => format!("error {}\n", name(&error)),
+    };
+    open.say(text.as_bytes());
+    open.finish(None);
 }
 
 /// Answers, and asks afterwards.

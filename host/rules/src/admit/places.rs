@@ -140,6 +140,13 @@ impl Places {
         self.state().limits
     }
 
+    /// How many calls hold a place, of whatever kind.
+    #[must_use]
+    pub fn held(&self) -> u32 {
+        let state = self.state();
+        state.running + state.nested + state.streams
+    }
+
     /// How many calls run.
     #[must_use]
     pub fn running(&self) -> u32 {

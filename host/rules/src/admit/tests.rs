@@ -12,11 +12,17 @@ struct World {
 }
 
 fn world(target: &Target, limits: Limits, how: How) -> World {
+    world_in(None, target, limits, how)
+}
+
+fn world_in(room: Option<Arc<Room>>, target: &Target, limits: Limits, how: How) -> World {
     let bench = Bench::new();
     let pipeline = bench.only(&["admit"]);
     let places = Places::new(limits);
     let settings = holdfast_call::Settings::default().with(Settings {
         places: places.clone(),
+        room,
+        slots: 1,
         calls_max: 3,
     });
     let registered = match how {
@@ -54,6 +60,11 @@ impl World {
         self.pipeline.run(self.bench.call(&self.registered.target))
     }
 
+    /// An answer that streams until it is dropped.
+    fn streamed(&self) -> Answer {
+        done(&mut self.outside()).unwrap()
+    }
+
     fn nested(&self) -> BoxFuture<'static, Reply> {
         let target = &self.registered.target;
         let other = register(
@@ -64,6 +75,29 @@ impl World {
         );
         self.pipeline.run(self.bench.nested(&other, &[], target))
     }
+}
+
+#[test]
+fn a_service_that_holds_its_share_of_the_room_is_shed_although_it_has_places() {
+    let room = Room::new(4);
+    let limits = Limits {
+        places: 8,
+        streams: 8,
+    };
+    let world = world_in(Some(room.clone()), &service("greedy"), limits, How::Streams);
+    let mut open = vec![world.streamed(), world.streamed()];
+    let refused = fault(done(&mut world.outside()));
+    assert_eq!(refused.host_code(), Some(HostCode::Overloaded));
+    assert_eq!(refused.verdict().next, "slots in holdfast.toml");
+    assert_eq!(
+        world.places.held(),
+        2,
+        "the refused one gave its place back"
+    );
+    // What it leaves is for others.
+    assert!(room.take(0, 1).is_some());
+    open.pop();
+    world.streamed();
 }
 
 #[test]

@@ -184,6 +184,49 @@ fn an_answer_that_stands_still_is_cut() {
 }
 
 #[test]
+fn a_frame_without_a_byte_is_no_sign_of_life() {
+    let mut open = open();
+    open.bench.clock.advance(IDLE - TICK);
+    open.feed.send(Ok("")).unwrap();
+    assert!(matches!(frame(&mut open.body), Poll::Ready(Some(Ok(_)))));
+    open.bench.clock.advance(TICK);
+    open.cut();
+}
+
+#[test]
+fn a_body_that_nobody_polls_is_cut_by_whoever_watches_the_time() {
+    let mut open = open();
+    open.pass();
+    let due = open.body.due().unwrap();
+    assert_eq!(due, open.bench.now().after(IDLE));
+    assert!(!open.body.expire(open.bench.now()));
+    open.bench.clock.advance(IDLE);
+    assert!(open.body.expire(open.bench.now()));
+    assert!(!open.body.expire(open.bench.now()), "once is enough");
+    // Its source is gone, and its reader is told when it asks.
+    assert!(open.feed.send(Ok("more")).is_err());
+    assert_eq!(open.cut().verdict().boundary, Boundary::Caller);
+}
+
+#[test]
+fn once_the_head_has_left_children_have_until_the_end_of_the_stream() {
+    let (bench, pipeline) = world();
+    let noted = Arc::new(Mutex::new(Vec::new()));
+    let notes = noted.clone();
+    register(&pipeline, &service("talks"), settings(), move |admitted| {
+        let (_, scope) = admitted.into_parts();
+        let before = scope.deadline();
+        scope.streams();
+        notes.lock().unwrap().push((before, scope.deadline()));
+        Box::pin(async { Ok(answer(200, holdfast_call::Body::empty())) })
+    });
+    let now = bench.now();
+    run(&pipeline, bench.call(&service("talks"))).unwrap();
+    let expected = (now.after(HEAD), now.after(STREAM));
+    assert_eq!(*noted.lock().unwrap(), [expected]);
+}
+
+#[test]
 fn a_reader_that_stands_still_is_told_apart_from_an_answer_that_does() {
     let mut open = open();
     open.pass();

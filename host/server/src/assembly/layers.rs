@@ -4,13 +4,16 @@ use super::Host;
 use crate::settings::{Anonymous, Effective, Fuel, Upstream};
 use holdfast_call::{Settings, Target};
 use holdfast_rules::{admit, authorize, deadline, record};
+use holdfast_wasm::engine::Metering;
 use holdfast_wasm::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The layers' settings for a service.
-pub(super) fn service(host: &Host, target: &Target, effective: &Effective) -> Settings {
+///
+/// One call of it takes `slots` of its pool.
+pub(super) fn service(host: &Host, target: &Target, effective: &Effective, slots: u32) -> Settings {
     let limits = &effective.limits;
     let anonymous = match effective.anonymous {
         Anonymous::Allow => authorize::Anonymous::Allow,
@@ -32,7 +35,11 @@ pub(super) fn service(host: &Host, target: &Target, effective: &Effective) -> Se
         .with(authorize::Access { anonymous })
         .with(grants(effective))
         .with(admit::Settings {
-            places: host.places(target, places),
+            places: host.sharing.places(target, places),
+            room: host
+                .sharing
+                .room(host.workshop.engines(), metering(effective)),
+            slots,
             calls_max: count(limits.calls),
         })
 }
@@ -81,13 +88,23 @@ pub(super) fn upstream(host: &Host, target: &Target, upstream: &Upstream) -> Set
             stream: STREAM_MAX,
         })
         .with(admit::Settings {
-            places: host.places(target, places),
+            places: host.sharing.places(target, places),
+            room: None,
+            slots: 0,
             calls_max: 0,
         })
 }
 
 /// The longest stream from an upstream: as long as the longest answer of a service (design: defaults).
 const STREAM_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Which engine a service runs on.
+pub(super) fn metering(effective: &Effective) -> Metering {
+    match effective.fuel {
+        Fuel::Off => Metering::Plain,
+        Fuel::Metered { .. } => Metering::Metered,
+    }
+}
 
 /// What one guest may use.
 pub(super) fn guest(effective: &Effective) -> Limits {

@@ -1,8 +1,9 @@
 //! Services: from a component and its manifest to a target of the pipeline.
 
+use super::layers::metering;
 use super::{Host, layers};
 use crate::plugins::{LoadError, LoadService, LoadedService};
-use crate::settings::{Effective, Fuel, Manifest, Name, Policy, merge};
+use crate::settings::{Effective, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
 use holdfast_call::{Level, Log as _, Registered, Target, Why};
 use holdfast_store::{Digest, pair_digest};
@@ -61,7 +62,7 @@ impl LoadService for Host {
     }
 
     fn removed(&self, name: &str) {
-        self.forget_places(&Target::Service(name.into()));
+        self.sharing.forget(&Target::Service(name.into()));
     }
 }
 
@@ -142,20 +143,13 @@ impl Host {
     fn register(&self, effective: &Effective, origin: Origin, digest: Arc<str>) -> Arc<Registered> {
         let target = Target::Service(effective.name.shared());
         let service = origin.service.clone();
-        let settings = layers::service(self, &target, effective).with(origin);
+        let settings = layers::service(self, &target, effective, service.slots()).with(origin);
         Registered::new(&self.pipeline, target, Some(digest), settings, service)
     }
 }
 
 fn purpose(effective: &Effective) -> Option<Why> {
     effective.purpose.as_deref().and_then(Why::claimed)
-}
-
-fn metering(effective: &Effective) -> Metering {
-    match effective.fuel {
-        Fuel::Off => Metering::Plain,
-        Fuel::Metered { .. } => Metering::Metered,
-    }
 }
 
 fn wanted(effective: &Effective) -> Wanted {

@@ -35,12 +35,24 @@ impl KeepVersions for Kept {
             .and_then(pair_of)
     }
 
-    fn rolled_back(&self, name: &str) -> Result<(), String> {
-        // Without a digest the store takes what was rolled back from: that is what the directory holds.
+    fn rolled_back(&self, name: &str, directory: Option<&Pair>) -> Result<(), String> {
         self.0
-            .rolled_back(name, None)
+            .rolled_back(name, directory.map(digest).as_ref())
             .map(drop)
             .map_err(|error| error.to_string())
+    }
+
+    fn last(&self, name: &str, pair: &Pair) -> Result<Option<Pair>, String> {
+        let said = |error: holdfast_store::StoreError| error.to_string();
+        match self.0.state(name).map_err(said)?.serving {
+            Some(serving) if serving != digest(pair) => self
+                .0
+                .pair(name, &serving)
+                .map_err(said)
+                .and_then(pair_of)
+                .map(Some),
+            Some(_) | None => Ok(None),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! A call from the terminal: the same pipeline as any other, with the owner as its caller.
 //!
-//! Whoever closes the socket before the answer has ended went away, and the call is cancelled like a client's that hangs up.
+//! Whoever closes the socket before the answer has ended went away, and the call is cancelled like a client's that hangs up, unless it
+//! is shielded.
 
 use crate::control::say;
 use crate::control::words::{CallRequest, Response};
-use crate::entry::{answer, request};
+use crate::entry::answer::Serving;
+use crate::entry::request;
 use bytes::Bytes;
 use holdfast_call::{
     Body, Call, CallId, Caller, Entry, Link, Meter, Moment, Payload, Pipeline, Target, Trace, Tree,
@@ -14,6 +16,7 @@ use http::{Method, Request};
 use http_body::Body as _;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -46,11 +49,7 @@ async fn stream(
     call: Call,
     write: &mut OwnedWriteHalf,
 ) -> std::io::Result<()> {
-    let id = call.id;
-    let method = match &call.payload {
-        Payload::Http(request) => request.method().clone(),
-    };
-    let response = answer::response(pipeline.run(call).await, id, &method);
+    let Ok(response) = Serving::of(pipeline, call, None).await;
     let (head, mut body) = response.into_parts();
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = head.headers.iter();
@@ -113,6 +112,7 @@ fn made(
             .or_else(|| Why::claimed("holdfast call"))
             .unwrap_or_else(Why::undeclared),
         deadline: Moment::FAR,
+        stream: Duration::ZERO,
         trace: Trace::start(random(), random()),
         ordinal: 0,
         payload: Payload::Http(request),

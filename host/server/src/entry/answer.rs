@@ -1,10 +1,14 @@
 //! The answer on its way out: what the connection may carry, the id that no service can forge, and a body that outlives its reader where
 //! the call is shielded.
 
+use crate::entry::line::Busy;
+use crate::entry::overdue::guarded;
 use crate::entry::request::remove_hop_by_hop;
 use bytes::Bytes;
 use holdfast_call::problem::{self, CALL_HEADER};
-use holdfast_call::{Answer, Body, BoxFuture, CallId, Fault, Reply, Tree};
+use holdfast_call::{
+    Answer, Body, BoxFuture, Call, CallId, Clock, Fault, Payload, Pipeline, Reply, Tree,
+};
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
@@ -21,22 +25,24 @@ pub struct Serving {
     tree: Arc<Tree>,
     id: CallId,
     method: Method,
+    clock: Arc<dyn Clock>,
+    busy: Option<Busy>,
 }
 
 impl Serving {
-    /// Serves the call that `run` is.
+    /// Sends `call` through the pipeline. Its connection is `busy` with it, if it came over one.
     #[must_use]
-    pub fn new(
-        run: BoxFuture<'static, Reply>,
-        tree: Arc<Tree>,
-        id: CallId,
-        method: Method,
-    ) -> Self {
+    pub fn of(pipeline: &Arc<Pipeline>, call: Call, busy: Option<Busy>) -> Self {
+        let method = match &call.payload {
+            Payload::Http(request) => request.method().clone(),
+        };
         Self {
-            run: Some(run),
-            tree,
-            id,
+            tree: call.tree.clone(),
+            id: call.id,
             method,
+            clock: pipeline.sources().clock.clone(),
+            busy,
+            run: Some(pipeline.run(call)),
         }
     }
 }
@@ -53,10 +59,19 @@ impl Future for Serving {
         this.run = None;
         let response = response(reply, this.id, &this.method);
         let tree = this.tree.clone();
-        Poll::Ready(Ok(response.map(|body| Outgoing {
+        let (head, body) = response.into_parts();
+        let busy = this.busy.take();
+        let (body, busy) = if body.as_whole().is_none() {
+            (guarded(body, this.clock.clone(), busy), None)
+        } else {
+            (body, busy)
+        };
+        let outgoing = Outgoing {
             body: Some(body),
             tree,
-        })))
+            _busy: busy,
+        };
+        Poll::Ready(Ok(Response::from_parts(head, outgoing)))
     }
 }
 
@@ -95,6 +110,8 @@ async fn finish(mut body: Body, tree: Arc<Tree>) {
 pub struct Outgoing {
     body: Option<Body>,
     tree: Arc<Tree>,
+    /// With a whole answer; a streamed one holds it itself.
+    _busy: Option<Busy>,
 }
 
 impl http_body::Body for Outgoing {
@@ -151,7 +168,7 @@ fn without_id(mut frame: Frame<Bytes>) -> Frame<Bytes> {
 }
 
 /// The response to a call that ended in `reply`.
-pub fn response(reply: Reply, id: CallId, method: &Method) -> Response<Body> {
+fn response(reply: Reply, id: CallId, method: &Method) -> Response<Body> {
     let mut response = match reply {
         Ok(Answer::Http(mut response)) => {
             remove_hop_by_hop(response.headers_mut());

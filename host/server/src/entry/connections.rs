@@ -3,7 +3,9 @@
 //! One accept loop serves the gateway and the admin pages. It knows nothing of calls.
 
 use crate::drain::{Listener, Phase, Stop};
+use crate::entry::line::{Busy, Line};
 use crate::entry::peer::Peer;
+use crate::entry::wire::Wire;
 use holdfast_call::{Clock, Level, Log};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -17,8 +19,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-/// A client that has begun a request's head must have ended it by then; an idle connection is closed after the same span.
+/// A client that has begun a request's head must have ended it by then; a connection on which nothing happens is closed after the same
+/// span, whether or not it ever said which protocol it speaks.
 const HEAD_SPAN: Duration = Duration::from_secs(30);
+/// How long a connection that is closed for want of use may take to end in order.
+const CLOSE_SPAN: Duration = Duration::from_secs(1);
 /// The largest head of a request, in bytes. A larger one is answered 431 and never becomes a call.
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// Requests at once on one connection of HTTP/2.
@@ -35,8 +40,8 @@ pub trait Answers: Send + Sync + 'static {
     /// The answer to come.
     type Future: Future<Output = Result<Response<Self::Body>, Infallible>> + Send + 'static;
 
-    /// Answers one request.
-    fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Self::Future;
+    /// Answers one request. `busy` lives until its answer has ended.
+    fn answer(&self, peer: &Peer, request: Request<Incoming>, busy: Busy) -> Self::Future;
 }
 
 /// What a listener needs besides its socket.
@@ -69,10 +74,11 @@ pub async fn run<A: Answers>(listener: TcpListener, answers: Arc<A>, terms: Term
                 let connection = Connection {
                     answers: answers.clone(),
                     peer: Peer::at(address),
+                    line: Line::new(stream, terms.clock.clone()),
                 };
                 let stop = terms.stop.listen();
                 tokio::spawn(async move {
-                    drive(stream, connection, stop).await;
+                    drive(connection, stop).await;
                     drop(place);
                 });
             }
@@ -119,6 +125,7 @@ async fn take(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Resul
 struct Connection<A> {
     answers: Arc<A>,
     peer: Peer,
+    line: Arc<Line>,
 }
 
 impl<A: Answers> Service<Request<Incoming>> for Connection<A> {
@@ -127,11 +134,44 @@ impl<A: Answers> Service<Request<Incoming>> for Connection<A> {
     type Future = A::Future;
 
     fn call(&self, request: Request<Incoming>) -> A::Future {
-        self.answers.answer(&self.peer, request)
+        let busy = self.line.busy(request.version());
+        self.answers.answer(&self.peer, request, busy)
     }
 }
 
-async fn drive<A: Answers>(stream: TcpStream, connection: Connection<A>, mut stop: Listener) {
+async fn drive<A: Answers>(connection: Connection<A>, mut stop: Listener) {
+    let line = connection.line.clone();
+    let wire = TokioIo::new(Wire::new(line.clone()));
+    let builder = protocols();
+    let mut served = std::pin::pin!(builder.serve_connection(wire, connection));
+    let mut cut = stop.clone();
+    // How a connection ended is of no interest: every call on it has its own closing line, and a request that never became a call was
+    // answered by the protocol itself.
+    tokio::select! {
+        biased;
+        _ = served.as_mut() => return,
+        () = stop.reached(Phase::Draining) => served.as_mut().graceful_shutdown(),
+        () = line.rested(HEAD_SPAN) => {
+            served.as_mut().graceful_shutdown();
+            let over = line.clock().now().after(CLOSE_SPAN);
+            tokio::select! {
+                biased;
+                _ = served => {}
+                () = line.clock().sleep_until(over) => {}
+            }
+            return;
+        }
+        () = line.left() => return,
+    }
+    tokio::select! {
+        biased;
+        _ = served => {}
+        () = cut.reached(Phase::Cut) => line.cut(),
+        () = line.left() => {}
+    }
+}
+
+fn protocols() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -143,19 +183,5 @@ async fn drive<A: Answers>(stream: TcpStream, connection: Connection<A>, mut sto
         .timer(TokioTimer::new())
         .max_header_list_size(HEAD_BYTES_MAX)
         .max_concurrent_streams(STREAMS_MAX);
-    let served = builder.serve_connection(TokioIo::new(stream), connection);
-    let mut served = std::pin::pin!(served);
-    let mut cut = stop.clone();
-    // How a connection ended is of no interest: every call on it has its own closing line, and a request that never became a call was
-    // answered by the protocol itself.
-    tokio::select! {
-        biased;
-        _ = served.as_mut() => return,
-        () = stop.reached(Phase::Draining) => served.as_mut().graceful_shutdown(),
-    }
-    tokio::select! {
-        biased;
-        _ = served => {}
-        () = cut.reached(Phase::Cut) => {}
-    }
+    builder
 }

@@ -5,6 +5,7 @@
 use crate::entry::answer::{Outgoing, Serving};
 use crate::entry::connections::Answers;
 use crate::entry::door::Door;
+use crate::entry::line::Busy;
 use crate::entry::peer::{Peer, Trust, TrustedProxies};
 use crate::entry::request::{self, Invalid, Said};
 use crate::router::{Found, Routes};
@@ -17,6 +18,7 @@ use http::request::Parts;
 use http::{Method, Request};
 use hyper::body::Incoming;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The gateway.
 pub struct Gateway {
@@ -48,9 +50,8 @@ impl Gateway {
         self.proxies.store(Arc::new(proxies));
     }
 
-    fn serve(&self, peer: &Peer, request: Request<Incoming>) -> Serving {
+    fn serve(&self, peer: &Peer, request: Request<Incoming>, busy: Busy) -> Serving {
         let (mut parts, incoming) = request.into_parts();
-        let method = parts.method.clone();
         let trust = self.proxies.load().trust(peer.address);
         let routed = self.route(&mut parts, peer, trust);
         let (way, said) = match routed {
@@ -58,8 +59,7 @@ impl Gateway {
             Err((fault, said)) => (Err(fault), said),
         };
         let call = self.call(way, said, parts, incoming);
-        let (id, tree) = (call.id, call.tree.clone());
-        Serving::new(self.pipeline.run(call), tree, id, method)
+        Serving::of(&self.pipeline, call, Some(busy))
     }
 
     /// Finds the service and makes the head ready for it.
@@ -111,6 +111,7 @@ impl Gateway {
             operation,
             why: said.why.or(purpose).unwrap_or_else(Why::undeclared),
             deadline: Moment::FAR,
+            stream: Duration::ZERO,
             trace: match said.trace {
                 Some(trace) => trace.child(random()),
                 None => Trace::start(random(), random()),
@@ -127,8 +128,8 @@ impl Answers for Gateway {
     type Body = Outgoing;
     type Future = Serving;
 
-    fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Serving {
-        self.serve(peer, request)
+    fn answer(&self, peer: &Peer, request: Request<Incoming>, busy: Busy) -> Serving {
+        self.serve(peer, request, busy)
     }
 }
 

@@ -95,11 +95,18 @@ pub trait KeepVersions: Send + Sync {
     /// There is none, or it cannot be read.
     fn previous(&self, name: &str) -> Result<Pair, String>;
 
-    /// Notes that the version before serves from now on, by the operator's wish.
+    /// Notes that the version before serves from now on, by the operator's wish, and not what lies in the directory (nothing, if its file
+    /// is gone).
     ///
     /// # Errors
     /// It cannot be noted.
-    fn rolled_back(&self, name: &str) -> Result<(), String>;
+    fn rolled_back(&self, name: &str, directory: Option<&Pair>) -> Result<(), String>;
+
+    /// The version that served last, unless that is `pair`.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn last(&self, name: &str, pair: &Pair) -> Result<Option<Pair>, String>;
 }
 
 /// What a load needs.
@@ -126,6 +133,15 @@ pub enum Ended {
     },
     /// The files changed while they were read.
     Changed,
+    /// It failed, and as nothing served under its name, the version that served last does.
+    FellBack {
+        /// The digest of what serves.
+        digest: Arc<str>,
+        /// Why the other one does not.
+        error: String,
+        /// What would make another try worth while.
+        again: Again,
+    },
     /// It failed, and nothing was changed.
     Failed {
         /// Why.
@@ -153,7 +169,10 @@ impl Loader {
             return Ended::Changed;
         }
         match self.versions.choose(name, &pair) {
-            Ok(Choice::Directory) => self.bring(name, &pair, Keep::Serving),
+            Ok(Choice::Directory) => match self.bring(name, &pair, Keep::Serving) {
+                Ended::Failed { error, again } => self.fall_back(name, &pair, error, again),
+                ended => ended,
+            },
             Ok(Choice::Kept(kept)) => {
                 let text = format!(
                     "{name}: serving the version it was rolled back to, until the directory holds another one"
@@ -167,10 +186,39 @@ impl Loader {
 
     /// Loads the version before the one that serves.
     #[must_use]
-    pub fn roll_back(&self, name: &Arc<str>) -> Ended {
+    pub fn roll_back(&self, directory: &Path, name: &Arc<str>) -> Ended {
         match self.versions.previous(name) {
-            Ok(pair) => self.bring(name, &pair, Keep::RolledBack),
+            Ok(pair) => {
+                let now = read(directory, name).ok();
+                self.bring(name, &pair, Keep::RolledBack(now.as_ref()))
+            }
             Err(error) => failed(error, Again::NewFiles),
+        }
+    }
+
+    /// After a start, what lies in the directory may be broken and the version that served before the end still be whole.
+    fn fall_back(&self, name: &Arc<str>, pair: &Pair, error: String, again: Again) -> Ended {
+        let target = Target::Service(name.clone());
+        if self.pipeline.registry().get(&target).is_some() {
+            return failed(error, again);
+        }
+        let last = match self.versions.last(name, pair) {
+            Ok(Some(last)) => last,
+            Ok(None) => return failed(error, again),
+            Err(unread) => {
+                (self.say)(&format!(
+                    "{name}: the version that served last is lost: {unread}"
+                ));
+                return failed(error, again);
+            }
+        };
+        match self.bring(name, &last, Keep::Already) {
+            Ended::Serving { digest } => Ended::FellBack {
+                digest,
+                error,
+                again,
+            },
+            _ => failed(error, again),
         }
     }
 
@@ -183,7 +231,7 @@ impl Loader {
         self.service.removed(name);
     }
 
-    fn bring(&self, name: &Arc<str>, pair: &Pair, keep: Keep) -> Ended {
+    fn bring(&self, name: &Arc<str>, pair: &Pair, keep: Keep<'_>) -> Ended {
         let clock: &dyn Clock = &*self.pipeline.sources().clock;
         let begun = clock.now();
         let size = kibibytes(pair.component.len());
@@ -225,7 +273,7 @@ impl Loader {
         name: &Arc<str>,
         pair: &Pair,
         loaded: LoadedService,
-        keep: Keep,
+        keep: Keep<'_>,
     ) -> Result<(), (String, Again)> {
         let claim = Claim {
             service: name.clone(),
@@ -237,7 +285,7 @@ impl Loader {
         self.routes.check(&claim).map_err(taken)?;
         let kept = match keep {
             Keep::Serving => self.versions.serving(name, pair),
-            Keep::RolledBack => self.versions.rolled_back(name),
+            Keep::RolledBack(directory) => self.versions.rolled_back(name, directory),
             Keep::Already => Ok(()),
         };
         kept.map_err(|error| (error, Again::NewFiles))?;
@@ -250,9 +298,10 @@ impl Loader {
 
 /// What is noted about the version that is swapped in.
 #[derive(Clone, Copy)]
-enum Keep {
+enum Keep<'a> {
     Serving,
-    RolledBack,
+    /// And not what lies in the directory.
+    RolledBack(Option<&'a Pair>),
     Already,
 }
 

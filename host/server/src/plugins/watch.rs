@@ -175,13 +175,17 @@ impl Drop for Plugins {
 /// Has the file system tell of changes. Where it cannot, the watcher looks every two seconds, and that is said.
 fn listen(parts: &Parts, words: &mpsc::Sender<Word>) -> Option<RecommendedWatcher> {
     let words = words.clone();
+    let (directory, policy) = (parts.directory.clone(), parts.policy.clone());
     let tell = move |event: notify::Result<notify::Event>| {
+        let elsewhere = event
+            .as_ref()
+            .is_ok_and(|event| !concerns(&event.paths, &directory, policy.as_deref()));
         // Reading a file is an event too; the loader's own reading must not make the watcher look.
         let reading = event.as_ref().is_ok_and(|event| {
             event.kind.is_access()
                 && event.kind != EventKind::Access(AccessKind::Close(AccessMode::Write))
         });
-        if !reading {
+        if !reading && !elsewhere {
             // The watcher's thread ends before this callback is dropped; a word to nobody is no loss.
             let _ = words.send(Word::Look);
         }
@@ -209,6 +213,17 @@ fn listen(parts: &Parts, words: &mpsc::Sender<Word>) -> Option<RecommendedWatche
     }
 }
 
+/// Whether a change of these paths is one of the plugin directory or of the policy. Beside the policy may lie a file that is written all
+/// the time: the log, for one. A change without a path may be any.
+#[must_use]
+pub fn concerns(paths: &[PathBuf], directory: &Path, policy: Option<&Path>) -> bool {
+    let policy = policy.and_then(Path::file_name);
+    let one = |path: &PathBuf| {
+        path.starts_with(directory) || (policy.is_some() && path.file_name() == policy)
+    };
+    paths.is_empty() || paths.iter().any(one)
+}
+
 /// The loader's thread: one job after the other, until the watcher is gone.
 fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
     let loader = &parts.loader;
@@ -220,10 +235,12 @@ fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
                 let _ = tell.send(Word::Ended { name, ended });
             }
             Job::RollBack { name, reply } => {
-                let ended = loader.roll_back(&name);
+                let ended = loader.roll_back(&parts.directory, &name);
                 let answer = match &ended {
                     Ended::Serving { digest } => Ok(digest.clone()),
-                    Ended::Failed { error, .. } => Err(error.clone()),
+                    Ended::FellBack { error, .. } | Ended::Failed { error, .. } => {
+                        Err(error.clone())
+                    }
                     Ended::Changed => Err("the files changed meanwhile; ask again".to_owned()),
                 };
                 let _ = tell.send(Word::Ended { name, ended });

@@ -161,6 +161,18 @@ impl Watcher {
                 self.step(name, Event::Loaded { digest });
                 self.retry(Some(name), Again::FreeRoute);
             }
+            Ended::FellBack {
+                digest,
+                error,
+                again,
+            } => {
+                (self.say)(&format!(
+                    "{name}: not loaded, the version that served last serves again: {error}"
+                ));
+                self.step(name, Event::Loaded { digest });
+                self.step(name, Event::Failed { error, again });
+                self.retry(Some(name), Again::FreeRoute);
+            }
             Ended::Changed => self.step(name, Event::Changed),
             Ended::Failed { error, again } => {
                 let serving = self.services.get(name).and_then(Service::digest);

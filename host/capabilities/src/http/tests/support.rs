@@ -211,6 +211,7 @@ impl World {
             operation: "test".into(),
             why: Why::undeclared(),
             deadline,
+            stream: Duration::ZERO,
             trace: Trace::start([3; 16], [4; 16]),
             ordinal: 1,
             payload: Payload::Http(request),

@@ -1,0 +1,147 @@
+//! One connection's line: its socket, and the pulse of what happens on it.
+//!
+//! The protocol's library sees no more of a connection than it asks for: it does not read while a request's body is unread, and closes
+//! nothing that never began. What must be noticed all the same is noticed here, beside it.
+
+use holdfast_call::{Clock, Moment};
+use http::Version;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+/// How often a line that its peer has closed is looked at for an answer under way.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// One connection's line. Whoever reads, writes or watches it holds it; answers under way hold its pulse alone, so that the socket is
+/// closed when the connection ends.
+pub struct Line {
+    stream: TcpStream,
+    pulse: Arc<Pulse>,
+}
+
+struct Pulse {
+    clock: Arc<dyn Clock>,
+    busy: AtomicU32,
+    /// The last sign of life, in nanoseconds of the clock.
+    since: AtomicU64,
+    reset: AtomicBool,
+}
+
+impl Line {
+    /// The line over `stream`, which begins to rest now.
+    pub fn new(stream: TcpStream, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let since = AtomicU64::new(clock.now().as_nanos());
+        let pulse = Arc::new(Pulse {
+            clock,
+            busy: AtomicU32::new(0),
+            since,
+            reset: AtomicBool::new(false),
+        });
+        Arc::new(Self { stream, pulse })
+    }
+
+    /// The socket.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.pulse.clock
+    }
+
+    /// An answer to a request of `version` is under way until what this returns is dropped.
+    pub fn busy(&self, version: Version) -> Busy {
+        self.pulse.busy.fetch_add(1, Ordering::AcqRel);
+        Busy {
+            pulse: self.pulse.clone(),
+            version,
+        }
+    }
+
+    /// A sign of life: the peer took bytes.
+    pub fn touch(&self) {
+        self.pulse.touch();
+    }
+
+    /// Ready once nothing has been under way, and no byte was taken, for `span`.
+    pub async fn rested(&self, span: Duration) {
+        let pulse = &self.pulse;
+        loop {
+            let now = pulse.clock.now();
+            let since = Moment::from_nanos(pulse.since.load(Ordering::Acquire));
+            let due = if pulse.is_busy() { now } else { since }.after(span);
+            if due <= now {
+                return;
+            }
+            pulse.clock.sleep_until(due).await;
+        }
+    }
+
+    /// Ready once the peer has closed its side while an answer is under way: whoever sends no more is not waited for.
+    pub async fn left(&self) {
+        // Only the closing of the reading side is told to this interest, not what there is to read.
+        let closed = self.stream.ready(Interest::PRIORITY).await;
+        while closed.is_ok() && !self.pulse.is_busy() {
+            // The protocol's library may still find a whole request in what was sent before.
+            let clock = &self.pulse.clock;
+            clock.sleep_until(clock.now().after(LOOK)).await;
+        }
+    }
+
+    /// The line ends in a reset instead of an orderly end, which its peer would take for the end of an answer.
+    pub fn reset_at_end(&self) {
+        self.pulse.reset.store(true, Ordering::Release);
+    }
+
+    /// Whatever is under way is cut: no peer in the middle of an answer sees an orderly end.
+    pub fn cut(&self) {
+        if self.pulse.is_busy() {
+            self.reset_at_end();
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.pulse.reset.load(Ordering::Acquire) {
+            // Fails only on a socket that is gone already.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl Pulse {
+    fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire) > 0
+    }
+
+    fn touch(&self) {
+        let now = self.clock.now().as_nanos();
+        self.since.store(now, Ordering::Release);
+    }
+}
+
+/// An answer under way.
+pub struct Busy {
+    pulse: Arc<Pulse>,
+    version: Version,
+}
+
+impl Busy {
+    /// The answer is cut short. In HTTP/1.0 the end of the connection is the end of the answer, so it must not look like one.
+    pub fn cut(self) {
+        if self.version <= Version::HTTP_10 {
+            self.pulse.reset.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.pulse.touch();
+        self.pulse.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+}

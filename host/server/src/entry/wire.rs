@@ -1,0 +1,122 @@
+//! What the protocol's library reads from and writes to: the socket, with a bound on how long a peer may take no byte.
+
+use crate::entry::line::Line;
+use holdfast_call::BoxFuture;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+
+/// How long a peer may take nothing of what is ready for it. Then the connection is reset.
+pub const WRITE_SPAN: Duration = Duration::from_secs(30);
+
+/// A line as a stream of bytes.
+pub struct Wire {
+    line: Arc<Line>,
+    /// Running while a write waits for the peer.
+    stuck: Option<BoxFuture<'static, ()>>,
+}
+
+impl Wire {
+    /// Reads from and writes to `line`.
+    pub fn new(line: Arc<Line>) -> Self {
+        Self { line, stuck: None }
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl Fn() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.line.stream().poll_write_ready(cx) {
+                Poll::Ready(Ok(())) => match write() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    written => {
+                        self.stuck = None;
+                        self.line.touch();
+                        return Poll::Ready(written);
+                    }
+                },
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    let clock = self.line.clock();
+                    let stuck = self
+                        .stuck
+                        .get_or_insert_with(|| clock.sleep_until(clock.now().after(WRITE_SPAN)));
+                    ready!(stuck.as_mut().poll(cx));
+                    self.line.reset_at_end();
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let stream = self.line.stream();
+        loop {
+            ready!(stream.poll_read_ready(cx))?;
+            let room = buf.initialize_unfilled();
+            let mut got = 0;
+            // Less than there was room for means that the socket is empty now. Saying so here spares the read that would only find that.
+            let done = stream.try_io(Interest::READABLE, || {
+                got = rustix::io::read(stream, &mut *room)?;
+                if 0 < got && got < room.len() {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(())
+            });
+            match done {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && got == 0 => {}
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(error));
+                }
+                _ => {
+                    buf.advance(got);
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let line = self.line.clone();
+        Wire::poll_write(&mut self, cx, || line.stream().try_write(buf))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let line = self.line.clone();
+        Wire::poll_write(&mut self, cx, || line.stream().try_write_vectored(bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ended = rustix::net::shutdown(self.line.stream(), rustix::net::Shutdown::Write);
+        Poll::Ready(ended.map_err(Into::into))
+    }
+}
