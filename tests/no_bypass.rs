@@ -3,12 +3,14 @@
 //! A linker cannot be listed. But it refuses a name that is taken, so it is asked about every function of every interface that WASI has
 //! (`wit/deps`) and of the few drafts that have no package there.
 
-use holdfast_wasm::engine::{EngineSettings, Engines};
+use holdfast_wasm::engine::{EngineKind, EngineSettings, Engines, Metering, Tasks};
 use holdfast_wasm::imports::{FAMILIES, Kind, kind_of, offers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use wit_parser::Resolve;
+
+const TASKS: EngineKind = EngineKind::new(Metering::Plain, Tasks::Many);
 
 /// The imports that change or ask something outside: exactly these.
 const EFFECTS: [&str; 2] = [
@@ -77,7 +79,7 @@ fn every_import_that_is_offered_is_an_effect_or_ambient_with_its_reason() {
     let mut used = BTreeSet::new();
     for (interface, functions) in &universe {
         for function in functions {
-            if !offers(engines.plain(), interface, function).unwrap() {
+            if !offers(engines.get(TASKS).unwrap(), interface, function).unwrap() {
                 continue;
             }
             match kind_of(interface) {
@@ -120,7 +122,7 @@ fn the_list_shown_to_people_is_what_the_linker_offers() {
     for (interface, functions) in universe() {
         if functions
             .iter()
-            .any(|function| offers(engines.plain(), &interface, function).unwrap())
+            .any(|function| offers(engines.get(TASKS).unwrap(), &interface, function).unwrap())
         {
             linked.insert(interface);
         }

@@ -49,6 +49,9 @@ impl WasiHttpView for Guest {
     }
 }
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Running = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// A body that drives the guest that writes it.
@@ -130,6 +133,7 @@ fn engine(reset: &str) -> Result<Engine> {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
+        .concurrency_support(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)
 }

@@ -179,7 +179,7 @@ for name in holdfast holdfast-safe; do
     if [ "$name" = holdfast ]; then asked=$((asked + 2 * $(sum holdfast-proxy 5))); fi
     bar "$name: closing lines, to the calls counted" "$lines" "==" "$calls"
     bar "$name: closing lines, to the answers that wrk counted" "$lines" ">=" "$asked"
-    bar "$name: lines dropped" "$(curl --silent "$admin" | awk '/^holdfast_log_lines_dropped/ { print $NF }')" "==" 0
+    bar "$name: lines dropped" "$(curl --silent "$admin" | awk '/^holdfast_log_dropped_total/ { print $NF }')" "==" 0
 done
 for contestant in "${contestants[@]}"; do
     read -r name _ <<<"$contestant"

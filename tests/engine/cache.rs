@@ -4,13 +4,15 @@ use super::{Lines, component, guest};
 use holdfast_call::{BoxFuture, Clock, Level, Moment, WallTime};
 use holdfast_wasm::cache::{self, ArtifactCache, Unsealed};
 use holdfast_wasm::compile::{Compiled, Compiler, FromCache};
-use holdfast_wasm::engine::{EngineSettings, Engines, Metering};
+use holdfast_wasm::engine::{EngineKind, EngineSettings, Engines, Metering, Tasks};
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::memory::HostMemory;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use wasmtime::component::Linker;
+
+const METERED: EngineKind = EngineKind::new(Metering::Metered, Tasks::One);
 
 const SERVICE: &str = r#"(component
     (core module $m (memory 1) (func (export "f") (param i32) (result i32) (i32.add (local.get 0) (i32.const 40))))
@@ -94,7 +96,10 @@ impl Bench {
     }
 
     async fn works(&self, compiled: &Compiled, metering: Metering) {
-        let engine = self.engines.get(metering).unwrap();
+        let engine = self
+            .engines
+            .get(EngineKind::new(metering, Tasks::One))
+            .unwrap();
         let host = HostMemory::new(1 << 30);
         let limits = Limits::default();
         let mut guest = guest(engine, &limits, &host);
@@ -180,7 +185,7 @@ async fn an_artefact_of_the_other_engine_is_refused_although_its_digest_is_right
     let artifact = cache::open(&plain_key, &sealed).unwrap().to_vec();
     let metered_key = cache::key(
         &cache::digest(&component(SERVICE)),
-        bench.engines.metered().unwrap(),
+        bench.engines.get(METERED).unwrap(),
     );
     assert_ne!(plain_key, metered_key);
     bench
@@ -199,12 +204,30 @@ async fn an_artefact_of_the_other_engine_is_refused_although_its_digest_is_right
 #[test]
 fn a_component_is_told_from_another_by_its_bytes_alone() {
     let engines = bench().engines;
-    let one = cache::key(&cache::digest(b"one"), engines.plain());
-    assert_eq!(one, cache::key(&cache::digest(b"one"), engines.plain()));
-    assert_ne!(one, cache::key(&cache::digest(b"two"), engines.plain()));
+    let one = cache::key(
+        &cache::digest(b"one"),
+        engines.get(EngineKind::PLAIN).unwrap(),
+    );
+    assert_eq!(
+        one,
+        cache::key(
+            &cache::digest(b"one"),
+            engines.get(EngineKind::PLAIN).unwrap()
+        )
+    );
+    assert_ne!(
+        one,
+        cache::key(
+            &cache::digest(b"two"),
+            engines.get(EngineKind::PLAIN).unwrap()
+        )
+    );
     // Two engines made alike take each other's artefacts: that is what a cache is for.
     assert_eq!(
         one,
-        cache::key(&cache::digest(b"one"), bench().engines.plain())
+        cache::key(
+            &cache::digest(b"one"),
+            bench().engines.get(EngineKind::PLAIN).unwrap()
+        )
     );
 }

@@ -1,12 +1,14 @@
 //! Every limit of a store bites, and says which it was.
 
 use super::{Guest, component, engines, guest};
-use holdfast_wasm::engine::Metering;
+use holdfast_wasm::engine::{EngineKind, Metering, Tasks};
 use holdfast_wasm::exhausted::{Counted, Exhausted};
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::load_error::{LoadError, Needs};
 use holdfast_wasm::memory::HostMemory;
 use wasmtime::component::{Component, Linker, ResourceTableError};
+
+const METERED: EngineKind = EngineKind::new(Metering::Metered, Tasks::One);
 
 const PAGE: u64 = 64 << 10;
 
@@ -39,7 +41,7 @@ async fn memory_is_summed_over_all_memories_and_the_refusal_outlives_the_store()
         memory: 4 * PAGE,
         ..Limits::default()
     };
-    let mut guest = guest(engines.plain(), &limits, &host);
+    let mut guest = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
     let instance = guest.start(TWO_OF_EACH).await.unwrap();
     assert_eq!(guest.call(&instance, "memory-a", 1).await.unwrap(), 1);
     assert_eq!(guest.call(&instance, "memory-b", 1).await.unwrap(), 1);
@@ -65,7 +67,7 @@ async fn memory_is_refused_before_the_first_instruction() {
         memory: PAGE,
         ..Limits::default()
     };
-    let mut guest = guest(engines.plain(), &limits, &host);
+    let mut guest = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
     let error = guest.start(TWO_OF_EACH).await.unwrap_err();
     assert!(matches!(
         Exhausted::find(&error),
@@ -82,7 +84,11 @@ async fn growth_that_fails_by_itself_neither_counts_nor_gives_anything_back() {
         (core instance $a (instantiate $m))
         (func (export "memory") (param "n" u32) (result s32) (canon lift (core func $a "memory"))))"#;
     let (engines, host) = (engines(), ample());
-    let mut guest = guest(engines.plain(), &Limits::default(), &host);
+    let mut guest = guest(
+        engines.get(EngineKind::PLAIN).unwrap(),
+        &Limits::default(),
+        &host,
+    );
     let instance = guest.start(text).await.unwrap();
     assert_eq!(guest.call(&instance, "memory", 1).await.unwrap(), 1);
     // Beyond its own maximum, and beyond what its type can name at all.
@@ -100,7 +106,7 @@ async fn table_elements_are_summed_over_all_tables() {
         table_elements: 10,
         ..Limits::default()
     };
-    let mut guest = guest(engines.plain(), &limits, &host);
+    let mut guest = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
     let instance = guest.start(TWO_OF_EACH).await.unwrap();
     assert_eq!(guest.call(&instance, "table-a", 4).await.unwrap(), 1);
     assert_eq!(guest.call(&instance, "table-b", 4).await.unwrap(), 1);
@@ -140,7 +146,7 @@ async fn core_instances_memories_and_tables_are_counted() {
     ];
     let (engines, host) = (engines(), ample());
     for (limits, counted) in cases {
-        let error = guest(engines.plain(), &limits, &host)
+        let error = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host)
             .start(TWO_OF_EACH)
             .await
             .unwrap_err();
@@ -165,7 +171,7 @@ async fn leaked_handles_end_the_guest() {
         handles: 10,
         ..Limits::default()
     };
-    let mut guest = guest(engines.plain(), &limits, &host);
+    let mut guest = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
     limits.apply(&mut guest.store).unwrap();
     let error = error_of(&mut guest, text, "leak").await;
     assert_eq!(Exhausted::find(&error), Some(Exhausted::Handles));
@@ -189,10 +195,11 @@ async fn one_host_call_takes_no_more_bytes_than_allowed() {
         hostcall_bytes: 1_000,
         ..Limits::default()
     };
-    let mut guest = guest(engines.plain(), &limits, &host);
+    let mut guest = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
     limits.apply(&mut guest.store).unwrap();
-    let component = Component::from_binary(engines.plain(), &component(text)).unwrap();
-    let mut linker = Linker::new(engines.plain());
+    let component =
+        Component::from_binary(engines.get(EngineKind::PLAIN).unwrap(), &component(text)).unwrap();
+    let mut linker = Linker::new(engines.get(EngineKind::PLAIN).unwrap());
     linker
         .root()
         .func_wrap("take", |_, (_text,): (String,)| Ok(()))
@@ -221,7 +228,7 @@ async fn fuel_ends_a_spin_on_the_metered_engine() {
         fuel: Some(10_000),
         ..Limits::default()
     };
-    let mut guest = guest(engines.get(Metering::Metered).unwrap(), &limits, &host);
+    let mut guest = guest(engines.get(METERED).unwrap(), &limits, &host);
     limits.apply(&mut guest.store).unwrap();
     let error = error_of(&mut guest, ENDLESS, "spin").await;
     assert_eq!(Exhausted::find(&error), Some(Exhausted::Fuel));
@@ -230,7 +237,11 @@ async fn fuel_ends_a_spin_on_the_metered_engine() {
 #[tokio::test]
 async fn endless_recursion_ends_at_the_stack_and_the_host_lives() {
     let (engines, host) = (engines(), ample());
-    let mut guest = guest(engines.plain(), &Limits::default(), &host);
+    let mut guest = guest(
+        engines.get(EngineKind::PLAIN).unwrap(),
+        &Limits::default(),
+        &host,
+    );
     let error = error_of(&mut guest, ENDLESS, "deep").await;
     assert_eq!(Exhausted::find(&error), Some(Exhausted::Stack));
 }
@@ -254,7 +265,8 @@ fn a_full_resource_table_is_recognised_and_other_errors_are_not() {
 fn a_component_that_could_never_start_is_found_when_it_is_loaded() {
     let engines = engines();
     let bytes = component(TWO_OF_EACH);
-    let component = Component::from_binary(engines.plain(), &bytes).unwrap();
+    let component =
+        Component::from_binary(engines.get(EngineKind::PLAIN).unwrap(), &bytes).unwrap();
     let needs = Needs::of(&component);
     assert_eq!(
         needs,

@@ -1,6 +1,7 @@
 //! The memory of all guests together, and what the machine says it has.
 
 use super::{engines, guest};
+use holdfast_wasm::engine::EngineKind;
 use holdfast_wasm::exhausted::Exhausted;
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::memory::{
@@ -22,8 +23,8 @@ async fn what_one_guest_holds_another_cannot_have_until_it_is_gone() {
     let engines = engines();
     let host = HostMemory::new(4 * PAGE);
     let limits = Limits::default();
-    let mut first = guest(engines.plain(), &limits, &host);
-    let mut second = guest(engines.plain(), &limits, &host);
+    let mut first = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
+    let mut second = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
     let one = first.start(ONE_PAGE).await.unwrap();
     let two = second.start(ONE_PAGE).await.unwrap();
     assert_eq!(first.call(&one, "memory", 2).await.unwrap(), 1);
@@ -35,14 +36,14 @@ async fn what_one_guest_holds_another_cannot_have_until_it_is_gone() {
     };
     assert_eq!(Exhausted::find(&error), Some(expected));
     assert_eq!(second.flag.get(), Some(expected));
-    let mut third = guest(engines.plain(), &limits, &host);
+    let mut third = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
     assert!(
         third.start(ONE_PAGE).await.is_err(),
         "not even its first page"
     );
 
     drop(first);
-    let mut fourth = guest(engines.plain(), &limits, &host);
+    let mut fourth = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
     let four = fourth.start(ONE_PAGE).await.unwrap();
     assert_eq!(fourth.call(&four, "memory", 2).await.unwrap(), 1);
     drop((second, third, fourth));

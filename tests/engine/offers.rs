@@ -1,12 +1,15 @@
 //! The table of what is on offer is what the engine's linkers really have, and finds what is nearest.
 
 use super::engines;
+use holdfast_wasm::engine::{EngineKind, Metering, Tasks};
 use holdfast_wasm::offers::{Offered, nearest, offered, offers, same_line};
 use std::collections::HashSet;
 use wasmtime::component::Linker;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfig;
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
+
+const TASKS: EngineKind = EngineKind::new(Metering::Plain, Tasks::Many);
 
 /// Only its type is needed: nothing is ever instantiated with these linkers.
 struct State;
@@ -30,7 +33,7 @@ fn config(_state: &mut State) -> WasiConfig<'_> {
 #[test]
 fn everything_on_offer_is_in_the_linker() {
     let engines = engines();
-    let mut linker: Linker<State> = Linker::new(engines.plain());
+    let mut linker: Linker<State> = Linker::new(engines.get(TASKS).unwrap());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
     wasmtime_wasi::p3::add_to_linker(&mut linker).unwrap();
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).unwrap();

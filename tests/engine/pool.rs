@@ -2,13 +2,15 @@
 
 use super::{Lines, guest};
 use holdfast_call::Level;
-use holdfast_wasm::engine::{EngineSettings, Engines, Metering};
+use holdfast_wasm::engine::{EngineKind, EngineSettings, Engines, Metering, Tasks};
 use holdfast_wasm::exhausted::Exhausted;
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::memory::HostMemory;
 use holdfast_wasm::pool::{PoolChoice, Reset, Swap, decide, read_swap};
 use std::path::Path;
 use std::sync::Arc;
+
+const METERED: EngineKind = EngineKind::new(Metering::Metered, Tasks::One);
 
 #[test]
 fn the_scan_is_used_only_where_nothing_can_be_swapped() {
@@ -133,17 +135,29 @@ async fn a_full_pool_is_a_typed_error_and_a_slot_comes_back_with_its_store() {
     };
     let engines = Engines::new(settings, Arc::new(Lines::default())).unwrap();
     let host = HostMemory::new(1 << 30);
-    let mut first = guest(engines.plain(), &Limits::default(), &host);
+    let mut first = guest(
+        engines.get(EngineKind::PLAIN).unwrap(),
+        &Limits::default(),
+        &host,
+    );
     first.start(TEXT).await.unwrap();
-    let used = engines.pool_use(Metering::Plain).unwrap();
+    let used = engines.pool_use(EngineKind::PLAIN).unwrap();
     assert_eq!((used.slots, used.instances, used.memories), (1, 1, 1));
 
-    let mut second = guest(engines.plain(), &Limits::default(), &host);
+    let mut second = guest(
+        engines.get(EngineKind::PLAIN).unwrap(),
+        &Limits::default(),
+        &host,
+    );
     let error = second.start(TEXT).await.unwrap_err();
     assert_eq!(Exhausted::find(&error), Some(Exhausted::Pool));
 
     drop(first);
-    let mut third = guest(engines.plain(), &Limits::default(), &host);
+    let mut third = guest(
+        engines.get(EngineKind::PLAIN).unwrap(),
+        &Limits::default(),
+        &host,
+    );
     third.start(TEXT).await.unwrap();
 }
 
@@ -154,11 +168,17 @@ fn the_metered_engine_is_made_when_asked_for_with_an_eighth_of_the_slots() {
         ..EngineSettings::default()
     };
     let engines = Engines::new(settings, Arc::new(Lines::default())).unwrap();
-    assert_eq!(engines.pool_use(Metering::Metered), None);
-    let first = engines.metered().unwrap().clone();
-    assert!(wasmtime::Engine::same(&first, engines.metered().unwrap()));
-    assert!(!wasmtime::Engine::same(&first, engines.plain()));
-    assert_eq!(engines.pool_use(Metering::Metered).unwrap().slots, 10);
+    assert_eq!(engines.pool_use(METERED), None);
+    let first = engines.get(METERED).unwrap().clone();
+    assert!(wasmtime::Engine::same(
+        &first,
+        engines.get(METERED).unwrap()
+    ));
+    assert!(!wasmtime::Engine::same(
+        &first,
+        engines.get(EngineKind::PLAIN).unwrap()
+    ));
+    assert_eq!(engines.pool_use(METERED).unwrap().slots, 10);
 }
 
 #[test]
@@ -170,7 +190,7 @@ fn without_address_space_the_pool_is_smaller_and_says_so() {
         ..EngineSettings::default()
     };
     let engines = Engines::new(settings, log.clone()).unwrap();
-    let slots = engines.pool_use(Metering::Plain).unwrap().slots;
+    let slots = engines.pool_use(EngineKind::PLAIN).unwrap().slots;
     assert!((8..1_000).contains(&slots), "{slots}");
     let lines = log.at(Level::Warn);
     assert_eq!(lines.len(), 1, "{lines:?}");

@@ -1,10 +1,11 @@
 //! What cannot be served is refused with a line that says what to change, before anything is compiled where that is possible.
 
 use super::{Lines, component, engines};
+use crate::harness::Guest;
 use holdfast_call::{BoxFuture, Clock, Moment, WallTime};
 use holdfast_wasm::cache::NoCache;
 use holdfast_wasm::compile::Compiler;
-use holdfast_wasm::engine::Metering;
+use holdfast_wasm::engine::{Metering, Tasks};
 use holdfast_wasm::load_error::LoadError;
 use holdfast_wasm::verify::{Exports, verify};
 use std::sync::Arc;
@@ -58,6 +59,23 @@ fn line(bytes: &[u8]) -> String {
 }
 
 #[test]
+fn only_who_has_tasks_needs_an_engine_with_tasks() {
+    for (guest, tasks) in [
+        (Guest::Service("hello"), Tasks::One),
+        (Guest::Case("wasi02"), Tasks::One),
+        (Guest::Case("wasi03"), Tasks::Many),
+        (Guest::Text("imports-unused"), Tasks::One),
+    ] {
+        assert_eq!(verify(&guest.bytes()).unwrap().tasks, tasks, "{guest:?}");
+    }
+    let inside = component(
+        r#"(component (instance $empty) (export "wasi:http/incoming-handler@0.2.0" (instance $empty))
+            (component (core func $more (canon task.return))))"#,
+    );
+    assert_eq!(verify(&inside).unwrap().tasks, Tasks::Many);
+}
+
+#[test]
 fn the_two_worlds_are_told_apart() {
     let with = |export: &str| {
         component(&format!(
@@ -71,14 +89,14 @@ fn the_two_worlds_are_told_apart() {
         ("wasi:http/handler@0.3.1", Exports::Http03),
     ];
     for (export, expected) in cases {
-        assert_eq!(verify(&with(export)).unwrap(), expected, "{export}");
+        assert_eq!(verify(&with(export)).unwrap().exports, expected, "{export}");
     }
     let both = component(
         r#"(component (instance $empty)
             (export "wasi:http/incoming-handler@0.2.0" (instance $empty))
             (export "wasi:http/handler@0.3.0" (instance $empty)))"#,
     );
-    assert_eq!(verify(&both).unwrap(), Exports::Http03);
+    assert_eq!(verify(&both).unwrap().exports, Exports::Http03);
     for export in [
         "wasi:http/handler@0.3.0-rc-2026-03-15",
         "wasi:http/handler@0.2.0",
@@ -140,7 +158,7 @@ fn an_interface_of_plain_types_needs_nobody() {
             (type $point (record (field "x" u32)))
             (export "point" (type (eq $point)))))"#,
     );
-    assert_eq!(verify(&bytes).unwrap(), Exports::Http02);
+    assert_eq!(verify(&bytes).unwrap().exports, Exports::Http02);
 }
 
 #[test]
@@ -148,7 +166,7 @@ fn what_nested_components_import_is_not_asked_of_the_host() {
     let bytes = with(
         r#"(component $inner (import "wasi:htp/types@0.2.1" (instance (export "f" (func)))))"#,
     );
-    assert_eq!(verify(&bytes).unwrap(), Exports::Http02);
+    assert_eq!(verify(&bytes).unwrap().exports, Exports::Http02);
 }
 
 #[test]
@@ -194,7 +212,7 @@ fn a_file_cut_anywhere_is_said_to_be_cut() {
                 cut += 1;
             }
             Err(LoadError::NoService { .. }) => {}
-            Ok(Exports::Http02) => served += 1,
+            Ok(verified) if verified.exports == Exports::Http02 => served += 1,
             other => panic!("cut at {end} of {}: {other:?}", whole.len()),
         }
     }

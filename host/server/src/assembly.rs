@@ -23,7 +23,7 @@ use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::{Artifacts, DataLock, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
-use holdfast_wasm::engine::{EngineSettings, Engines, Metering};
+use holdfast_wasm::engine::{EngineKind, EngineSettings, Engines, PoolUse};
 use holdfast_wasm::lane::Lane;
 use holdfast_wasm::memory::{HostMemory, machine_memory};
 use holdfast_wasm::pool::PoolChoice;
@@ -193,22 +193,33 @@ impl Host {
              holdfast_log_dropped_total {}",
             self.log.dropped()
         );
-        for metering in [Metering::Plain, Metering::Metered] {
-            if let Some(pool) = self.workshop.engines().pool_use(metering) {
-                let engine = metering.as_str();
-                let _ = writeln!(
-                    out,
-                    "# HELP holdfast_pool_{engine}_instances Instances in use of the {engine} pool.\n\
-                     # TYPE holdfast_pool_{engine}_instances gauge\n\
-                     holdfast_pool_{engine}_instances {}\n\
-                     # HELP holdfast_pool_{engine}_slots Instances that the {engine} pool can hold.\n\
-                     # TYPE holdfast_pool_{engine}_slots gauge\n\
-                     holdfast_pool_{engine}_slots {}",
-                    pool.instances, pool.slots
-                );
-            }
-        }
+        self.pools(&mut out);
         out
+    }
+
+    fn pools(&self, out: &mut String) {
+        let engines = self.workshop.engines();
+        let made = || {
+            let each = EngineKind::ALL.into_iter();
+            each.filter_map(|kind| Some((kind.as_str(), engines.pool_use(kind)?)))
+        };
+        // Writing to a string cannot fail.
+        let mut gauge = |name: &str, help: &str, value: fn(PoolUse) -> u64| {
+            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+            for (engine, pool) in made() {
+                let _ = writeln!(out, "{name}{{engine=\"{engine}\"}} {}", value(pool));
+            }
+        };
+        gauge(
+            "holdfast_pool_instances",
+            "Instances in use of an engine's pool.",
+            |pool| pool.instances,
+        );
+        gauge(
+            "holdfast_pool_slots",
+            "Calls in flight that an engine's pool has room for.",
+            |pool| u64::from(pool.slots),
+        );
     }
 }
 

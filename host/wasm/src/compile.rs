@@ -4,7 +4,7 @@
 //! the caller knows the name of what it loads.
 
 use crate::cache::{self, ArtifactCache, Unsealed};
-use crate::engine::{Engines, Metering};
+use crate::engine::{EngineKind, Engines, Metering};
 use crate::load_error::{LoadError, Needs};
 use crate::trusted::Trusted;
 use crate::verify::{self, Exports};
@@ -26,8 +26,10 @@ pub struct Compiler {
 /// A component, ready to be linked.
 #[derive(Clone)]
 pub struct Compiled {
-    /// The component, for the engine that was asked for.
+    /// The component, for the engine of this kind.
     pub component: Component,
+    /// The engine that it needs.
+    pub kind: EngineKind,
     /// SHA-256 of its bytes, in hexadecimal.
     pub digest: String,
     /// What it exports for the host to call.
@@ -72,8 +74,9 @@ impl Compiler {
     /// If the component cannot be served; the error says what to change.
     pub fn compile(&self, bytes: &[u8], metering: Metering) -> Result<Compiled, LoadError> {
         let began = self.clock.now();
-        let exports = verify::verify(bytes)?;
-        let engine = self.engines.get(metering)?;
+        let verified = verify::verify(bytes)?;
+        let kind = EngineKind::new(metering, verified.tasks);
+        let engine = self.engines.get(kind)?;
         let digest = cache::digest(bytes);
         let key = cache::key(&digest, engine);
         let (component, from_cache) = match self.cached(engine, &key) {
@@ -83,8 +86,9 @@ impl Compiler {
         Ok(Compiled {
             needs: Needs::of(&component),
             component,
+            kind,
             digest,
-            exports,
+            exports: verified.exports,
             from_cache,
             took: self.clock.now().since(began),
         })

@@ -1,4 +1,5 @@
-//! The two engines: the plain one, and one that meters fuel, which is made when it is first needed. Both from one configuration.
+//! The engines, of up to four kinds: with fuel or without, with tasks or without. All from one configuration; the plain one is made at
+//! once, the others when they are first needed.
 //!
 //! Epoch interruption is always on. Nothing here decides what a guest may do; limits belong to its store.
 
@@ -25,7 +26,7 @@ pub struct EngineSettings {
     pub table_elements_max: u32,
 }
 
-/// Which of the two engines.
+/// Whether an engine counts fuel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metering {
     /// Epochs alone.
@@ -34,14 +35,32 @@ pub enum Metering {
     Metered,
 }
 
-/// Both engines and their epoch threads.
+/// Whether a guest may have several things under way inside itself, as WASI 0.3 allows. Keeping account of that costs every call into and
+/// out of a guest, also of guests that never use it: about a quarter of what a small call takes. So only those who need it pay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tasks {
+    /// One call at a time: all that WASI 0.2 knows.
+    One,
+    /// Tasks, streams and futures of the component model.
+    Many,
+}
+
+/// Which engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EngineKind {
+    /// Whether it counts fuel.
+    pub metering: Metering,
+    /// Whether its guests have tasks.
+    pub tasks: Tasks,
+}
+
+/// The engines and their epoch threads.
 pub struct Engines {
     settings: EngineSettings,
     plan: PoolPlan,
     log: Arc<dyn Log>,
-    plain: Running,
-    metered: OnceLock<Running>,
-    // Held while the metered engine is made, so that two first users do not make two.
+    running: [OnceLock<Running>; EngineKind::ALL.len()],
+    // Held while an engine is made, so that two first users do not make two.
     making: Mutex<()>,
 }
 
@@ -66,10 +85,10 @@ pub struct PoolUse {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The engine refused its settings, or the machine has no address space for even the smallest pool.
-    #[error("make the {} engine with a pool of {slots} slots: {cause:#}", .metering.as_str())]
+    #[error("make the {} engine with a pool of {slots} slots: {cause:#}", .kind.as_str())]
     Engine {
         /// Which.
-        metering: Metering,
+        kind: EngineKind,
         /// The smallest pool that was tried.
         slots: u32,
         /// What the engine said.
@@ -118,14 +137,40 @@ impl Default for EngineSettings {
     }
 }
 
-impl Metering {
-    /// The word of the log.
+impl EngineKind {
+    /// The one that is always there.
+    pub const PLAIN: Self = Self::ALL[0];
+
+    /// Every kind.
+    pub const ALL: [Self; 4] = [
+        Self::new(Metering::Plain, Tasks::One),
+        Self::new(Metering::Plain, Tasks::Many),
+        Self::new(Metering::Metered, Tasks::One),
+        Self::new(Metering::Metered, Tasks::Many),
+    ];
+
+    /// This one.
+    #[must_use]
+    pub const fn new(metering: Metering, tasks: Tasks) -> Self {
+        Self { metering, tasks }
+    }
+
+    /// The word of the log and of the metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Metered => "metered",
+        match (self.metering, self.tasks) {
+            (Metering::Plain, Tasks::One) => "plain",
+            (Metering::Plain, Tasks::Many) => "plain-tasks",
+            (Metering::Metered, Tasks::One) => "metered",
+            (Metering::Metered, Tasks::Many) => "metered-tasks",
         }
+    }
+
+    /// Its place in [`EngineKind::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        let metered = matches!(self.metering, Metering::Metered);
+        let many = matches!(self.tasks, Tasks::Many);
+        2 * metered as usize + many as usize
     }
 }
 
@@ -139,51 +184,35 @@ impl Engines {
     pub fn new(settings: EngineSettings, log: Arc<dyn Log>) -> Result<Arc<Self>, EngineError> {
         let plan = PoolPlan::for_this_machine(settings.pool);
         log.host(Level::Info, format!("pool: {plan}"));
-        let plain = Running::start(&settings, &plan, Metering::Plain, log.as_ref())?;
-        Ok(Arc::new(Self {
+        let engines = Self {
             settings,
             plan,
             log,
-            plain,
-            metered: OnceLock::new(),
+            running: Default::default(),
             making: Mutex::new(()),
-        }))
+        };
+        engines.get(EngineKind::PLAIN)?;
+        Ok(Arc::new(engines))
     }
 
-    /// The engine without fuel.
-    #[must_use]
-    pub fn plain(&self) -> &Engine {
-        &self.plain.engine
-    }
-
-    /// The engine with fuel, made now if nobody asked before.
+    /// The engine of this kind, made now if nobody asked before.
     ///
     /// # Errors
     /// If it cannot be made; the next one who asks tries again.
-    pub fn metered(&self) -> Result<&Engine, EngineError> {
-        // Nothing that can panic runs under this lock with anything half done, so a poisoned one is as good as new.
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = self.metered.get() {
+    pub fn get(&self, kind: EngineKind) -> Result<&Engine, EngineError> {
+        // An index is below the number of kinds by its making; the compiler does not know that.
+        #[expect(clippy::indexing_slicing, reason = "see above")]
+        let place = &self.running[kind.index()];
+        if let Some(running) = place.get() {
             return Ok(&running.engine);
         }
-        let running = Running::start(
-            &self.settings,
-            &self.plan,
-            Metering::Metered,
-            self.log.as_ref(),
-        )?;
-        Ok(&self.metered.get_or_init(|| running).engine)
-    }
-
-    /// One of the two.
-    ///
-    /// # Errors
-    /// As [`Engines::metered`].
-    pub fn get(&self, metering: Metering) -> Result<&Engine, EngineError> {
-        match metering {
-            Metering::Plain => Ok(self.plain()),
-            Metering::Metered => self.metered(),
+        // Nothing that can panic runs under this lock with anything half done, so a poisoned one is as good as new.
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = place.get() {
+            return Ok(&running.engine);
         }
+        let running = Running::start(&self.settings, &self.plan, kind, self.log.as_ref())?;
+        Ok(&place.get_or_init(|| running).engine)
     }
 
     /// How the pools are reset.
@@ -194,11 +223,8 @@ impl Engines {
 
     /// What of a pool is in use; none for an engine that was not made yet.
     #[must_use]
-    pub fn pool_use(&self, metering: Metering) -> Option<PoolUse> {
-        match metering {
-            Metering::Plain => self.plain.pool_use(),
-            Metering::Metered => self.metered.get()?.pool_use(),
-        }
+    pub fn pool_use(&self, kind: EngineKind) -> Option<PoolUse> {
+        self.running.get(kind.index())?.get()?.pool_use()
     }
 }
 
@@ -208,16 +234,16 @@ impl Running {
     fn start(
         settings: &EngineSettings,
         plan: &PoolPlan,
-        metering: Metering,
+        kind: EngineKind,
         log: &dyn Log,
     ) -> Result<Self, EngineError> {
-        let wanted = match metering {
+        let wanted = match kind.metering {
             Metering::Plain => settings.slots,
             Metering::Metered => settings.slots.div_ceil(METERED_SHARE),
         };
         let mut slots = wanted.max(1);
         loop {
-            match Engine::new(&config(settings, plan, metering, slots)) {
+            match Engine::new(&config(settings, plan, kind, slots)) {
                 Ok(engine) => {
                     if slots < wanted {
                         log.host(
@@ -225,7 +251,7 @@ impl Running {
                             format!(
                                 "the {} pool has {slots} slots instead of {wanted}: there is no address space for more \
                                  (look at ulimit -v and vm.overcommit_memory, or set slots = {slots})",
-                                metering.as_str()
+                                kind.as_str()
                             ),
                         );
                     }
@@ -239,11 +265,7 @@ impl Running {
                 // Whatever it was: if it was the address space, a smaller pool helps; if not, the last try says what it was.
                 Err(_) if slots > SLOTS_MIN => slots = (slots / 2).max(SLOTS_MIN),
                 Err(cause) => {
-                    return Err(EngineError::Engine {
-                        metering,
-                        slots,
-                        cause,
-                    });
+                    return Err(EngineError::Engine { kind, slots, cause });
                 }
             }
         }
@@ -264,11 +286,14 @@ impl Running {
 }
 
 /// The one configuration. What is compiled for one engine loads only into one configured the same.
-fn config(settings: &EngineSettings, plan: &PoolPlan, metering: Metering, slots: u32) -> Config {
+fn config(settings: &EngineSettings, plan: &PoolPlan, kind: EngineKind, slots: u32) -> Config {
+    let tasks = kind.tasks == Tasks::Many;
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        .consume_fuel(metering == Metering::Metered)
+        .consume_fuel(kind.metering == Metering::Metered)
+        .wasm_component_model_async(tasks)
+        .concurrency_support(tasks)
         .parallel_compilation(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(STACK_BYTES)

@@ -98,7 +98,10 @@ pub fn kind_of(interface: &str) -> Option<Kind> {
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     add_02(&mut linker)?;
-    add_03(&mut linker)?;
+    // All of 0.3 is asynchronous; an engine without tasks compiles nobody who imports it.
+    if engine.get_concurrency_support() {
+        add_03(&mut linker)?;
+    }
     wasmtime_wasi_config::add_to_linker(&mut linker, |guest| {
         WasiConfig::new(&guest.surroundings.config)
     })?;

@@ -5,7 +5,7 @@
 use crate::answer;
 use crate::compile::{Compiler, FromCache};
 use crate::drive::{Driver, Work};
-use crate::engine::{Engines, Metering};
+use crate::engine::{EngineKind, Engines, Metering};
 use crate::guest::{Guest, Supplies, Surroundings};
 use crate::imports;
 use crate::lane::Lane;
@@ -33,8 +33,7 @@ pub struct Workshop {
     compiler: Compiler,
     lane: Arc<Lane>,
     supplies: Arc<Supplies>,
-    plain: Linker<Guest>,
-    metered: OnceLock<Linker<Guest>>,
+    linkers: [OnceLock<Linker<Guest>>; EngineKind::ALL.len()],
 }
 
 /// What a service is to be.
@@ -68,6 +67,7 @@ enum Pre {
 /// A component that serves calls.
 pub struct Service {
     pre: Pre,
+    kind: EngineKind,
     slots: u32,
     limits: Limits,
     surroundings: Arc<Surroundings>,
@@ -88,7 +88,6 @@ impl Workshop {
         clock: Arc<dyn Clock>,
         log: Arc<dyn Log>,
     ) -> Result<Self, LoadError> {
-        let plain = linked(engines.plain())?;
         let supplies = Arc::new(Supplies {
             clock,
             log,
@@ -100,8 +99,7 @@ impl Workshop {
             compiler,
             lane,
             supplies,
-            plain,
-            metered: OnceLock::new(),
+            linkers: Default::default(),
         })
     }
 
@@ -114,7 +112,7 @@ impl Workshop {
         compiled.needs.fit(&wanted.limits)?;
         let refused = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
         let pre = self
-            .linker(wanted.metering)?
+            .linker(compiled.kind)?
             .instantiate_pre(&compiled.component)
             .map_err(refused)?;
         let pre = match compiled.exports {
@@ -128,6 +126,7 @@ impl Workshop {
             .map_err(refused)?;
         let service = Service {
             pre,
+            kind: compiled.kind,
             slots: compiled.needs.slots(),
             limits: wanted.limits,
             surroundings: Arc::new(wanted.surroundings),
@@ -155,23 +154,29 @@ impl Workshop {
         &self.engines
     }
 
-    fn linker(&self, metering: Metering) -> Result<&Linker<Guest>, LoadError> {
-        if metering == Metering::Plain {
-            return Ok(&self.plain);
-        }
-        if let Some(linker) = self.metered.get() {
+    fn linker(&self, kind: EngineKind) -> Result<&Linker<Guest>, LoadError> {
+        let made = || {
+            let linker = imports::linker(self.engines.get(kind)?);
+            linker.map_err(|error| LoadError::Compile(format!("the linker: {error:#}")))
+        };
+        // An index is below the number of kinds by its making; the compiler does not know that.
+        #[expect(clippy::indexing_slicing, reason = "see above")]
+        let place = &self.linkers[kind.index()];
+        if let Some(linker) = place.get() {
             return Ok(linker);
         }
-        let linker = linked(self.engines.metered()?)?;
-        Ok(self.metered.get_or_init(|| linker))
+        let linker = made()?;
+        Ok(place.get_or_init(|| linker))
     }
 }
 
-fn linked(engine: &Engine) -> Result<Linker<Guest>, LoadError> {
-    imports::linker(engine).map_err(|error| LoadError::Compile(format!("the linker: {error:#}")))
-}
-
 impl Service {
+    /// The engine it runs on.
+    #[must_use]
+    pub fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
     /// How many slots of the pool one call takes.
     #[must_use]
     pub fn slots(&self) -> u32 {
@@ -183,6 +188,7 @@ impl Service {
     pub fn with(&self, limits: Limits, surroundings: Surroundings) -> Self {
         Self {
             pre: self.pre.clone(),
+            kind: self.kind,
             slots: self.slots,
             limits,
             surroundings: Arc::new(surroundings),

@@ -3,6 +3,7 @@
 //!
 //! Function bodies are left to the compiler, which validates them anyway; [`explain`] turns its complaint into what to change.
 
+use crate::engine::Tasks;
 use crate::load_error::LoadError;
 use crate::offers::{self, Named, Offered};
 use std::fmt;
@@ -33,13 +34,23 @@ pub struct MissingImport {
     pub note: Option<&'static str>,
 }
 
+/// A component that can be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// What the host calls in it.
+    pub exports: Exports,
+    /// Whether it needs an engine with tasks.
+    pub tasks: Tasks,
+}
+
 /// Checks a component.
 ///
 /// # Errors
 /// If it cannot be served.
-pub fn verify(bytes: &[u8]) -> Result<Exports, LoadError> {
+pub fn verify(bytes: &[u8]) -> Result<Verified, LoadError> {
     check_form(bytes)?;
-    let outline = outline(bytes)?;
+    // Everything is allowed here; what the engine does not have is told apart from what is wrong by `explain`.
+    let outline = outline(bytes, WasmFeatures::all())?;
     let missing: Vec<_> = outline
         .imports
         .iter()
@@ -48,10 +59,25 @@ pub fn verify(bytes: &[u8]) -> Result<Exports, LoadError> {
     if !missing.is_empty() {
         return Err(LoadError::Imports(missing));
     }
-    served(&outline.exports).ok_or(LoadError::NoService {
-        exports: outline.exports,
-    })
+    let Some(exports) = served(&outline.exports) else {
+        return Err(LoadError::NoService {
+            exports: outline.exports,
+        });
+    };
+    // Whoever is not valid without tasks has some, wherever in him they are.
+    let without = self::outline(bytes, WasmFeatures::all().difference(TASKS));
+    let tasks = match (exports, without) {
+        (Exports::Http02, Ok(_)) => Tasks::One,
+        (Exports::Http02, Err(_)) | (Exports::Http03, _) => Tasks::Many,
+    };
+    Ok(Verified { exports, tasks })
 }
+
+/// What of the component model an engine without tasks leaves out.
+const TASKS: WasmFeatures = WasmFeatures::CM_ASYNC
+    .union(WasmFeatures::CM_ASYNC_STACKFUL)
+    .union(WasmFeatures::CM_MORE_ASYNC_BUILTINS)
+    .union(WasmFeatures::CM_ERROR_CONTEXT);
 
 /// What a component imports and exports, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +96,7 @@ pub fn interfaces(bytes: &[u8]) -> Result<Interfaces, LoadError> {
     check_form(bytes)?;
     let Outline {
         imports, exports, ..
-    } = outline(bytes)?;
+    } = outline(bytes, WasmFeatures::all())?;
     Ok(Interfaces { imports, exports })
 }
 
@@ -224,10 +250,9 @@ struct Outline {
     types: Types,
 }
 
-fn outline(bytes: &[u8]) -> Result<Outline, LoadError> {
+fn outline(bytes: &[u8], features: WasmFeatures) -> Result<Outline, LoadError> {
     let invalid = |error: wasmparser::BinaryReaderError| LoadError::Invalid(error.to_string());
-    // Everything is allowed here; what the engine does not have is told apart from what is wrong by `explain`.
-    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    let mut validator = Validator::new_with_features(features);
     let mut parser = Parser::new(0);
     let mut outer = Vec::new();
     let mut rest = bytes;

@@ -6,14 +6,20 @@ use holdfast_call::{Settings, Target};
 use holdfast_rules::{admit, authorize, deadline, record};
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::limits::Limits;
+use holdfast_wasm::service::Service;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The layers' settings for a service.
 ///
-/// One call of it takes `slots` of its pool.
-pub(super) fn service(host: &Host, target: &Target, effective: &Effective, slots: u32) -> Settings {
+/// Its calls take their slots from the pool that `made` says.
+pub(super) fn service(
+    host: &Host,
+    target: &Target,
+    effective: &Effective,
+    made: &Service,
+) -> Settings {
     let limits = &effective.limits;
     let anonymous = match effective.anonymous {
         Anonymous::Allow => authorize::Anonymous::Allow,
@@ -36,10 +42,8 @@ pub(super) fn service(host: &Host, target: &Target, effective: &Effective, slots
         .with(grants(effective))
         .with(admit::Settings {
             places: host.sharing.places(target, places),
-            room: host
-                .sharing
-                .room(host.workshop.engines(), metering(effective)),
-            slots,
+            room: host.sharing.room(host.workshop.engines(), made.kind()),
+            slots: made.slots(),
             calls_max: count(limits.calls),
         })
 }

@@ -143,7 +143,7 @@ impl Host {
     fn register(&self, effective: &Effective, origin: Origin, digest: Arc<str>) -> Arc<Registered> {
         let target = Target::Service(effective.name.shared());
         let service = origin.service.clone();
-        let settings = layers::service(self, &target, effective, service.slots()).with(origin);
+        let settings = layers::service(self, &target, effective, &service).with(origin);
         Registered::new(&self.pipeline, target, Some(digest), settings, service)
     }
 }

@@ -2,7 +2,7 @@
 
 use holdfast_call::Target;
 use holdfast_rules::admit::{Limits, Places, Room};
-use holdfast_wasm::engine::{Engines, Metering};
+use holdfast_wasm::engine::{EngineKind, Engines};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Default)]
 pub(super) struct Sharing {
     places: Mutex<HashMap<Target, Arc<Places>>>,
-    rooms: Mutex<HashMap<Metering, Arc<Room>>>,
+    rooms: Mutex<HashMap<EngineKind, Arc<Room>>>,
 }
 
 impl Sharing {
@@ -32,10 +32,10 @@ impl Sharing {
     }
 
     /// The room of an engine that was made: as many slots as its pool really has.
-    pub(super) fn room(&self, engines: &Engines, metering: Metering) -> Option<Arc<Room>> {
-        let slots = engines.pool_use(metering)?.slots;
+    pub(super) fn room(&self, engines: &Engines, kind: EngineKind) -> Option<Arc<Room>> {
+        let slots = engines.pool_use(kind)?.slots;
         let mut rooms = lock(&self.rooms);
-        let room = rooms.entry(metering).or_insert_with(|| Room::new(slots));
+        let room = rooms.entry(kind).or_insert_with(|| Room::new(slots));
         Some(room.clone())
     }
 }

@@ -17,7 +17,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// A client that has begun a request's head must have ended it by then; a connection on which nothing happens is closed after the same
 /// span, whether or not it ever said which protocol it speaks.
@@ -139,44 +139,70 @@ impl<A: Answers> Service<Request<Incoming>> for Connection<A> {
     }
 }
 
-async fn drive<A: Answers>(connection: Connection<A>, mut stop: Listener) {
-    let line = connection.line.clone();
-    let wire = TokioIo::new(Wire::new(line.clone()));
+async fn drive<A: Answers>(connection: Connection<A>, stop: Listener) {
+    let wire = TokioIo::new(Wire::new(connection.line.clone()));
+    let (end, mut end_comes) = oneshot::channel();
+    let watcher = tokio::spawn(watch(connection.line.clone(), stop, end));
     let builder = protocols();
     let mut served = std::pin::pin!(builder.serve_connection(wire, connection));
-    let mut cut = stop.clone();
     // How a connection ended is of no interest: every call on it has its own closing line, and a request that never became a call was
     // answered by the protocol itself.
     tokio::select! {
         biased;
-        _ = served.as_mut() => return,
-        () = stop.reached(Phase::Draining) => served.as_mut().graceful_shutdown(),
-        () = line.rested(HEAD_SPAN) => {
-            served.as_mut().graceful_shutdown();
-            let over = line.clock().now().after(CLOSE_SPAN);
-            tokio::select! {
-                biased;
-                _ = served => {}
-                () = line.clock().sleep_until(over) => {}
+        _ = served.as_mut() => {}
+        mut now = &mut end_comes => {
+            if let Ok(End::InOrder(later)) = &mut now {
+                served.as_mut().graceful_shutdown();
+                tokio::select! {
+                    biased;
+                    _ = served => {}
+                    _ = later => {}
+                }
             }
-            return;
         }
-        () = line.left() => return,
+    }
+    watcher.abort();
+}
+
+/// How a connection is to end.
+enum End {
+    /// Nothing new is begun on it, and what runs may finish until this is ready.
+    InOrder(oneshot::Receiver<()>),
+    /// At once.
+    Now,
+}
+
+/// Watches for what ends a connection from outside: the host's end, a peer that has left, and want of use. It is a task of its own, so that
+/// the connection's does not look at all of that each time a byte comes.
+async fn watch(line: Arc<Line>, mut stop: Listener, end: oneshot::Sender<End>) {
+    // Dropped when this returns: then the connection's time is over.
+    let (_held, later) = oneshot::channel();
+    let mut cutting = stop.clone();
+    // Nobody hears it once the connection has ended by itself.
+    let tell = |what: End| drop(end.send(what));
+    tokio::select! {
+        biased;
+        () = stop.reached(Phase::Draining) => tell(End::InOrder(later)),
+        () = line.left() => return tell(End::Now),
+        () = line.rested(HEAD_SPAN) => {
+            tell(End::InOrder(later));
+            let over = line.clock().now().after(CLOSE_SPAN);
+            return line.clock().sleep_until(over).await;
+        }
     }
     tokio::select! {
         biased;
-        _ = served => {}
-        () = cut.reached(Phase::Cut) => line.cut(),
         () = line.left() => {}
+        () = cutting.reached(Phase::Cut) => line.cut(),
     }
 }
 
 fn protocols() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    // The watcher bounds a head's time: here it would be a timer for each request.
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_SPAN)
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX as usize);
     builder
         .http2()

@@ -20,16 +20,19 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Headers that are for one connection alone, whoever sends them. `trailer` is not among them: it belongs to the message.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy-authorization"),
-    HeaderName::from_static("http2-settings"),
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+/// Whether a header is for one connection alone, whoever sends it. `trailer` is not: it belongs to the message.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "keep-alive"
+            | "proxy-connection"
+            | "proxy-authorization"
+            | "http2-settings"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// The longest path that a closing line shows, in bytes.
 const SHOWN_BYTES_MAX: usize = 1_024;
@@ -121,28 +124,38 @@ pub struct Said {
 
 /// Takes out what is for the host alone, and what was for one connection only.
 pub fn strip(headers: &mut HeaderMap, trust: Trust) -> Said {
-    remove_hop_by_hop(headers);
-    let why = headers
-        .remove(WHY)
-        .and_then(|value| Why::claimed(&String::from_utf8_lossy(value.as_bytes())));
-    let trace = headers
-        .remove(TRACEPARENT)
-        .filter(|_| trust == Trust::Proxy)
-        .and_then(|value| Trace::parse(value.to_str().ok()?));
-    // The wait for `100 Continue` is over as soon as somebody reads the body; what it reads is no expectation any more.
-    headers.remove(header::EXPECT);
-    headers.remove(holdfast_call::problem::CALL_HEADER);
-    if trust == Trust::Stranger {
-        let dropped: Vec<_> = headers
-            .keys()
-            .filter(|name| speaks_for_others(name.as_str()))
-            .cloned()
-            .collect();
-        for name in dropped {
-            headers.remove(name);
+    remove_listed(headers);
+    let mut said = Said {
+        why: None,
+        trace: None,
+    };
+    // One look at what there is; to ask for each name that could be there costs more.
+    for name in matching(headers, |name| is_taken(name, trust)) {
+        let Some(value) = headers.remove(&name) else {
+            continue;
+        };
+        if name == WHY {
+            said.why = Why::claimed(&String::from_utf8_lossy(value.as_bytes()));
+        } else if name == TRACEPARENT && trust == Trust::Proxy {
+            said.trace = value.to_str().ok().and_then(Trace::parse);
         }
     }
-    Said { why, trace }
+    said
+}
+
+fn is_taken(name: &str, trust: Trust) -> bool {
+    // The wait for `100 Continue` is over as soon as somebody reads the body; what it reads is no expectation any more.
+    is_hop_by_hop(name)
+        || matches!(
+            name,
+            "holdfast-why" | "holdfast-call" | "traceparent" | "expect"
+        )
+        || (trust == Trust::Stranger && speaks_for_others(name))
+}
+
+fn matching(headers: &HeaderMap, wanted: impl Fn(&str) -> bool) -> Vec<HeaderName> {
+    let names = headers.keys().filter(|name| wanted(name.as_str()));
+    names.cloned().collect()
 }
 
 fn speaks_for_others(name: &str) -> bool {
@@ -152,6 +165,13 @@ fn speaks_for_others(name: &str) -> bool {
 
 /// Removes the headers that are for one connection alone, those that `connection` lists among them.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    remove_listed(headers);
+    for name in matching(headers, is_hop_by_hop) {
+        headers.remove(name);
+    }
+}
+
+fn remove_listed(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let listed: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
@@ -166,9 +186,6 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         for name in listed {
             headers.remove(name);
         }
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
     }
 }
 

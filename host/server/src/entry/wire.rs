@@ -12,9 +12,14 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 /// How long a peer may take nothing of what is ready for it. Then the connection is reset.
 pub const WRITE_SPAN: Duration = Duration::from_secs(30);
 
+/// How much is read at first. What is read into is cleared before, which for a small request costs more than the reading.
+const ROOM: usize = 1024;
+
 /// A line as a stream of bytes.
 pub struct Wire {
     line: Arc<Line>,
+    /// How much is read at once: twice as much as soon as that was filled.
+    room: usize,
     /// Running while a write waits for the peer.
     stuck: Option<BoxFuture<'static, ()>>,
 }
@@ -22,7 +27,11 @@ pub struct Wire {
 impl Wire {
     /// Reads from and writes to `line`.
     pub fn new(line: Arc<Line>) -> Self {
-        Self { line, stuck: None }
+        Self {
+            line,
+            room: ROOM,
+            stuck: None,
+        }
     }
 
     fn poll_write(
@@ -57,14 +66,15 @@ impl Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let stream = self.line.stream();
+        let line = self.line.clone();
+        let stream = line.stream();
         loop {
             ready!(stream.poll_read_ready(cx))?;
-            let room = buf.initialize_unfilled();
+            let room = buf.initialize_unfilled_to(self.room.min(buf.remaining()));
             let mut got = 0;
             // Less than there was room for means that the socket is empty now. Saying so here spares the read that would only find that.
             let done = stream.try_io(Interest::READABLE, || {
@@ -80,6 +90,7 @@ impl AsyncRead for Wire {
                     return Poll::Ready(Err(error));
                 }
                 _ => {
+                    self.room = if got == self.room { got * 2 } else { ROOM };
                     buf.advance(got);
                     return Poll::Ready(Ok(()));
                 }
