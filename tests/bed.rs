@@ -103,7 +103,7 @@ impl Layer for Note {
     fn name(&self) -> &'static str {
         "note"
     }
-    fn run<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Reply> {
+    fn run<'a>(&'a self, call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
         self.inside.send_modify(|inside| *inside += 1);
         let mut noted = Noted {
             ends: self.ends.clone(),
@@ -138,7 +138,7 @@ impl Attempt for Mask {
     fn name(&self) -> &'static str {
         "attempt"
     }
-    fn attempt<'a>(&'a self, call: Call, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply> {
+    fn attempt<'a>(&'a self, call: Box<Call>, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
             let target = call.target.clone();
             let answered = dispatch.run(call).await;

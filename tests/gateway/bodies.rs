@@ -225,10 +225,11 @@ async fn bytes_in_are_counted_for_the_call() {
     let bed = Bed::new(16).await;
     bed.serve("count", |admitted| {
         let (call, _) = admitted.into_parts();
+        let (meter, call) = (call.meter.clone(), call);
         let Payload::Http(request) = call.payload;
         Box::pin(async move {
             let body = request.into_body().collect().await.unwrap().to_bytes();
-            crate::bed::answer(&format!("{} {}", body.len(), call.meter.read().bytes_in))
+            crate::bed::answer(&format!("{} {}", body.len(), meter.read().bytes_in))
         })
     });
     let mut client = Plain::to(bed.address).await;

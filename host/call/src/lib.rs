@@ -45,6 +45,6 @@ pub use random::Random;
 pub use registry::{Implementation, Registered, Registry};
 pub use scope::{Asked, Scope, Shield, Tree};
 pub use settings::Settings;
-pub use time::{Clock, Moment, WallTime};
+pub use time::{Clock, Moment, WallTime, in_time};
 pub use trace::Trace;
 pub use why::Why;

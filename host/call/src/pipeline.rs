@@ -42,7 +42,7 @@ pub trait Layer: Send + Sync {
     }
 
     /// The rule.
-    fn run<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Reply>;
+    fn run<'a>(&'a self, call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply>;
 }
 
 /// The innermost layer: the only one that sees an implementation fail, and turns that into a fault.
@@ -51,7 +51,7 @@ pub trait Attempt: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// One try.
-    fn attempt<'a>(&'a self, call: Call, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply>;
+    fn attempt<'a>(&'a self, call: Box<Call>, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply>;
 }
 
 /// Where time and chance come from.
@@ -162,8 +162,10 @@ impl Pipeline {
 
     /// Takes a call through the layers to its implementation and back. Dropping the future cancels the call.
     #[must_use]
-    pub fn run(self: &Arc<Self>, mut call: Call) -> BoxFuture<'static, Reply> {
+    pub fn run(self: &Arc<Self>, call: Call) -> BoxFuture<'static, Reply> {
         let pipeline = self.clone();
+        // Each layer hands it on: boxed once, it is not copied by each.
+        let mut call = Box::new(call);
         Box::pin(async move {
             if call.registered.is_none() {
                 call.registered = pipeline.registry.get(&call.target);
@@ -205,7 +207,7 @@ pub struct Next<'a> {
 impl<'a> Next<'a> {
     /// Lets the call go on. May be used again: every run is an attempt of its own.
     #[must_use]
-    pub fn run(&self, call: Call) -> BoxFuture<'a, Reply> {
+    pub fn run(&self, call: Box<Call>) -> BoxFuture<'a, Reply> {
         let mut place = self.place;
         while let Some(layer) = self.pipeline.layers.get(place) {
             if self.plan.0 & (1 << place) != 0 {
@@ -237,7 +239,7 @@ pub struct Dispatch<'a> {
 impl Dispatch<'_> {
     /// Admits the call and hands it to its implementation.
     #[must_use]
-    pub fn run(self, call: Call) -> BoxFuture<'static, Result<Answer, Failure>> {
+    pub fn run(self, call: Box<Call>) -> BoxFuture<'static, Result<Answer, Failure>> {
         let Some(registered) = call.registered.clone() else {
             let fault = not_there(&call.target);
             return Box::pin(async move {
@@ -266,7 +268,7 @@ fn not_there(target: &Target) -> Fault {
 /// A call that every rule has let pass: the only thing an implementation accepts. It has no public constructor, so going round the rules
 /// does not compile.
 pub struct Admitted {
-    call: Call,
+    call: Box<Call>,
     scope: Scope,
 }
 
@@ -279,7 +281,7 @@ impl Admitted {
 
     /// The call, and the door to calls of its own.
     #[must_use]
-    pub fn into_parts(self) -> (Call, Scope) {
+    pub fn into_parts(self) -> (Box<Call>, Scope) {
         (self.call, self.scope)
     }
 }

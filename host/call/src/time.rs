@@ -3,6 +3,9 @@
 //! Nothing in the host reads a clock but through [`Clock`], so that a test (or the simulator) owns time.
 
 use crate::pipeline::BoxFuture;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// A moment on the host's monotonic line, in nanoseconds since the host started. Never comparable between hosts.
@@ -63,6 +66,25 @@ pub trait Clock: Send + Sync {
     fn wall(&self) -> WallTime;
     /// A future that is ready once `moment` has come. It registers a timer when it is first polled, not before.
     fn sleep_until(&self, moment: Moment) -> BoxFuture<'static, ()>;
+}
+
+/// What `work` comes to by `deadline`; after that it is dropped. Work that is done at the last moment counts as done. The timer is made only
+/// once the work has to wait.
+pub async fn in_time<T>(
+    clock: &dyn Clock,
+    deadline: Moment,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let mut work = pin!(work);
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(value) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(value));
+        }
+        let timer = timer.get_or_insert_with(|| clock.sleep_until(deadline));
+        timer.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }
 
 #[cfg(test)]

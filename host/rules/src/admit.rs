@@ -16,12 +16,9 @@ pub use room::{Room, Slots};
 use crate::Parts;
 use holdfast_call::{
     Answer, BodyEnd, BodyWatch, BoxFuture, Call, Fault, HostCode, Layer, Link, Moment, Next,
-    Random, Refusal, Reply, Sources, Target,
+    Random, Refusal, Reply, Sources, Target, in_time,
 };
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 /// What admission needs to know about a target.
@@ -63,7 +60,7 @@ impl Layer for Admit {
         "admit"
     }
 
-    fn run<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Reply> {
+    fn run<'a>(&'a self, call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
             let ticket = if call.nested() {
                 bounded(&call)?;
@@ -139,8 +136,8 @@ impl Admit {
             Entered::Later(waiting) => {
                 let now = self.sources.clock.now();
                 let wait = WAIT_MAX.min(deadline.since(now) / 2);
-                let timer = self.sources.clock.sleep_until(now.after(wait));
-                let place = waited(waiting, timer).await;
+                let place = in_time(&*self.sources.clock, now.after(wait), waiting);
+                let place = place.await.flatten();
                 let rule = "a call waits only so long for a place";
                 place.ok_or_else(|| self.overloaded(rule, places, kind))
             }
@@ -240,17 +237,6 @@ impl BodyWatch for Held {
 pub(crate) fn retry_after(random: &dyn Random) -> Duration {
     let [a, b, ..] = random.sixteen();
     Duration::from_millis(1_000 + u64::from(u16::from_le_bytes([a, b])) * 3_000 / 65_536)
-}
-
-/// The place, if it comes before the timer.
-async fn waited(mut waiting: Waiting, mut timer: BoxFuture<'static, ()>) -> Option<Place> {
-    poll_fn(|cx| {
-        if let Poll::Ready(place) = Pin::new(&mut waiting).poll(cx) {
-            return Poll::Ready(place);
-        }
-        timer.as_mut().poll(cx).map(|()| None)
-    })
-    .await
 }
 
 /// What bounds a nested call: how many its parent may make, and how services may call each other.

@@ -45,7 +45,7 @@ impl Attempt for One {
         "attempt"
     }
 
-    fn attempt<'a>(&'a self, call: Call, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply> {
+    fn attempt<'a>(&'a self, call: Box<Call>, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
             call.meter.add_attempt();
             let seen = Seen {

@@ -178,7 +178,7 @@ impl Layer for Authorize {
         "authorize"
     }
 
-    fn run<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Reply> {
+    fn run<'a>(&'a self, call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
         match decide(&call) {
             Ok(()) => next.run(call),
             Err(fault) => Box::pin(async move { Err(fault) }),

@@ -6,9 +6,8 @@
 use crate::Parts;
 use holdfast_call::{
     Applies, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Clock, Fault, HostCode, Layer, Meter,
-    Moment, Next, Reply, Target, Verdict,
+    Moment, Next, Reply, Target, Verdict, in_time,
 };
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -59,7 +58,7 @@ impl Layer for Deadline {
         }
     }
 
-    fn run<'a>(&'a self, mut call: Call, next: Next<'a>) -> BoxFuture<'a, Reply> {
+    fn run<'a>(&'a self, mut call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
         let settings = call
             .registered
             .as_ref()
@@ -82,7 +81,7 @@ impl Layer for Deadline {
                 began: now,
                 limit: settings.head,
             };
-            let Some(reply) = until(&self.clock, deadline, next.run(call)).await else {
+            let Some(reply) = in_time(&*self.clock, deadline, next.run(call)).await else {
                 return Err(over.before_the_head(self.clock.now()));
             };
             let mut answer = reply?;
@@ -104,23 +103,6 @@ fn tightened(inherited: Moment, nested: bool, now: Moment, head: Duration) -> Mo
     let left = inherited.since(now);
     let reserve = RESERVE_MIN.max(left / 50);
     own.min(now.after(left.saturating_sub(reserve)))
-}
-
-/// What `inner` comes to by `deadline`; after that it is dropped. The timer is made only once `inner` has to wait.
-async fn until<T>(
-    clock: &Arc<dyn Clock>,
-    deadline: Moment,
-    mut inner: BoxFuture<'_, T>,
-) -> Option<T> {
-    let mut timer = None;
-    poll_fn(|cx| {
-        if let Poll::Ready(value) = inner.as_mut().poll(cx) {
-            return Poll::Ready(Some(value));
-        }
-        let timer = timer.get_or_insert_with(|| clock.sleep_until(deadline));
-        timer.as_mut().poll(cx).map(|()| None)
-    })
-    .await
 }
 
 /// What is known of a call whose time is over.

@@ -39,7 +39,7 @@ impl Layer for Record {
         "record"
     }
 
-    fn run<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Reply> {
+    fn run<'a>(&'a self, call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
             let mut open = Box::new(Open::new(&self.parts, &call));
             match unwinding_caught(next.run(call)).await {

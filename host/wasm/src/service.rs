@@ -204,7 +204,7 @@ impl Service {
         }
     }
 
-    fn work(&self, call: Call, scope: Scope) -> Result<Driver, Failure> {
+    fn work(&self, call: Box<Call>, scope: Scope) -> Result<Driver, Failure> {
         let Payload::Http(request) = call.payload;
         let Target::Service(name) = &scope.registered().target else {
             return Err(Failure::new(

@@ -8,10 +8,9 @@ use super::failure::{Stage, denied, failure, unreachable};
 use super::guard::{Check, check};
 use super::lease::{Connection, Driver, Multiplexed, Single};
 use super::pool::Slot;
-use super::timeouts::{Timed, within};
 use super::tls::{Tls, speaks_h2};
 use super::upstream::Upstream;
-use holdfast_call::{Clock, Failure, FailureKind, Level, Moment};
+use holdfast_call::{Clock, Failure, FailureKind, Level, Moment, in_time};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::{IpAddr, SocketAddr};
@@ -64,9 +63,9 @@ impl Dial<'_> {
     }
 
     async fn timed<T>(&self, stage: Stage, work: impl Future<Output = T>) -> Result<T, Failure> {
-        match within(self.clock(), self.by, work).await {
-            Timed::Done(done) => Ok(done),
-            Timed::TooLate => Err(unreachable(
+        match in_time(self.clock(), self.by, work).await {
+            Some(done) => Ok(done),
+            None => Err(unreachable(
                 stage,
                 "no connection within the time allowed for it",
             )),
@@ -123,16 +122,16 @@ impl Dial<'_> {
             let now = self.clock().now();
             let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
             let until = now.after(self.by.since(now) / left).min(self.by);
-            last = match within(self.clock(), until, TcpStream::connect(address)).await {
-                Timed::Done(Ok(stream)) => {
+            last = match in_time(self.clock(), until, TcpStream::connect(address)).await {
+                Some(Ok(stream)) => {
                     // Without it small requests wait for acknowledgements; a socket that refuses it still works.
                     let _ = stream.set_nodelay(true);
                     return Ok((stream, *address));
                 }
-                Timed::Done(Err(error)) => {
+                Some(Err(error)) => {
                     unreachable(Stage::Connect, format!("the address refused: {error}"))
                 }
-                Timed::TooLate => unreachable(Stage::Connect, "the address did not answer in time"),
+                None => unreachable(Stage::Connect, "the address did not answer in time"),
             }
             .with("address", address);
         }

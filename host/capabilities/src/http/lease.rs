@@ -5,12 +5,11 @@
 
 use super::body::RequestBody;
 use super::pool::{Pool, Slot};
-use futures_util::future::{Either, select};
+use futures_util::future::Either;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use tokio::task::AbortHandle;
 
@@ -108,6 +107,16 @@ impl Lease {
         }
     }
 
+    /// Waits until the connection can take a request: the answer before may have been read before its task has come to rest. Says whether
+    /// it can.
+    pub(super) async fn ready(&mut self) -> bool {
+        match &mut self.connection {
+            Some(Leased::Single(single)) => single.sender.ready().await.is_ok(),
+            Some(Leased::Stream(shared)) => shared.sender.is_ready(),
+            None => false,
+        }
+    }
+
     /// Hands a request to the connection. `None` if there is no connection any more.
     pub(super) fn send(&mut self, request: Outgoing) -> Option<impl Future<Output = Sent> + use<>> {
         match &mut self.connection {
@@ -124,12 +133,7 @@ impl Lease {
     /// The exchange has ended well, both ways.
     pub(super) fn give_back(mut self) {
         match self.connection.take() {
-            Some(Leased::Single(single)) if single.sender.is_ready() => self.pool.put_by(single),
-            Some(Leased::Single(single)) if !single.sender.is_closed() => {
-                // The answer was read before the connection's task has come to rest.
-                let pool = self.pool.clone();
-                self.pool.spawn(come_to_rest(pool, single));
-            }
+            Some(Leased::Single(single)) if !single.sender.is_closed() => self.pool.put_by(single),
             Some(Leased::Single(_)) | None => {}
             Some(Leased::Stream(shared)) => self.pool.stream_ended(&shared, Keep::Yes),
         }
@@ -148,17 +152,5 @@ impl Drop for Lease {
         if let Some(Leased::Stream(shared)) = self.connection.take() {
             self.pool.stream_ended(&shared, Keep::Yes);
         }
-    }
-}
-
-/// Waits until a connection can take its next request; one that does not come to rest is closed.
-async fn come_to_rest(pool: Arc<Pool>, mut single: Single) {
-    let patience = pool.idle_time();
-    let ready = match select(pin!(single.sender.ready()), patience).await {
-        Either::Left((ready, _)) => ready.is_ok(),
-        Either::Right(((), _)) => false,
-    };
-    if ready {
-        pool.put_by(single);
     }
 }

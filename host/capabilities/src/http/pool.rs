@@ -4,7 +4,7 @@
 
 use super::Counts;
 use super::lease::{Connection, Keep, Lease, Leased, Multiplexed, Single, Used};
-use holdfast_call::{BoxFuture, Clock, Moment};
+use holdfast_call::{Clock, Moment};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -88,11 +88,6 @@ impl Pool {
     /// Runs `task` beside the exchanges.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(task);
-    }
-
-    /// Ready once as long has passed as a connection may idle.
-    pub(super) fn idle_time(&self) -> BoxFuture<'static, ()> {
-        self.clock.sleep_until(self.clock.now().after(IDLE_MAX))
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -256,10 +251,10 @@ impl State {
         self.idle.iter().map(|idle| idle.since).chain(unused).min()
     }
 
-    /// A connection that is up and free, the one used last first. What turns out to be closed is moved into `closed`.
+    /// A connection that is up and free, or about to be, the one used last first. What turns out to be closed is moved into `closed`.
     fn take_up(&mut self, closed: &mut Vec<Idle>) -> Option<(Leased, SocketAddr)> {
         while let Some(idle) = self.idle.pop() {
-            if idle.single.sender.is_ready() {
+            if !idle.single.sender.is_closed() {
                 let address = idle.single.address;
                 return Some((Leased::Single(idle.single), address));
             }

@@ -9,15 +9,15 @@ use super::connect::{Dial, HEAD_BYTES_MAX};
 use super::failure::{Stage, chain, denied, failure, unreachable};
 use super::lease::{Lease, Outgoing, Used};
 use super::peek::settled;
-use super::pool::{Pool, Taken};
+use super::pool::{Pool, Slot, Taken};
 use super::progress::{Progress, Stand};
 use super::request::{dress, prepare, strip_hop_by_hop};
-use super::timeouts::{Limits, Timed, within};
+use super::timeouts::Limits;
 use super::tls::Tls;
 use super::upstream::Upstream;
 use holdfast_call::{
     Admitted, Answer, Body, BoxFuture, Clock, Failure, FailureKind, Implementation, Moment,
-    Payload, Scope, Shield, Target, Timeouts,
+    Payload, Scope, Shield, Target, Timeouts, in_time,
 };
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -148,8 +148,15 @@ impl Exchange<'_> {
     /// A connection that is kept, or a new one.
     async fn connection(&self, by: Moment) -> Result<Lease, Failure> {
         match self.taken(by).await? {
-            Taken::Lease(lease) => Ok(lease),
-            Taken::Room(slot) => Ok(self.pool.lease(self.dialling(by).run(slot).await?)),
+            Taken::Room(slot) => self.made(slot, by).await,
+            Taken::Lease(mut lease) => {
+                // It comes to rest a moment after its last answer was read; one that does not is closed.
+                if in_time(self.clock(), by, lease.ready()).await == Some(true) {
+                    return Ok(lease);
+                }
+                lease.retire();
+                self.dial(by).await
+            }
         }
     }
 
@@ -157,18 +164,16 @@ impl Exchange<'_> {
     async fn dial(&self, by: Moment) -> Result<Lease, Failure> {
         loop {
             match self.taken(by).await? {
-                Taken::Room(slot) => {
-                    return Ok(self.pool.lease(self.dialling(by).run(slot).await?));
-                }
+                Taken::Room(slot) => return self.made(slot, by).await,
                 Taken::Lease(kept) => kept.retire(),
             }
         }
     }
 
     async fn taken(&self, by: Moment) -> Result<Taken, Failure> {
-        match within(self.clock(), by, self.pool.take()).await {
-            Timed::Done(taken) => Ok(taken),
-            Timed::TooLate => {
+        match in_time(self.clock(), by, self.pool.take()).await {
+            Some(taken) => Ok(taken),
+            None => {
                 let most = self.way.upstream.connections_max;
                 let cause = "all connections that the service may have to this upstream are in use";
                 Err(unreachable(Stage::Pool, cause).with("connections_max", most))
@@ -176,13 +181,15 @@ impl Exchange<'_> {
         }
     }
 
-    fn dialling(&self, by: Moment) -> Dial<'_> {
-        Dial {
+    async fn made(&self, slot: Slot, by: Moment) -> Result<Lease, Failure> {
+        let dial = Dial {
             out: &self.way.out,
             upstream: &self.way.upstream,
             tls: &self.way.tls,
             by,
-        }
+        };
+        // Boxed, because it is large and rare: every exchange would carry the room for it.
+        Ok(self.pool.lease(Box::pin(dial.run(slot)).await?))
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -211,7 +218,7 @@ impl Exchange<'_> {
         let mut sent = pin!(sent);
         let mut by = self.limits.end(self.clock().now(), self.limits.first_byte);
         loop {
-            if let Timed::Done(sent) = within(self.clock(), by, sent.as_mut()).await {
+            if let Some(sent) = in_time(self.clock(), by, sent.as_mut()).await {
                 return sent.map_err(Lost::of);
             }
             let now = self.clock().now();

@@ -4,9 +4,7 @@
 //! two frames is bounded here.
 
 use super::upstream::Upstream;
-use futures_util::future::{Either, select};
-use holdfast_call::{Clock, Moment, Timeouts};
-use std::pin::pin;
+use holdfast_call::{Moment, Timeouts};
 use std::time::Duration;
 
 /// The limits of one exchange.
@@ -35,24 +33,6 @@ impl Limits {
     /// When `limit` is over if it begins at `from`: never later than the deadline.
     pub(super) fn end(&self, from: Moment, limit: Duration) -> Moment {
         from.after(limit).min(self.deadline)
-    }
-}
-
-/// What became of work under a time limit.
-pub(super) enum Timed<T> {
-    Done(T),
-    TooLate,
-}
-
-/// Waits for `work` until `by`. Work that is done at the last moment counts as done.
-pub(super) async fn within<T>(
-    clock: &dyn Clock,
-    by: Moment,
-    work: impl Future<Output = T>,
-) -> Timed<T> {
-    match select(pin!(work), clock.sleep_until(by)).await {
-        Either::Left((done, _)) => Timed::Done(done),
-        Either::Right(((), _)) => Timed::TooLate,
     }
 }
 

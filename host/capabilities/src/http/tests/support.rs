@@ -97,7 +97,7 @@ impl Attempt for Bare {
     fn name(&self) -> &'static str {
         "attempt"
     }
-    fn attempt<'a>(&'a self, call: Call, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply> {
+    fn attempt<'a>(&'a self, call: Box<Call>, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
             dispatch.run(call).await.map_err(|failure| {
                 self.0.lock().unwrap().push(failure);
