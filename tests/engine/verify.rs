@@ -68,6 +68,11 @@ fn only_who_has_tasks_needs_an_engine_with_tasks() {
     ] {
         assert_eq!(verify(&guest.bytes()).unwrap().tasks, tasks, "{guest:?}");
     }
+    let plain = component(
+        r#"(component (import "wasi:random/random@0.3.0" (instance (export "get-random-u64" (func (result u64)))))
+            (instance $empty) (export "wasi:http/incoming-handler@0.2.0" (instance $empty)))"#,
+    );
+    assert_eq!(verify(&plain).unwrap().tasks, Tasks::Many);
     let inside = component(
         r#"(component (instance $empty) (export "wasi:http/incoming-handler@0.2.0" (instance $empty))
             (component (core func $more (canon task.return))))"#,

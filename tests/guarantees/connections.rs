@@ -9,7 +9,7 @@
 //! 6. The checklist is below.
 
 use super::two;
-use crate::harness::{Ask, Host, until};
+use crate::harness::{Ask, Host, h2_without_window, until};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 
@@ -31,15 +31,28 @@ fn a_connection_of_no_use_is_closed() {
     let gateway = host.ask("GET", "/");
     let admin = Ask::new(host.admin, "GET", "/");
     let mut unread = host.ask("GET", "/two/flood-body").open();
+    std::thread::scope(|scope| {
+        scope.spawn(|| h2_without_window(host.gateway, "/nobody"));
+        end(&gateway, &admin);
+    });
+    // It has not read a byte of its body, and is let go all the same.
+    until("every connection to be gone", || {
+        (host.weight().1 <= before).then_some(())
+    });
+    unread.next().unwrap();
+}
+
+/// Waits for the end of connections on which little or nothing is said.
+fn end(gateway: &Ask, admin: &Ask) {
     let silent = [
-        saying(&gateway, b""),
-        saying(&gateway, b"P"),
-        saying(&gateway, b"PRI * HTTP/2.0\r\n"),
-        saying(&gateway, b"GET /two/ok HT"),
-        saying(&gateway, HTTP2),
-        saying(&gateway, ONE),
-        saying(&admin, b""),
-        saying(&admin, HTTP2),
+        saying(gateway, b""),
+        saying(gateway, b"P"),
+        saying(gateway, b"PRI * HTTP/2.0\r\n"),
+        saying(gateway, b"GET /two/ok HT"),
+        saying(gateway, HTTP2),
+        saying(gateway, ONE),
+        saying(admin, b""),
+        saying(admin, HTTP2),
     ];
     for (index, mut stream) in silent.into_iter().enumerate() {
         // Whatever was said last, the end follows it; a read that only runs out of time fails otherwise.
@@ -48,11 +61,6 @@ fn a_connection_of_no_use_is_closed() {
             Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{index}"),
         }
     }
-    // It has not read a byte of its body, and is let go all the same.
-    until("every connection to be gone", || {
-        (host.weight().1 <= before).then_some(())
-    });
-    unread.next().unwrap();
 }
 
 #[test]
@@ -84,6 +92,15 @@ fn http_1_0_tells_a_cut_answer_from_one_that_has_ended() {
     let host = two("[limits]\nidle = \"300ms\"").start();
     let (whole, end) = old(&host, "/two/drip?n=3&ms=20");
     assert!(end.is_ok() && whole.ends_with(b"..."), "{end:?}");
+    let request = b"GET /two/drip?ms=20 HTTP/1.0\r\nhost: a\r\n\r\n";
+    let mut half = saying(&host.ask("GET", "/"), request);
+    half.read_exact(&mut [0; 8]).unwrap();
+    half.shutdown(std::net::Shutdown::Write).unwrap();
+    let end = half.read_to_end(&mut Vec::new());
+    assert_eq!(
+        end.map_err(|error| error.kind()),
+        Err(ErrorKind::ConnectionReset)
+    );
     let (cut, end) = old(&host, "/two/drip?ms=60000");
     let end = end.map_err(|error| error.kind());
     assert_eq!(end, Err(ErrorKind::ConnectionReset));

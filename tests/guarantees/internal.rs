@@ -9,7 +9,7 @@
 //! 6. The checklist is below.
 
 use super::{three, two};
-use crate::harness::{Guest, Setup, encoded};
+use crate::harness::{Guest, Setup, encoded, until};
 
 fn services(grant: &str) -> Setup {
     Setup::new()
@@ -33,6 +33,24 @@ fn a_service_calls_another_by_its_name() {
     assert_eq!(inner["trace"], outer["trace"]);
     assert!(inner["caller"].to_string().contains("front"), "{inner}");
     assert_eq!(inner["outcome"], "ok");
+}
+
+#[test]
+fn a_service_that_does_not_read_what_it_asked_for_holds_nothing_of_the_other() {
+    let host = two("services = [\"other\"]")
+        .service("other", Guest::Case("wasi02"), "[limits]\nidle = \"300ms\"")
+        .policy("[services.two]\nservices = [\"other\"]")
+        .start();
+    let url = encoded("http://other.internal/flood-body");
+    let _asking = host
+        .ask("GET", &format!("/two/fetch-unread?url={url}"))
+        .write();
+    let closing = until("the unread answer to be cut", || {
+        let lines = host.closings();
+        lines.into_iter().find(|line| line["service"] == "other")
+    });
+    assert_eq!(closing["code"], "deadline-exceeded", "{closing}");
+    assert_eq!(host.metric("holdfast_open_streams", "other"), 0.0);
 }
 
 #[test]

@@ -42,6 +42,13 @@ fn serves(host: &Host, path: &str, text: &str) {
     });
 }
 
+/// Waits until the list says of `two` that it failed, and why.
+fn listed_as_failed(host: &Host, said: &str) {
+    until("the failure to be listed", || {
+        host.listed("two")?.to_string().contains(said).then_some(())
+    });
+}
+
 #[test]
 fn a_component_is_served_without_a_restart_under_the_name_it_was_given() {
     let host = hello().start();
@@ -86,9 +93,7 @@ fn a_version_that_does_not_load_leaves_the_old_one_and_says_so() {
     ] {
         under_traffic(&host, "two", || {
             host.drop_in("two", guest, "");
-            until("the failure to be listed", || {
-                host.listed("two")?.to_string().contains(said).then_some(())
-            });
+            listed_as_failed(&host, said);
         });
     }
 }
@@ -98,12 +103,7 @@ fn a_start_on_a_version_that_does_not_load_serves_the_last_one_that_did() {
     let mut host = two("[env]\nVERSION = \"1\"").start();
     assert_eq!(host.get("/two/env").text(), "VERSION=1\n");
     host.drop_in("two", Guest::Text("imports-missing"), "");
-    until("the failure to be listed", || {
-        host.listed("two")?
-            .to_string()
-            .contains("acme:database/rows")
-            .then_some(())
-    });
+    listed_as_failed(&host, "acme:database/rows");
     host.restart();
     assert_eq!(host.get("/two/env").text(), "VERSION=1\n");
     let listed = host.listed("two").unwrap();
@@ -117,17 +117,24 @@ fn a_start_on_a_version_that_does_not_load_serves_the_last_one_that_did() {
 }
 
 #[test]
+fn a_service_that_was_removed_does_not_come_back_in_its_old_version() {
+    let host = two("").start();
+    host.remove("two");
+    until("the service to be gone", || {
+        host.listed("two").is_none().then_some(())
+    });
+    host.drop_in("two", Guest::Text("imports-missing"), "");
+    listed_as_failed(&host, "acme:database/rows");
+    assert_eq!(host.get("/two/ok").status, 404);
+}
+
+#[test]
 fn a_rollback_beside_a_version_that_does_not_load_outlives_a_restart() {
     let mut host = two("[env]\nVERSION = \"1\"").start();
     host.drop_in("two", Guest::Case("wasi02"), "[env]\nVERSION = \"2\"");
     serves(&host, "/two/env", "VERSION=2\n");
     host.drop_in("two", Guest::Text("imports-missing"), "");
-    until("the failure to be listed", || {
-        host.listed("two")?
-            .to_string()
-            .contains("acme:database/rows")
-            .then_some(())
-    });
+    listed_as_failed(&host, "acme:database/rows");
     assert_eq!(host.command(&["rollback", "two"]).code, Some(0));
     assert_eq!(host.get("/two/env").text(), "VERSION=1\n");
     host.restart();

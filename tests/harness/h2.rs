@@ -41,6 +41,27 @@ pub(crate) fn unread(
     })
 }
 
+/// Asks for `path` with a window of no byte, and waits until the connection ends.
+pub(crate) fn without_window(to: SocketAddr, path: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(async {
+        let stream = TokioIo::new(tokio::net::TcpStream::connect(to).await.unwrap());
+        let (mut sender, connection) =
+            hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+                .initial_stream_window_size(0)
+                .handshake(stream)
+                .await
+                .unwrap();
+        let connection = tokio::spawn(connection);
+        let answer = sender.send_request(ask(to, path)).await.unwrap();
+        assert!(answer.headers().contains_key("holdfast-call"));
+        // In order or not: what counts is that it ends.
+        let _ = connection.await.unwrap();
+    });
+}
+
 type Sender = hyper::client::conn::http2::SendRequest<Empty<Bytes>>;
 
 async fn connect(to: SocketAddr) -> Sender {

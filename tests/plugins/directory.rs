@@ -8,6 +8,7 @@ use std::path::Path;
 #[test]
 fn only_the_directory_and_the_policy_are_worth_a_look() {
     let (directory, policy) = (Path::new("plugins"), Path::new("/etc/holdfast.toml"));
+    let here = std::env::current_dir().unwrap();
     for (path, worth) in [
         ("plugins/a.wasm", true),
         ("plugins/deeper/a.wasm", true),
@@ -15,7 +16,7 @@ fn only_the_directory_and_the_policy_are_worth_a_look() {
         ("/etc/holdfast.log", false),
         ("/etc/plugins", false),
     ] {
-        let paths = [path.into()];
+        let paths = [here.join(path)];
         assert_eq!(concerns(&paths, directory, Some(policy)), worth, "{path}");
     }
     let renamed = ["/etc/new".into(), "/etc/holdfast.toml".into()];

@@ -180,6 +180,12 @@ impl Body {
         self.finish();
     }
 
+    /// Whether there is nothing more to ask for: its end, or its last byte where the number of bytes was known beforehand, was handed on.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.state, State::Ended) || self.left == Some(0)
+    }
+
     /// When the body is cut if nothing of it moves until then.
     #[must_use]
     pub fn due(&self) -> Option<Moment> {

@@ -7,7 +7,7 @@ use crate::meter::Meter;
 use crate::payload::Payload;
 use crate::pipeline::{BoxFuture, Pipeline, Reply};
 use crate::registry::Registered;
-use crate::time::Moment;
+use crate::time::{Clock, Moment};
 use crate::trace::Trace;
 use crate::why::Why;
 use std::sync::Arc;
@@ -160,6 +160,12 @@ impl Scope {
         let now = self.0.pipeline.sources().clock.now();
         let end = now.after(self.0.stream).as_nanos();
         self.0.deadline.fetch_max(end, Ordering::AcqRel);
+    }
+
+    /// The clock by which all of this is meant.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.pipeline.sources().clock
     }
 
     /// Which trace it belongs to.

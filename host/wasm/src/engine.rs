@@ -107,7 +107,7 @@ struct Running {
 
 // Per slot: as many core instances as a call may have by default (each costs the pool only a number), memories and tables of a typical
 // composed component; a few stacks more than slots for tasks of 0.3 guests. What needs more takes several slots.
-const CORE_INSTANCES_PER_SLOT: u32 = 40;
+pub(crate) const CORE_INSTANCES_PER_SLOT: u32 = 40;
 pub(crate) const MEMORIES_PER_SLOT: u32 = 2;
 pub(crate) const TABLES_PER_SLOT: u32 = 8;
 const STACKS_PER_SLOT: u32 = 2;

@@ -98,7 +98,7 @@ pub fn kind_of(interface: &str) -> Option<Kind> {
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     add_02(&mut linker)?;
-    // All of 0.3 is asynchronous; an engine without tasks compiles nobody who imports it.
+    // Nearly all of 0.3 is asynchronous. Who imports any of it runs on an engine with tasks.
     if engine.get_concurrency_support() {
         add_03(&mut linker)?;
     }

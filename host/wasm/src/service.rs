@@ -5,7 +5,7 @@
 use crate::answer;
 use crate::compile::{Compiler, FromCache};
 use crate::drive::{Driver, Work};
-use crate::engine::{EngineKind, Engines, Metering};
+use crate::engine::{CORE_INSTANCES_PER_SLOT, EngineKind, Engines, Metering};
 use crate::guest::{Guest, Supplies, Surroundings};
 use crate::imports;
 use crate::lane::Lane;
@@ -180,7 +180,8 @@ impl Service {
     /// How many slots of the pool one call takes.
     #[must_use]
     pub fn slots(&self) -> u32 {
-        self.slots
+        let instances = self.limits.instances.div_ceil(CORE_INSTANCES_PER_SLOT);
+        self.slots.max(instances)
     }
 
     /// The same component with other limits and surroundings, for calls from now on.

@@ -64,11 +64,17 @@ pub fn verify(bytes: &[u8]) -> Result<Verified, LoadError> {
             exports: outline.exports,
         });
     };
-    // Whoever is not valid without tasks has some, wherever in him they are.
+    // Whoever is not valid without tasks has some, wherever in him they are. What 0.3 offers is linked only beside tasks, even its plain
+    // functions.
+    let of_03 = |name: &String| {
+        let version = Named::parse(name).version;
+        version.is_some_and(|version| offers::same_line(version, "0.3.0"))
+    };
+    let imports_03 = outline.imports.iter().any(of_03);
     let without = self::outline(bytes, WasmFeatures::all().difference(TASKS));
     let tasks = match (exports, without) {
-        (Exports::Http02, Ok(_)) => Tasks::One,
-        (Exports::Http02, Err(_)) | (Exports::Http03, _) => Tasks::Many,
+        (Exports::Http02, Ok(_)) if !imports_03 => Tasks::One,
+        (Exports::Http02 | Exports::Http03, _) => Tasks::Many,
     };
     Ok(Verified { exports, tasks })
 }

@@ -71,6 +71,7 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("/fetch-many", outside::fetch_many),
     ("/fetch-forget", outside::fetch_forget),
     ("/fetch-cut", outside::fetch_cut),
+    ("/fetch-unread", outside::fetch_unread),
     ("/fetch-mid-stream", outside::fetch_mid_stream),
     ("/fetch-after-answer", outside::fetch_after_answer),
 ];

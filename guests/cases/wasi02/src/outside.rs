@@ -90,6 +90,12 @@ pub fn fetch_forget(asked: Asked, reply: Reply) {
     drop(pending);
 }
 
+/// Asks, reads nothing of the answer, and waits for ever.
+pub fn fetch_unread(asked: Asked, _reply: Reply) {
+    let _unread = send(&asked).and_then(wait);
+    monotonic_clock::subscribe_duration(u64::MAX).block();
+}
+
 /// Begins to answer, waits `ms`, asks, and says in its answer what came of it.
 pub fn fetch_mid_stream(asked: Asked, reply: Reply) {
     let mut open = reply.open(200, &[]);

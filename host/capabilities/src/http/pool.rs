@@ -253,6 +253,12 @@ impl State {
 
     /// A connection that is up and free, or about to be, the one used last first. What turns out to be closed is moved into `closed`.
     fn take_up(&mut self, closed: &mut Vec<Idle>) -> Option<(Leased, SocketAddr)> {
+        let at_rest = |idle: &Idle| idle.single.sender.is_ready();
+        if let Some(place) = self.idle.iter().rposition(at_rest) {
+            let idle = self.idle.remove(place);
+            let address = idle.single.address;
+            return Some((Leased::Single(idle.single), address));
+        }
         while let Some(idle) = self.idle.pop() {
             if !idle.single.sender.is_closed() {
                 let address = idle.single.address;

@@ -110,6 +110,9 @@ struct Exchange<'a> {
     pool: Arc<Pool>,
 }
 
+/// How long a kept connection may take to come to rest before another one is made.
+const REST_SPAN: Duration = Duration::from_millis(50);
+
 impl Exchange<'_> {
     async fn run(self, request: Request<Body>) -> Result<Response<Body>, Failure> {
         let upstream = &self.way.upstream;
@@ -151,7 +154,8 @@ impl Exchange<'_> {
             Taken::Room(slot) => self.made(slot, by).await,
             Taken::Lease(mut lease) => {
                 // It comes to rest a moment after its last answer was read; one that does not is closed.
-                if in_time(self.clock(), by, lease.ready()).await == Some(true) {
+                let soon = self.clock().now().after(REST_SPAN).min(by);
+                if in_time(self.clock(), soon, lease.ready()).await == Some(true) {
                     return Ok(lease);
                 }
                 lease.retire();

@@ -69,7 +69,7 @@ impl Future for Serving {
         let outgoing = Outgoing {
             body: Some(body),
             tree,
-            _busy: busy,
+            busy,
         };
         Poll::Ready(Ok(Response::from_parts(head, outgoing)))
     }
@@ -110,8 +110,8 @@ async fn finish(mut body: Body, tree: Arc<Tree>) {
 pub struct Outgoing {
     body: Option<Body>,
     tree: Arc<Tree>,
-    /// With a whole answer; a streamed one holds it itself.
-    _busy: Option<Busy>,
+    /// With a whole answer, until it was handed on; a streamed one holds it itself.
+    busy: Option<Busy>,
 }
 
 impl http_body::Body for Outgoing {
@@ -126,6 +126,7 @@ impl http_body::Body for Outgoing {
             return Poll::Ready(None);
         };
         let frame = ready!(Pin::new(body).poll_frame(cx));
+        self.busy = None;
         // Trailers are the last that is asked for: the connection drops the body then, and would look like a reader who went away.
         if let Some(Ok(last)) = &frame
             && last.is_trailers()

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinSet;
 
 /// A client that has begun a request's head must have ended it by then; a connection on which nothing happens is closed after the same
 /// span, whether or not it ever said which protocol it speaks.
@@ -142,7 +143,9 @@ impl<A: Answers> Service<Request<Incoming>> for Connection<A> {
 async fn drive<A: Answers>(connection: Connection<A>, stop: Listener) {
     let wire = TokioIo::new(Wire::new(connection.line.clone()));
     let (end, mut end_comes) = oneshot::channel();
-    let watcher = tokio::spawn(watch(connection.line.clone(), stop, end));
+    // A set, because it ends with this future, however that ends.
+    let mut watcher = JoinSet::new();
+    watcher.spawn(watch(connection.line.clone(), stop, end));
     let builder = protocols();
     let mut served = std::pin::pin!(builder.serve_connection(wire, connection));
     // How a connection ended is of no interest: every call on it has its own closing line, and a request that never became a call was
@@ -161,7 +164,6 @@ async fn drive<A: Answers>(connection: Connection<A>, stop: Listener) {
             }
         }
     }
-    watcher.abort();
 }
 
 /// How a connection is to end.
@@ -180,21 +182,24 @@ async fn watch(line: Arc<Line>, mut stop: Listener, end: oneshot::Sender<End>) {
     let mut cutting = stop.clone();
     // Nobody hears it once the connection has ended by itself.
     let tell = |what: End| drop(end.send(what));
-    tokio::select! {
+    let unused = tokio::select! {
         biased;
-        () = stop.reached(Phase::Draining) => tell(End::InOrder(later)),
-        () = line.left() => return tell(End::Now),
-        () = line.rested(HEAD_SPAN) => {
-            tell(End::InOrder(later));
-            let over = line.clock().now().after(CLOSE_SPAN);
-            return line.clock().sleep_until(over).await;
+        () = stop.reached(Phase::Draining) => false,
+        () = line.left() => {
+            line.cut();
+            return tell(End::Now);
         }
-    }
+        () = line.rested(HEAD_SPAN) => true,
+    };
+    tell(End::InOrder(later));
     tokio::select! {
         biased;
         () = line.left() => {}
-        () = cutting.reached(Phase::Cut) => line.cut(),
+        () = cutting.reached(Phase::Cut) => {}
+        // A request that came in the same moment is still served.
+        () = line.free(CLOSE_SPAN), if unused => {}
     }
+    line.cut();
 }
 
 fn protocols() -> auto::Builder<TokioExecutor> {

@@ -58,7 +58,7 @@ impl Gateway {
             Ok((found, said)) => (Ok(found), said),
             Err((fault, said)) => (Err(fault), said),
         };
-        let call = self.call(way, said, parts, incoming);
+        let call = self.call(way, said, parts, (incoming, &busy));
         Serving::of(&self.pipeline, call, Some(busy))
     }
 
@@ -90,7 +90,7 @@ impl Gateway {
         way: Result<Arc<Found>, Fault>,
         said: Said,
         parts: Parts,
-        incoming: Incoming,
+        (incoming, busy): (Incoming, &Busy),
     ) -> Call {
         let (registered, purpose): (Arc<Registered>, Option<Why>) = match way {
             Ok(found) => (found.registered.clone(), found.purpose.clone()),
@@ -117,7 +117,7 @@ impl Gateway {
                 None => Trace::start(random(), random()),
             },
             ordinal: 0,
-            payload: Payload::Http(Request::from_parts(parts, body(incoming, &meter))),
+            payload: Payload::Http(Request::from_parts(parts, body(incoming, &meter, busy))),
             meter,
             tree: Arc::new(Tree::default()),
         }
@@ -134,16 +134,17 @@ impl Answers for Gateway {
 }
 
 /// The body of a request, its bytes counted for the call.
-fn body(incoming: Incoming, meter: &Arc<Meter>) -> Body {
+fn body(incoming: Incoming, meter: &Arc<Meter>, busy: &Busy) -> Body {
     let mut body = Body::wrap(incoming, broken_off);
     // An empty body stays as it is: it has nothing to count, and a watch would make it look like one that is still to come.
     if body.as_whole().is_none() {
-        body.watch(Box::new(Count(meter.clone())));
+        body.watch(Box::new(Count(meter.clone(), Some(busy.also()))));
     }
     body
 }
 
-struct Count(Arc<Meter>);
+/// Counts a request's bytes; and as long as they come, its connection is in use.
+struct Count(Arc<Meter>, Option<Busy>);
 
 impl BodyWatch for Count {
     fn frame(&mut self, bytes: usize) -> Result<(), Fault> {
@@ -151,7 +152,9 @@ impl BodyWatch for Count {
         Ok(())
     }
 
-    fn end(&mut self, _end: &BodyEnd<'_>) {}
+    fn end(&mut self, _end: &BodyEnd<'_>) {
+        self.1 = None;
+    }
 }
 
 // Taken by value because the body hands its errors on so.

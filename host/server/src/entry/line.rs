@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+/// How long a peer that only takes bytes keeps its line. It takes them slowly, or they are no answer's: a ping's reply is bytes too.
+const BYTES_SPAN: Duration = Duration::from_secs(5 * 60);
 /// How often a line that its peer has closed is looked at for an answer under way.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -24,19 +26,22 @@ pub struct Line {
 struct Pulse {
     clock: Arc<dyn Clock>,
     busy: AtomicU32,
-    /// The last sign of life, in nanoseconds of the clock.
-    since: AtomicU64,
+    /// When the peer took bytes last, in nanoseconds of the clock.
+    taken: AtomicU64,
+    /// When an answer ended last, likewise.
+    ended: AtomicU64,
     reset: AtomicBool,
 }
 
 impl Line {
     /// The line over `stream`, which begins to rest now.
     pub fn new(stream: TcpStream, clock: Arc<dyn Clock>) -> Arc<Self> {
-        let since = AtomicU64::new(clock.now().as_nanos());
+        let now = clock.now().as_nanos();
         let pulse = Arc::new(Pulse {
             clock,
             busy: AtomicU32::new(0),
-            since,
+            taken: AtomicU64::new(now),
+            ended: AtomicU64::new(now),
             reset: AtomicBool::new(false),
         });
         Arc::new(Self { stream, pulse })
@@ -54,29 +59,44 @@ impl Line {
 
     /// An answer to a request of `version` is under way until what this returns is dropped.
     pub fn busy(&self, version: Version) -> Busy {
-        self.pulse.busy.fetch_add(1, Ordering::AcqRel);
-        Busy {
-            pulse: self.pulse.clone(),
-            version,
-        }
+        Busy::new(&self.pulse, version)
     }
 
-    /// A sign of life: the peer took bytes.
-    pub fn touch(&self) {
-        self.pulse.touch();
+    /// The peer took bytes.
+    pub fn taken(&self) {
+        self.pulse.note(&self.pulse.taken);
     }
 
-    /// Ready once nothing has been under way, and no byte was taken, for `span`.
+    /// Ready once nothing has been under way, and no byte was taken, for `span`; bytes alone count for [`BYTES_SPAN`].
     pub async fn rested(&self, span: Duration) {
         let pulse = &self.pulse;
         loop {
+            // Looked at first: what ends after this look has left its time.
+            let busy = pulse.is_busy();
             let now = pulse.clock.now();
-            let since = Moment::from_nanos(pulse.since.load(Ordering::Acquire));
-            let due = if pulse.is_busy() { now } else { since }.after(span);
+            let at = |time: &AtomicU64| Moment::from_nanos(time.load(Ordering::Acquire));
+            let (taken, ended) = (at(&pulse.taken), at(&pulse.ended));
+            let due = if busy {
+                now.after(span)
+            } else {
+                let bytes = taken.after(span).min(ended.after(BYTES_SPAN));
+                bytes.max(ended.after(span))
+            };
             if due <= now {
                 return;
             }
             pulse.clock.sleep_until(due).await;
+        }
+    }
+
+    /// Ready once nothing is under way, `span` from now at the earliest.
+    pub async fn free(&self, span: Duration) {
+        let clock = &self.pulse.clock;
+        loop {
+            clock.sleep_until(clock.now().after(span)).await;
+            if !self.pulse.is_busy() {
+                return;
+            }
         }
     }
 
@@ -118,9 +138,8 @@ impl Pulse {
         self.busy.load(Ordering::Acquire) > 0
     }
 
-    fn touch(&self) {
-        let now = self.clock.now().as_nanos();
-        self.since.store(now, Ordering::Release);
+    fn note(&self, time: &AtomicU64) {
+        time.store(self.clock.now().as_nanos(), Ordering::Release);
     }
 }
 
@@ -131,6 +150,19 @@ pub struct Busy {
 }
 
 impl Busy {
+    fn new(pulse: &Arc<Pulse>, version: Version) -> Self {
+        pulse.busy.fetch_add(1, Ordering::AcqRel);
+        Self {
+            pulse: pulse.clone(),
+            version,
+        }
+    }
+
+    /// Something else of the same request is under way too.
+    pub fn also(&self) -> Self {
+        Self::new(&self.pulse, self.version)
+    }
+
     /// The answer is cut short. In HTTP/1.0 the end of the connection is the end of the answer, so it must not look like one.
     pub fn cut(self) {
         if self.version <= Version::HTTP_10 {
@@ -141,7 +173,7 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.pulse.touch();
+        self.pulse.note(&self.pulse.ended);
         self.pulse.busy.fetch_sub(1, Ordering::AcqRel);
     }
 }

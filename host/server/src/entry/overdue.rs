@@ -86,5 +86,11 @@ impl BodySource for Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         self.task.abort();
+        let mut held = lock(&self.held);
+        if !held.body.is_done()
+            && let Some(busy) = held.busy.take()
+        {
+            busy.cut();
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::entry::line::Line;
 use holdfast_call::BoxFuture;
+use rustix::net::SendFlags;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,9 +35,11 @@ impl Wire {
         }
     }
 
+    /// Writes with `write`; `first` is the beginning of what it writes.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
+        first: &[u8],
         write: impl Fn() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
@@ -45,7 +48,7 @@ impl Wire {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     written => {
                         self.stuck = None;
-                        self.line.touch();
+                        self.line.taken();
                         return Poll::Ready(written);
                     }
                 },
@@ -56,9 +59,31 @@ impl Wire {
                         .stuck
                         .get_or_insert_with(|| clock.sleep_until(clock.now().after(WRITE_SPAN)));
                     ready!(stuck.as_mut().poll(cx));
-                    self.line.reset_at_end();
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    return Poll::Ready(self.last_try(first));
                 }
+            }
+        }
+    }
+}
+
+impl Wire {
+    /// The system tells of room only once there is much of it. A peer that takes its bytes slowly has made some all the same.
+    fn last_try(&mut self, first: &[u8]) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match rustix::net::send(self.line.stream(), first, flags) {
+            Ok(written) => {
+                self.stuck = None;
+                self.line.taken();
+                Ok(written)
+            }
+            Err(error) => {
+                self.line.reset_at_end();
+                let full = error == rustix::io::Errno::AGAIN;
+                Err(if full {
+                    io::ErrorKind::TimedOut.into()
+                } else {
+                    error.into()
+                })
             }
         }
     }
@@ -106,7 +131,7 @@ impl AsyncWrite for Wire {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let line = self.line.clone();
-        Wire::poll_write(&mut self, cx, || line.stream().try_write(buf))
+        Wire::poll_write(&mut self, cx, buf, || line.stream().try_write(buf))
     }
 
     fn poll_write_vectored(
@@ -115,7 +140,11 @@ impl AsyncWrite for Wire {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let line = self.line.clone();
-        Wire::poll_write(&mut self, cx, || line.stream().try_write_vectored(bufs))
+        let first = bufs.iter().find(|buf| !buf.is_empty());
+        let first = first.map_or(&[][..], |buf| buf);
+        Wire::poll_write(&mut self, cx, first, || {
+            line.stream().try_write_vectored(bufs)
+        })
     }
 
     fn is_write_vectored(&self) -> bool {

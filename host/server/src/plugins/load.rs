@@ -109,6 +109,15 @@ pub trait KeepVersions: Send + Sync {
     fn last(&self, name: &str, pair: &Pair) -> Result<Option<Pair>, String>;
 }
 
+/// When a load happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The directory is read for the first time: what lies there served before, perhaps in another version.
+    Start,
+    /// Later: what nothing serves was not there, or was taken away.
+    Running,
+}
+
 /// What a load needs.
 pub struct Loader {
     /// Where loaded services are registered.
@@ -154,7 +163,7 @@ pub enum Ended {
 impl Loader {
     /// Loads what lies in the directory under `name`, or the version that is to serve in its place.
     #[must_use]
-    pub fn load(&self, directory: &Path, name: &Arc<str>, stamp: &Stamp) -> Ended {
+    pub fn load(&self, directory: &Path, name: &Arc<str>, stamp: &Stamp, phase: Phase) -> Ended {
         let pair = match read(directory, name) {
             Ok(pair) => pair,
             Err(error) => {
@@ -170,7 +179,9 @@ impl Loader {
         }
         match self.versions.choose(name, &pair) {
             Ok(Choice::Directory) => match self.bring(name, &pair, Keep::Serving) {
-                Ended::Failed { error, again } => self.fall_back(name, &pair, error, again),
+                Ended::Failed { error, again } if phase == Phase::Start => {
+                    self.fall_back(name, &pair, error, again)
+                }
                 ended => ended,
             },
             Ok(Choice::Kept(kept)) => {
@@ -196,7 +207,7 @@ impl Loader {
         }
     }
 
-    /// After a start, what lies in the directory may be broken and the version that served before the end still be whole.
+    /// At the start, what lies in the directory may be broken and the version that served before the end still be whole.
     fn fall_back(&self, name: &Arc<str>, pair: &Pair, error: String, again: Again) -> Ended {
         let target = Target::Service(name.clone());
         if self.pipeline.registry().get(&target).is_some() {

@@ -3,7 +3,7 @@
 //! Events of the file system only make the watcher look sooner; it looks every two seconds anyway, because events can be lost.
 
 use crate::plugins::directory::Stamp;
-use crate::plugins::load::{Ended, Loader};
+use crate::plugins::load::{Ended, Loader, Phase};
 use crate::plugins::policy::Policy;
 use crate::plugins::status::ServiceStatus;
 use crate::plugins::watcher::Watcher;
@@ -64,6 +64,7 @@ pub(super) enum Job {
     Load {
         name: Arc<str>,
         stamp: Stamp,
+        phase: Phase,
     },
     RollBack {
         name: Arc<str>,
@@ -176,10 +177,13 @@ impl Drop for Plugins {
 fn listen(parts: &Parts, words: &mpsc::Sender<Word>) -> Option<RecommendedWatcher> {
     let words = words.clone();
     let (directory, policy) = (parts.directory.clone(), parts.policy.clone());
+    // What a link leads to changes under another name.
+    let linked = policy.as_deref().is_some_and(Path::is_symlink);
     let tell = move |event: notify::Result<notify::Event>| {
-        let elsewhere = event
-            .as_ref()
-            .is_ok_and(|event| !concerns(&event.paths, &directory, policy.as_deref()));
+        let elsewhere = !linked
+            && event
+                .as_ref()
+                .is_ok_and(|event| !concerns(&event.paths, &directory, policy.as_deref()));
         // Reading a file is an event too; the loader's own reading must not make the watcher look.
         let reading = event.as_ref().is_ok_and(|event| {
             event.kind.is_access()
@@ -217,9 +221,13 @@ fn listen(parts: &Parts, words: &mpsc::Sender<Word>) -> Option<RecommendedWatche
 /// the time: the log, for one. A change without a path may be any.
 #[must_use]
 pub fn concerns(paths: &[PathBuf], directory: &Path, policy: Option<&Path>) -> bool {
+    // The system names what changed by its whole path. Where the directory's cannot be had, every change may be one of it.
+    let Ok(directory) = std::path::absolute(directory) else {
+        return true;
+    };
     let policy = policy.and_then(Path::file_name);
     let one = |path: &PathBuf| {
-        path.starts_with(directory) || (policy.is_some() && path.file_name() == policy)
+        path.starts_with(&directory) || (policy.is_some() && path.file_name() == policy)
     };
     paths.is_empty() || paths.iter().any(one)
 }
@@ -230,8 +238,8 @@ fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
     while let Ok(job) = work.recv() {
         // A word or a reply that nobody hears any more is no loss: the host is going down, or the operator went away.
         match job {
-            Job::Load { name, stamp } => {
-                let ended = loader.load(&parts.directory, &name, &stamp);
+            Job::Load { name, stamp, phase } => {
+                let ended = loader.load(&parts.directory, &name, &stamp, phase);
                 let _ = tell.send(Word::Ended { name, ended });
             }
             Job::RollBack { name, reply } => {

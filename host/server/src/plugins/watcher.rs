@@ -3,7 +3,7 @@
 //! It never reads a component and never waits for a load.
 
 use crate::plugins::directory::{self, Listing};
-use crate::plugins::load::Ended;
+use crate::plugins::load::{Ended, Phase};
 use crate::plugins::policy::{Due, Policy};
 use crate::plugins::service::{Again, Effect, Event, QUIET, Service};
 use crate::plugins::status::ServiceStatus;
@@ -143,6 +143,11 @@ impl Watcher {
             Effect::Load(stamp) => self.give(Job::Load {
                 name: name.clone(),
                 stamp,
+                phase: if *self.ready.borrow() {
+                    Phase::Running
+                } else {
+                    Phase::Start
+                },
             }),
             // A rollback carries its reply and is given where it is asked for.
             Effect::RollBack => {}

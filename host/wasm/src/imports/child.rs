@@ -8,7 +8,7 @@ use super::http::error_of;
 use super::outgoing::Outgoing;
 use crate::life::Life;
 use holdfast_call::{
-    Answer, Asked, Body, Fault, HostCode, Payload, Scope, Target, Timeouts, Why, problem,
+    Answer, Asked, Body, Clock, Fault, HostCode, Payload, Scope, Target, Timeouts, Why, problem,
 };
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::BodyExt as _;
@@ -34,10 +34,11 @@ pub(crate) fn spawn(
     options: Option<RequestOptions>,
 ) -> impl Future<Output = Result<Response<WasiBody>, Error>> + Send + use<> {
     let (head_out, head_in) = oneshot::channel();
+    let clock = scope.clock().clone();
     let asked = ask(scope, life, request, options);
     let task = Task(serving.spawn(async move {
         match asked {
-            Ok((asked, kind)) => hand_over(asked, kind, head_out).await,
+            Ok((asked, kind)) => hand_over(asked, kind, head_out, &*clock).await,
             // The guest may have gone already; then nobody wants to know.
             Err(error) => drop(head_out.send(Err(error))),
         }
@@ -109,7 +110,7 @@ fn target(uri: &Uri) -> Option<Target> {
     })
 }
 
-async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>) {
+async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>, clock: &dyn Clock) {
     let reply = asked.reply.await;
     let response = match (reply, kind) {
         (Ok(Answer::Http(response)), _) => response,
@@ -130,7 +131,7 @@ async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>) {
         .send(Ok(Response::from_parts(head, frames)))
         .is_ok()
     {
-        rest.hand_over().await;
+        rest.hand_over(clock).await;
     }
 }
 

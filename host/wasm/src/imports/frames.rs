@@ -2,7 +2,7 @@
 
 use super::http::error_of;
 use bytes::Bytes;
-use holdfast_call::Body;
+use holdfast_call::{Body, Clock, Moment, in_time};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use std::collections::VecDeque;
@@ -87,14 +87,22 @@ fn take_ready(body: &mut Body, cx: &mut Context<'_>) -> (VecDeque<Piece>, Ended)
 }
 
 impl Rest {
-    /// Hands the rest over, at the pace of its reader.
-    pub(super) async fn hand_over(mut self) {
+    /// Hands the rest over, at the pace of its reader. A reader that stands still does not hold what the body comes from for longer than
+    /// the body's watches allow.
+    pub(super) async fn hand_over(mut self, clock: &dyn Clock) {
         while self.ended == Ended::No {
             let piece = piece(self.body.frame().await);
             self.ended = last(&piece);
-            if self.out.send(piece).await.is_err() {
-                return;
-            }
+            let room = loop {
+                let due = self.body.due().unwrap_or(Moment::FAR);
+                match in_time(clock, due, self.out.reserve()).await {
+                    Some(room) => break room,
+                    // What is cut is not due any more, and only its fault is still to be handed over.
+                    None => drop(self.body.expire(clock.now())),
+                }
+            };
+            let Ok(room) = room else { return };
+            room.send(piece);
         }
     }
 }
