@@ -1,6 +1,7 @@
 //! The bare ceiling: the engine with the settings that were measured best, a fresh instance per request driven inline by the
-//! connection's task, and nothing else: no deadline, no limit, no log. Built as the host is, with its allocator and without tasks, so that the
-//! distance to this is what the host itself costs.
+//! connection's task, and nothing else: no deadline, no limit, no log.
+//!
+//! It is built as the host is, with its allocator and without tasks, so that the distance to this is what the host itself costs.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
