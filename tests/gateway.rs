@@ -4,4 +4,5 @@ mod bodies;
 pub(crate) mod client;
 mod ends;
 mod heads;
+mod lines;
 mod routes;

@@ -64,7 +64,7 @@ start() { # name, port, path, command...
 holdfast() { # name, port, pool
     local dir=$work/$1
     mkdir -p "$dir/plugins"
-    cp "$hello" "$proxy" "$dir/plugins/"
+    cp "$hello" "$proxy" target/plugins/front.* target/plugins/notes.* "$dir/plugins/"
     printf 'purpose = "say hello"\n' >"$dir/plugins/hello.toml"
     printf 'purpose = "pass on"\nupstreams = ["near"]\n[config]\nupstream = "http://127.0.0.1:9001"\n' >"$dir/plugins/proxy.toml"
     cat >"$dir/holdfast.toml" <<POLICY
@@ -72,6 +72,8 @@ anonymous = "allow"
 log = "json"
 log_file = "$dir/log"
 pool = "$3"
+[services.front]
+services = ["notes"]
 [services.proxy]
 upstreams = ["near"]
 [upstreams.near]
@@ -185,4 +187,76 @@ for contestant in "${contestants[@]}"; do
     read -r name _ <<<"$contestant"
     bar "$name: failed requests" "$(sum "$name" 4)" "==" 0
 done
+
+# === What there is no bar for ===
+
+p50() { # url: the median latency on one connection, in µs
+    wrk --threads 1 --connections 1 --duration 1s --latency "$1" |
+        awk '$1 == "50%" { unit = $2; sub(/[0-9.]+/, "", unit); print ($2 + 0) * (unit == "s" ? 1e6 : unit == "ms" ? 1e3 : 1) }'
+}
+
+middle() { # figures, one a line
+    sort -g | awk '{ all[NR] = $1 } END { printf "%.0f", all[int((NR + 1) / 2)] }'
+}
+
+# `front` asks `notes.internal`, in the process, and hands its answer on: one more guest and one more way through the pipeline.
+for _ in $(seq "$rounds"); do
+    p50 http://127.0.0.1:9008/notes/ >>"$work/notes"
+    p50 http://127.0.0.1:9008/front/ >>"$work/front"
+done
+printf '\na service, and the same through a service that calls it: %s µs and %s µs\n' \
+    "$(middle <"$work/notes")" "$(middle <"$work/front")"
+
+millis() { echo $(($(date +%s%N) / 1000000)); }
+
+# Serves a directory that holds nothing but services, on ports of its own, and waits until `url` is answered.
+idle=0
+alone() { # directory, url
+    target/release/holdfast serve --plugins "$1" --config "$work/alone.toml" --data "$work/data" --listen 127.0.0.1:9010 \
+        --admin 127.0.0.1:9110 >"$work/alone.out" 2>&1 &
+    idle=$!
+    until curl --silent --fail --output /dev/null "$2"; do
+        kill -0 "$idle" || { cat "$work/alone.out" >&2; exit 1; }
+    done
+}
+
+stop() { kill "$idle"; wait "$idle" || true; }
+
+printf 'anonymous = "allow"\nlog_file = "%s"\n' "$work/alone.log" >"$work/alone.toml"
+mkdir "$work/one" "$work/many"
+cp "$hello" "$work/one/"
+for round in $(seq 0 "$rounds"); do
+    began=$(millis)
+    alone "$work/one" http://127.0.0.1:9010/hello/
+    ended=$(millis)
+    # The first start compiles.
+    if [ "$round" -gt 0 ]; then echo $((ended - began)) >>"$work/starts"; fi
+    began=$(millis)
+    cp "$hello" "$work/one/again$round.wasm"
+    until curl --silent --fail --output /dev/null "http://127.0.0.1:9010/again$round/"; do :; done
+    echo $(($(millis) - began)) >>"$work/drops"
+    rm "$work/one/again$round.wasm"
+    stop
+done
+printf 'with a warm cache, from the start of the host to its first answer: %s ms; from a file dropped in: %s ms\n' \
+    "$(middle <"$work/starts")" "$(middle <"$work/drops")"
+
+anonymous() { awk '/^RssAnon/ { print $2 }' "/proc/$idle/status"; }
+
+# A custom section with its number makes each of them another component, which shares no code with the others.
+services=${SERVICES:-1000}
+for number in $(seq "$services"); do
+    { cat "$hello"; printf '\0\007\002no%04d' "$number"; } >"$work/many/no$number.wasm"
+done
+alone "$work/one" http://127.0.0.1:9110/readyz
+few=$(anonymous)
+stop
+alone "$work/many" http://127.0.0.1:9110/readyz
+many=$(anonymous)
+stop
+awk -v few="$few" -v many="$many" -v services="$services" \
+    'BEGIN { printf "memory of an idle service, of %d: %.0f KiB\n", services, (many - few) / (services - 1) }'
+
+echo
+cargo test --quiet --release -p holdfast-rules --lib -- --ignored --nocapture of_each_layer | grep ns
 exit "$missed"

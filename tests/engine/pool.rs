@@ -182,6 +182,25 @@ fn the_metered_engine_is_made_when_asked_for_with_an_eighth_of_the_slots() {
 }
 
 #[test]
+fn each_kind_has_an_engine_of_its_own_and_only_those_with_tasks_pay_for_them() {
+    let settings = EngineSettings {
+        slots: 8,
+        ..EngineSettings::default()
+    };
+    let engines = Engines::new(settings, Arc::new(Lines::default())).unwrap();
+    for (place, kind) in EngineKind::ALL.into_iter().enumerate() {
+        let engine = engines.get(kind).unwrap();
+        assert_eq!(engine.get_concurrency_support(), kind.tasks == Tasks::Many);
+        for other in &EngineKind::ALL[..place] {
+            assert!(!wasmtime::Engine::same(
+                engine,
+                engines.get(*other).unwrap()
+            ));
+        }
+    }
+}
+
+#[test]
 fn without_address_space_the_pool_is_smaller_and_says_so() {
     let log = Arc::new(Lines::default());
     // 2,000 memories of half a tebibyte are eight times what an address can name.

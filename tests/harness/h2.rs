@@ -9,10 +9,7 @@ use std::net::SocketAddr;
 
 /// Asks for `path` over HTTP/2 and reads the answer to its end.
 pub(crate) fn get(to: SocketAddr, path: &str) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(async {
+    block_on(async {
         let mut sender = connect(to).await;
         let answer = sender.send_request(ask(to, path)).await.unwrap();
         read(answer).await
@@ -27,10 +24,7 @@ pub(crate) fn unread(
     other: &str,
     meanwhile: impl FnOnce(&str),
 ) -> (End, Answer) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(async {
+    block_on(async {
         let mut sender = connect(to).await;
         let first = sender.send_request(ask(to, path)).await.unwrap();
         let id = first.headers()["holdfast-call"].to_str().unwrap();
@@ -43,10 +37,7 @@ pub(crate) fn unread(
 
 /// Asks for `path` with a window of no byte, and waits until the connection ends.
 pub(crate) fn without_window(to: SocketAddr, path: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(async {
+    block_on(async {
         let stream = TokioIo::new(tokio::net::TcpStream::connect(to).await.unwrap());
         let (mut sender, connection) =
             hyper::client::conn::http2::Builder::new(TokioExecutor::new())
@@ -60,6 +51,11 @@ pub(crate) fn without_window(to: SocketAddr, path: &str) {
         // In order or not: what counts is that it ends.
         let _ = connection.await.unwrap();
     });
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(work)
 }
 
 type Sender = hyper::client::conn::http2::SendRequest<Empty<Bytes>>;

@@ -256,10 +256,11 @@ impl http_body::Body for Body {
         }
         match &mut this.state {
             State::Ended => Poll::Ready(None),
-            State::Cut(_) => match std::mem::replace(&mut this.state, State::Ended) {
-                State::Cut(fault) => Poll::Ready(Some(Err(fault))),
-                _ => Poll::Ready(None),
-            },
+            State::Cut(fault) => {
+                let fault = fault.clone();
+                this.state = State::Ended;
+                Poll::Ready(Some(Err(fault)))
+            }
             State::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 if bytes.is_empty() {

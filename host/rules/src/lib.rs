@@ -11,6 +11,8 @@
 pub mod clock;
 pub mod metrics;
 #[cfg(test)]
+mod price;
+#[cfg(test)]
 mod testing;
 
 use holdfast_call::pipeline::Attempt;

@@ -59,7 +59,7 @@ pub struct Engines {
     settings: EngineSettings,
     plan: PoolPlan,
     log: Arc<dyn Log>,
-    running: [OnceLock<Running>; EngineKind::ALL.len()],
+    running: PerKind<Running>,
     // Held while an engine is made, so that two first users do not make two.
     making: Mutex<()>,
 }
@@ -165,12 +165,27 @@ impl EngineKind {
             (Metering::Metered, Tasks::Many) => "metered-tasks",
         }
     }
+}
 
-    /// Its place in [`EngineKind::ALL`].
-    pub(crate) const fn index(self) -> usize {
-        let metered = matches!(self.metering, Metering::Metered);
-        let many = matches!(self.tasks, Tasks::Many);
-        2 * metered as usize + many as usize
+/// One of something for each kind of engine, made when it is first needed.
+pub(crate) struct PerKind<T>([OnceLock<T>; EngineKind::ALL.len()]);
+
+impl<T> Default for PerKind<T> {
+    fn default() -> Self {
+        Self(Default::default())
+    }
+}
+
+impl<T> PerKind<T> {
+    /// The place of `kind`.
+    pub(crate) fn of(&self, kind: EngineKind) -> &OnceLock<T> {
+        let [plain, plain_tasks, metered, metered_tasks] = &self.0;
+        match (kind.metering, kind.tasks) {
+            (Metering::Plain, Tasks::One) => plain,
+            (Metering::Plain, Tasks::Many) => plain_tasks,
+            (Metering::Metered, Tasks::One) => metered,
+            (Metering::Metered, Tasks::Many) => metered_tasks,
+        }
     }
 }
 
@@ -188,7 +203,7 @@ impl Engines {
             settings,
             plan,
             log,
-            running: Default::default(),
+            running: PerKind::default(),
             making: Mutex::new(()),
         };
         engines.get(EngineKind::PLAIN)?;
@@ -200,9 +215,7 @@ impl Engines {
     /// # Errors
     /// If it cannot be made; the next one who asks tries again.
     pub fn get(&self, kind: EngineKind) -> Result<&Engine, EngineError> {
-        // An index is below the number of kinds by its making; the compiler does not know that.
-        #[expect(clippy::indexing_slicing, reason = "see above")]
-        let place = &self.running[kind.index()];
+        let place = self.running.of(kind);
         if let Some(running) = place.get() {
             return Ok(&running.engine);
         }
@@ -224,7 +237,7 @@ impl Engines {
     /// What of a pool is in use; none for an engine that was not made yet.
     #[must_use]
     pub fn pool_use(&self, kind: EngineKind) -> Option<PoolUse> {
-        self.running.get(kind.index())?.get()?.pool_use()
+        self.running.of(kind).get()?.pool_use()
     }
 }
 

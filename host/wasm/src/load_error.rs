@@ -1,7 +1,6 @@
 //! Why a component cannot be loaded: one line for each, written for whoever built it.
 
-use crate::engine::EngineError;
-use crate::engine::{MEMORIES_PER_SLOT, TABLES_PER_SLOT};
+use crate::engine::{EngineError, MEMORIES_PER_SLOT, TABLES_PER_SLOT};
 use crate::limits::Limits;
 use wasmtime::component::Component;
 

@@ -5,7 +5,7 @@
 use crate::answer;
 use crate::compile::{Compiler, FromCache};
 use crate::drive::{Driver, Work};
-use crate::engine::{CORE_INSTANCES_PER_SLOT, EngineKind, Engines, Metering};
+use crate::engine::{CORE_INSTANCES_PER_SLOT, EngineKind, Engines, Metering, PerKind};
 use crate::guest::{Guest, Supplies, Surroundings};
 use crate::imports;
 use crate::lane::Lane;
@@ -19,7 +19,7 @@ use holdfast_call::{
     Admitted, Answer, BoxFuture, Call, Clock, Failure, FailureKind, Implementation, Log, Payload,
     Scope, Target,
 };
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use wasmtime::Engine;
@@ -33,7 +33,7 @@ pub struct Workshop {
     compiler: Compiler,
     lane: Arc<Lane>,
     supplies: Arc<Supplies>,
-    linkers: [OnceLock<Linker<Guest>>; EngineKind::ALL.len()],
+    linkers: PerKind<Linker<Guest>>,
 }
 
 /// What a service is to be.
@@ -99,7 +99,7 @@ impl Workshop {
             compiler,
             lane,
             supplies,
-            linkers: Default::default(),
+            linkers: PerKind::default(),
         })
     }
 
@@ -159,9 +159,7 @@ impl Workshop {
             let linker = imports::linker(self.engines.get(kind)?);
             linker.map_err(|error| LoadError::Compile(format!("the linker: {error:#}")))
         };
-        // An index is below the number of kinds by its making; the compiler does not know that.
-        #[expect(clippy::indexing_slicing, reason = "see above")]
-        let place = &self.linkers[kind.index()];
+        let place = self.linkers.of(kind);
         if let Some(linker) = place.get() {
             return Ok(linker);
         }

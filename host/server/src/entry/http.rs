@@ -58,7 +58,7 @@ impl Gateway {
             Ok((found, said)) => (Ok(found), said),
             Err((fault, said)) => (Err(fault), said),
         };
-        let call = self.call(way, said, parts, (incoming, &busy));
+        let call = self.call(way, said, parts, incoming, &busy);
         Serving::of(&self.pipeline, call, Some(busy))
     }
 
@@ -90,7 +90,8 @@ impl Gateway {
         way: Result<Arc<Found>, Fault>,
         said: Said,
         parts: Parts,
-        (incoming, busy): (Incoming, &Busy),
+        incoming: Incoming,
+        busy: &Busy,
     ) -> Call {
         let (registered, purpose): (Arc<Registered>, Option<Why>) = match way {
             Ok(found) => (found.registered.clone(), found.purpose.clone()),
@@ -138,22 +139,28 @@ fn body(incoming: Incoming, meter: &Arc<Meter>, busy: &Busy) -> Body {
     let mut body = Body::wrap(incoming, broken_off);
     // An empty body stays as it is: it has nothing to count, and a watch would make it look like one that is still to come.
     if body.as_whole().is_none() {
-        body.watch(Box::new(Count(meter.clone(), Some(busy.also()))));
+        body.watch(Box::new(Count {
+            meter: meter.clone(),
+            busy: Some(busy.also()),
+        }));
     }
     body
 }
 
 /// Counts a request's bytes; and as long as they come, its connection is in use.
-struct Count(Arc<Meter>, Option<Busy>);
+struct Count {
+    meter: Arc<Meter>,
+    busy: Option<Busy>,
+}
 
 impl BodyWatch for Count {
     fn frame(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.0.add_in(bytes as u64);
+        self.meter.add_in(bytes as u64);
         Ok(())
     }
 
     fn end(&mut self, _end: &BodyEnd<'_>) {
-        self.1 = None;
+        self.busy = None;
     }
 }
 

@@ -1,0 +1,104 @@
+//! What each layer costs: a measurement for `make bench`, not a test. It asserts nothing, so it is left out unless asked for.
+//!
+//! A call that is answered at once crosses all layers, and all but one; the difference is the price of that one, here without its waits
+//! and without what lies behind the log. Medians of interleaved rounds, because the machine does other things too.
+
+use crate::admit::{self, HostGate, Places, Room};
+use crate::clock::{HostClock, HostRandom};
+use crate::testing::{Bench, hello, register, run, service};
+use crate::{Parts, authorize, built, deadline, record};
+use holdfast_call::{Closing, GuestLine, Level, Log, Pipeline, Settings, Sources, Target};
+use std::sync::Arc;
+use std::time::Instant;
+
+const ROUNDS: usize = 41;
+const CALLS: u32 = 5_000;
+
+/// Keeps nothing.
+struct Nowhere;
+
+impl Log for Nowhere {
+    fn closing(&self, _closing: Closing) {}
+    fn guest(&self, _line: GuestLine) {}
+    fn host(&self, _level: Level, _text: String) {}
+}
+
+#[test]
+#[ignore = "a measurement: make bench prints it"]
+fn of_each_layer() {
+    let mut bench = Bench::new();
+    bench.parts = Parts {
+        sources: Sources {
+            clock: Arc::new(HostClock::start()),
+            random: Arc::new(HostRandom),
+        },
+        log: Arc::new(Nowhere),
+        metrics: Arc::default(),
+        host: Arc::new(HostGate::default()),
+    };
+    let target = service("hello");
+    let names = built();
+    let whole = serving(&bench, &names, &target);
+    let layers = names.iter().filter(|name| **name != "attempt");
+    let without: Vec<_> = layers
+        .map(|left_out| {
+            let mut rest = names.clone();
+            rest.retain(|name| name != left_out);
+            (*left_out, serving(&bench, &rest, &target))
+        })
+        .collect();
+    let mut prices = vec![Vec::new(); without.len()];
+    let mut all = Vec::new();
+    for _ in 0..ROUNDS {
+        let with = nanos(&bench, &whole, &target);
+        all.push(with);
+        for ((_, pipeline), prices) in without.iter().zip(&mut prices) {
+            prices.push(with - nanos(&bench, pipeline, &target));
+        }
+    }
+    println!(
+        "a call that is answered at once: {:.0} ns",
+        median(&mut all)
+    );
+    for ((name, _), prices) in without.iter().zip(&mut prices) {
+        println!("layer {name:<12} {:>6.0} ns", median(prices));
+    }
+}
+
+/// A pipeline of these layers in front of a service that answers at once, with the settings that each layer wants to see.
+fn serving(bench: &Bench, names: &[&'static str], target: &Target) -> Arc<Pipeline> {
+    let pipeline = bench.only(names);
+    let settings = Settings::default()
+        .with(record::Settings {
+            series: bench.metrics().series(target),
+        })
+        .with(deadline::Settings::default())
+        .with(authorize::Access {
+            anonymous: authorize::Anonymous::Allow,
+        })
+        .with(admit::Settings {
+            places: Places::new(admit::Limits {
+                places: 64,
+                streams: 64,
+            }),
+            room: Some(Room::new(1_000)),
+            slots: 1,
+            calls_max: admit::CALLS_MAX,
+        });
+    register(&pipeline, target, settings, hello);
+    pipeline
+}
+
+/// Nanoseconds of one call, the mean of many.
+fn nanos(bench: &Bench, pipeline: &Arc<Pipeline>, target: &Target) -> f64 {
+    let began = Instant::now();
+    for _ in 0..CALLS {
+        drop(run(pipeline, bench.call(target)));
+    }
+    began.elapsed().as_nanos() as f64 / f64::from(CALLS)
+}
+
+fn median(figures: &mut [f64]) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
