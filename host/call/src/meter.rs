@@ -1,6 +1,7 @@
 //! What one call has used so far. Shared by whoever works for the call; read once, by the closing line.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Counters of one call. Each only grows.
 #[derive(Debug, Default)]
@@ -31,9 +32,10 @@ pub struct Reading {
 }
 
 impl Meter {
-    /// Adds CPU time and returns the sum.
-    pub fn add_cpu(&self, nanos: u64) -> u64 {
-        self.cpu_nanos.fetch_add(nanos, Relaxed) + nanos
+    /// Adds CPU time.
+    pub fn add_cpu(&self, used: Duration) {
+        let nanos = u64::try_from(used.as_nanos()).unwrap_or(u64::MAX);
+        self.cpu_nanos.fetch_add(nanos, Relaxed);
     }
 
     /// Notes how much memory the instance has.

@@ -3,10 +3,10 @@
 //! CPU is the thread's own CPU time around each poll, so that neither waiting nor a busy machine is billed to a guest. The budget is
 //! enforced here, from outside: an epoch tick makes a spinning guest yield, and a guest over its budget is not polled again but dropped.
 
+use crate::cpu_time;
 use crate::lane::{Lane, LaneTask};
 use crate::life::Life;
 use holdfast_call::{BoxFuture, Failure, FailureKind, Meter};
-use rustix::time::{ClockId, clock_gettime};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,12 +14,6 @@ use std::time::Duration;
 
 /// How much CPU time a guest may use while it is driven inline: one epoch tick.
 const INLINE_CPU_MAX: Duration = Duration::from_millis(10);
-
-/// CPU time of the calling thread, in nanoseconds.
-fn thread_cpu_nanos() -> u64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
-}
 
 /// A guest's work, from before its instantiation to its last instruction, with its CPU budget.
 pub(crate) struct Work {
@@ -64,11 +58,9 @@ impl Future for Work {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let before = thread_cpu_nanos();
-        let poll = self.future.as_mut().poll(cx);
-        let nanos = thread_cpu_nanos().saturating_sub(before);
-        self.meter.add_cpu(nanos);
-        self.used += Duration::from_nanos(nanos);
+        let (poll, used) = cpu_time::of(|| self.future.as_mut().poll(cx));
+        self.meter.add_cpu(used);
+        self.used += used;
         if poll.is_pending() && self.used > self.cpu_max {
             let failure = Failure::new(
                 FailureKind::CpuExhausted,

@@ -7,6 +7,7 @@
 pub mod cache;
 pub mod cgroup;
 pub mod compile;
+pub mod cpu_time;
 pub mod engine;
 pub mod exhausted;
 pub mod guest;

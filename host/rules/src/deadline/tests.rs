@@ -60,7 +60,7 @@ fn what_never_answers_is_dropped_at_the_deadline() {
             })
         });
         let call = bench.call(&target);
-        call.meter.add_cpu(5_000);
+        call.meter.add_cpu(Duration::from_micros(5));
         let mut reply = pipeline.run(call);
         assert!(poll(&mut reply).is_pending());
         bench.clock.advance(HEAD - TICK);

@@ -127,10 +127,8 @@ async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>, cl
     };
     let (head, body) = response.into_parts();
     let (frames, rest) = frames::split(body).await;
-    if head_out
-        .send(Ok(Response::from_parts(head, frames)))
-        .is_ok()
-    {
+    let taken = head_out.send(Ok(Response::from_parts(head, frames)));
+    if let (Ok(()), Some(rest)) = (taken, rest) {
         rest.hand_over(clock).await;
     }
 }

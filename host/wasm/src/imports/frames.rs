@@ -32,7 +32,8 @@ impl Drop for Task {
 /// The body as the guest reads it. The sender goes away without a word only if the task was aborted or died, so that is no end.
 pub(super) struct Frames {
     ready: VecDeque<Piece>,
-    rest: mpsc::Receiver<Piece>,
+    /// Where the rest comes from; none if all of the body was ready.
+    rest: Option<mpsc::Receiver<Piece>>,
     /// Who sends the rest; held for its drop.
     task: Option<Task>,
 }
@@ -45,11 +46,10 @@ impl Frames {
     }
 }
 
-/// The sender's side of a body.
+/// The sender's side of a body that is not all there yet.
 pub(super) struct Rest {
     body: Body,
     out: mpsc::Sender<Piece>,
-    ended: Ended,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,18 +58,22 @@ enum Ended {
     No,
 }
 
-/// Takes what is ready of `body`, and says who hands the rest over.
-pub(super) async fn split(mut body: Body) -> (Frames, Rest) {
+/// Takes what is ready of `body`, and says who hands the rest over, if there is one.
+pub(super) async fn split(mut body: Body) -> (Frames, Option<Rest>) {
     let (ready, ended) = poll_fn(|cx| Poll::Ready(take_ready(&mut body, cx))).await;
-    let (out, rest) = mpsc::channel(1);
-    (
-        Frames {
-            ready,
-            rest,
-            task: None,
-        },
-        Rest { body, out, ended },
-    )
+    let (rest, sender) = match ended {
+        Ended::Yes => (None, None),
+        Ended::No => {
+            let (out, rest) = mpsc::channel(1);
+            (Some(rest), Some(Rest { body, out }))
+        }
+    };
+    let frames = Frames {
+        ready,
+        rest,
+        task: None,
+    };
+    (frames, sender)
 }
 
 fn take_ready(body: &mut Body, cx: &mut Context<'_>) -> (VecDeque<Piece>, Ended) {
@@ -90,9 +94,10 @@ impl Rest {
     /// Hands the rest over, at the pace of its reader. A reader that stands still does not hold what the body comes from for longer than
     /// the body's watches allow.
     pub(super) async fn hand_over(mut self, clock: &dyn Clock) {
-        while self.ended == Ended::No {
+        let mut ended = Ended::No;
+        while ended == Ended::No {
             let piece = piece(self.body.frame().await);
-            self.ended = last(&piece);
+            ended = last(&piece);
             let room = loop {
                 let due = self.body.due().unwrap_or(Moment::FAR);
                 match in_time(clock, due, self.out.reserve()).await {
@@ -129,7 +134,10 @@ impl http_body::Body for Frames {
         if let Some(piece) = self.ready.pop_front() {
             return Poll::Ready(piece.transpose());
         }
-        self.rest.poll_recv(cx).map(|piece| {
+        let Some(rest) = &mut self.rest else {
+            return Poll::Ready(None);
+        };
+        rest.poll_recv(cx).map(|piece| {
             piece
                 .unwrap_or(Err(Error::ConnectionTerminated))
                 .transpose()
