@@ -86,6 +86,7 @@ fn closing(operation: &str) -> Closing {
             bytes_out: 5,
             attempts: 1,
             lines_dropped: 0,
+            calls_dropped: 0,
         },
     }
 }

@@ -134,3 +134,23 @@ fn a_write_under_way_is_not_abandoned() {
     let closing = closing_of(&host, "/fetch");
     assert_ne!(closing["outcome"], "cancelled", "{closing}");
 }
+
+#[test]
+fn an_operator_who_goes_away_is_a_client_like_any_other() {
+    for (method, deadline) in [("GET", "30s"), ("POST", "2s")] {
+        let upstream = Upstream::start();
+        let manifest = format!("upstreams = [\"api\"]\n[limits]\ndeadline = \"{deadline}\"");
+        let host = with_upstream(two(&manifest), "two", &upstream);
+        let url = encoded(&upstream.url("/hang"));
+        let operation = format!("GET /fetch?method={method}&body=pay&url={url}");
+        let mut operator = host.begin_command(&["call", "two", &operation]);
+        until("the upstream to be asked", || {
+            (!upstream.seen().is_empty()).then_some(())
+        });
+        operator.kill().unwrap();
+        operator.wait().unwrap();
+        let closing = closing_of(&host, "/fetch");
+        let cancelled = closing["outcome"] == "cancelled";
+        assert_eq!(cancelled, method == "GET", "{closing}");
+    }
+}

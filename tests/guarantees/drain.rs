@@ -8,7 +8,7 @@
 //! 6. The checklist is below.
 
 use super::two;
-use crate::harness::{Ask, End, Flow, until};
+use crate::harness::{Ask, End, Flow, Upstream, encoded, until};
 use std::io::Write;
 
 #[test]
@@ -92,6 +92,25 @@ fn what_was_cut_has_its_closing_line_all_the_same() {
         lines.iter().filter(ends).count()
     };
     assert_eq!((of("/drip"), of("/never")), (4, 4), "{lines:?}");
+}
+
+#[test]
+fn what_was_cut_behind_its_answer_has_one_too() {
+    let upstream = Upstream::start();
+    let mut host = two("upstreams = [\"api\"]")
+        .policy("drain_ms = 300\n[services.two]\nupstreams = [\"api\"]")
+        .upstream("api", &upstream)
+        .start();
+    let url = encoded(&upstream.url("/hang"));
+    let answer = host.get(&format!("/two/fetch-after-answer?url={url}"));
+    assert_eq!(answer.text(), "answered\n");
+    until("the upstream to be asked", || {
+        (!upstream.seen().is_empty()).then_some(())
+    });
+    host.terminate();
+    host.ended();
+    assert_eq!(host.closing(answer.call())["outcome"], "cancelled");
+    assert_eq!(host.children(answer.call(), 1)[0]["outcome"], "cancelled");
 }
 
 #[test]

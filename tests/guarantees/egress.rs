@@ -346,6 +346,19 @@ fn a_call_may_make_so_many_calls_and_no_more() {
 }
 
 #[test]
+fn who_goes_on_asking_for_calls_that_are_refused_costs_no_more_lines() {
+    let upstream = Upstream::start();
+    let host = allowed(two("[limits]\ncalls = 3"), &upstream);
+    let url = encoded(&upstream.url("/ok"));
+    let answer = host.get(&format!("/two/fetch-many?n=10&url={url}"));
+    let denied = answer.text().matches("error ").count();
+    assert_eq!(denied, 10, "{}", answer.text());
+    assert_eq!(host.closing(answer.call())["calls_dropped"], 4);
+    assert_eq!(host.children(answer.call(), 6).len(), 6);
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[test]
 fn an_upstream_has_so_many_places_and_no_more() {
     let upstream = Upstream::start();
     let host = two("upstreams = [\"api\"]\n[limits]\ndeadline = \"5s\"")

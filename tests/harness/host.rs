@@ -168,6 +168,18 @@ impl Host {
         run(&all)
     }
 
+    /// Begins such a command.
+    pub(crate) fn begin_command(&self, words: &[&str]) -> Child {
+        Command::new(binary())
+            .args(words)
+            .args([Path::new("--data"), &self.dir().join("data")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
     /// Runs a command that reads its files.
     pub(crate) fn offline(&self, words: &[&str]) -> Said {
         let (config, plugins) = (self.config(), self.plugins());

@@ -37,6 +37,7 @@ fn failed(boundary: Boundary) -> Closing {
     closing.outcome = Outcome::Failed(Fault::host(HostCode::UpstreamUnreachable, "x", verdict));
     closing.status = None;
     closing.reading.lines_dropped = 7;
+    closing.reading.calls_dropped = 8;
     closing
 }
 
@@ -95,6 +96,7 @@ fn a_fault_carries_its_verdict_and_the_fields_keep_their_order() {
             "entry",
             "target",
             "lines_dropped",
+            "calls_dropped",
             "stage",
             "cause",
             "evidence",

@@ -22,11 +22,10 @@ fn reloads_under_load_cost_no_call_no_memory_and_no_file() {
         let reloads = scaled(20, 1000);
         let mut settled = None;
         for version in 1..=reloads {
-            host.drop_in(
-                "two",
-                Guest::Case("wasi02"),
-                &format!("[env]\nVERSION = \"{version}\""),
-            );
+            // Another component each time, so that each is compiled, and its code let go of after it.
+            let number = u32::try_from(version).unwrap();
+            let manifest = format!("[env]\nVERSION = \"{version}\"");
+            host.drop_in("two", Guest::Numbered("wasi02", number), &manifest);
             until("the new version to be served", || {
                 (host.get("/two/env").text() == format!("VERSION={version}\n")).then_some(())
             });

@@ -12,6 +12,7 @@ pub struct Meter {
     bytes_out: AtomicU64,
     attempts: AtomicU32,
     lines_dropped: AtomicU64,
+    calls_dropped: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -29,6 +30,8 @@ pub struct Reading {
     pub attempts: u32,
     /// Log lines of the guest beyond its limit, which were dropped.
     pub lines_dropped: u64,
+    /// Calls that the guest asked for so far beyond its limit that they were not even refused.
+    pub calls_dropped: u64,
 }
 
 impl Meter {
@@ -63,6 +66,11 @@ impl Meter {
         self.lines_dropped.fetch_add(lines, Relaxed);
     }
 
+    /// Notes one more call that was not even refused.
+    pub fn add_call_dropped(&self) {
+        self.calls_dropped.fetch_add(1, Relaxed);
+    }
+
     /// All counters.
     #[must_use]
     pub fn read(&self) -> Reading {
@@ -73,6 +81,7 @@ impl Meter {
             bytes_out: self.bytes_out.load(Relaxed),
             attempts: self.attempts.load(Relaxed),
             lines_dropped: self.lines_dropped.load(Relaxed),
+            calls_dropped: self.calls_dropped.load(Relaxed),
         }
     }
 }

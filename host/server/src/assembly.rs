@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, SystemResolver};
 use holdfast_rules::{HostGate, Metrics, Parts};
-use holdfast_store::{Artifacts, DataLock, Versions};
+use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, DataLock, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
 use holdfast_wasm::engine::{EngineKind, EngineSettings, Engines, PoolUse};
@@ -300,7 +300,7 @@ struct Cache {
 impl Cache {
     fn open(data: &Path, log: Arc<dyn Log>) -> anyhow::Result<Self> {
         Ok(Self {
-            files: Artifacts::open(&data.join("artifacts"))?,
+            files: Artifacts::open(&data.join("artifacts"), ARTIFACT_BYTES_MAX)?,
             log,
         })
     }

@@ -12,7 +12,7 @@ pub mod lock;
 mod private;
 pub mod versions;
 
-pub use artifacts::Artifacts;
+pub use artifacts::{ARTIFACT_BYTES_MAX, Artifacts};
 pub use digest::{Digest, pair_digest};
 pub use error::StoreError;
 pub use lock::DataLock;

@@ -3,7 +3,7 @@
 //! Every check is made on the open file, and every name is looked up in an open directory, so nothing can be exchanged in between.
 
 use crate::error::StoreError;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -28,6 +28,14 @@ pub enum Read {
     Absent,
     /// There is something, but not what we wrote: to be treated as if there were nothing, and worth a line in the log.
     Untrusted(String),
+}
+
+/// A file of a private directory, from outside.
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    /// When it was written or [marked](Directory::mark) last; comparable with others of its directory.
+    pub(crate) used: (i64, i64),
 }
 
 /// A directory that belongs to us alone.
@@ -107,6 +115,41 @@ impl Directory {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// The files in it, without those that were never finished.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = Vec::new();
+        for name in self.names()? {
+            match rustix::fs::statat(&self.fd, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => entries.push(Entry {
+                    name,
+                    bytes: u64::try_from(stat.st_size).unwrap_or(0),
+                    used: (
+                        stat.st_mtime,
+                        i64::try_from(stat.st_mtime_nsec).unwrap_or(0),
+                    ),
+                }),
+                // Somebody was faster; then there is nothing to know of it.
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(StoreError::read(&self.path.join(name), errno)),
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Marks a file as used now.
+    pub(crate) fn mark(&self, name: &str) -> Result<(), StoreError> {
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        };
+        let times = Timestamps {
+            last_access: now,
+            last_modification: now,
+        };
+        rustix::fs::utimensat(&self.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| StoreError::write(&self.path.join(name), errno))
     }
 
     /// Reads a file, if it is one that we wrote.

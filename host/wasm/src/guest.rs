@@ -108,7 +108,7 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(count(limits.resources));
         let limiter = Limiter::new(limits, supplies.memory.clone(), scope.meter().clone());
-        let hooks = Hooks::new(scope, life, supplies.serving.clone());
+        let hooks = Hooks::new(scope, life, supplies.serving.clone(), limits.calls);
         let guest = Self {
             table,
             wasi,

@@ -33,6 +33,9 @@ pub struct Limits {
     pub hostcall_bytes: u64,
     /// Random bytes of one host call. 1 MiB: more than any key needs.
     pub random_bytes: u64,
+    /// Calls that one call may make. 50. The pipeline refuses what goes beyond, with a line for each; here, what goes so far beyond that
+    /// only the lines would be left is dropped.
+    pub calls: u32,
     /// Log lines of one call. 1,000: more is a loop, not a log.
     pub log_lines: u32,
     /// Bytes of log text of one call. 256 KiB.
@@ -56,6 +59,7 @@ impl Default for Limits {
             header_bytes: 128 << 10,
             hostcall_bytes: 8 << 20,
             random_bytes: 1 << 20,
+            calls: 50,
             log_lines: 1_000,
             log_bytes: 256 << 10,
             response_bytes: 256 << 20,

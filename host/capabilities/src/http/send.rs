@@ -111,7 +111,7 @@ struct Exchange<'a> {
 }
 
 /// How long a kept connection may take to come to rest before another one is made.
-const REST_SPAN: Duration = Duration::from_millis(50);
+pub(super) const REST_SPAN: Duration = Duration::from_millis(50);
 
 impl Exchange<'_> {
     async fn run(self, request: Request<Body>) -> Result<Response<Body>, Failure> {

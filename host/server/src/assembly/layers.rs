@@ -129,6 +129,7 @@ pub(super) fn guest(effective: &Effective) -> Limits {
         header_bytes: limits.header_bytes,
         hostcall_bytes: limits.hostcall_bytes,
         random_bytes: limits.random_bytes,
+        calls: count(limits.calls),
         log_lines: count(limits.log_lines),
         log_bytes: limits.log_bytes,
         response_bytes: limits.response_bytes,

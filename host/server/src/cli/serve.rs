@@ -20,6 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long the serving threads may take to let go of what they hold.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 /// How long the last lines may take to be written.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 
@@ -92,8 +94,8 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
         log.clone(),
         sources,
     ));
-    // What the host could not end in time must not keep the process alive.
-    runtime.shutdown_background();
+    // What still ran is dropped here, and leaves its closing line. What cannot be dropped must not keep the process alive.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
     match log.flush(FLUSH_MAX) {
         Flushed::All => {}
         Flushed::GaveUp => complain("the last log lines could not be written"),

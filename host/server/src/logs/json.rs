@@ -46,6 +46,9 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     if reading.lines_dropped > 0 {
         number(out, "lines_dropped", reading.lines_dropped);
     }
+    if reading.calls_dropped > 0 {
+        number(out, "calls_dropped", reading.calls_dropped);
+    }
     if let Some(fault) = fault {
         verdict(out, fault);
     }

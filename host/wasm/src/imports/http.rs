@@ -21,20 +21,27 @@ fn forbidden(name: &HeaderName) -> bool {
     DEFAULT_FORBIDDEN_HEADERS.contains(name)
 }
 
+/// How often a guest is heard that asks for more calls than it may make: so many times its limit. Each refusal is a line of the log and
+/// work of the host; a guest that goes on all the same wants nothing but those.
+const ASKED_MAX: u32 = 2;
+
 /// What the engine asks the host about HTTP, for one call.
 pub(crate) struct Hooks {
     scope: Scope,
     life: Arc<Life>,
     /// Where child calls run: a guest in the lane does not take its children there.
     serving: Handle,
+    /// How many more calls are made of what the guest asks for.
+    left: u32,
 }
 
 impl Hooks {
-    pub(crate) fn new(scope: Scope, life: Arc<Life>, serving: Handle) -> Self {
+    pub(crate) fn new(scope: Scope, life: Arc<Life>, serving: Handle, calls_max: u32) -> Self {
         Self {
             scope,
             life,
             serving,
+            left: calls_max.saturating_mul(ASKED_MAX),
         }
     }
 }
@@ -56,6 +63,11 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _response_processed: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io)>> + Send> {
+        let Some(left) = self.left.checked_sub(1) else {
+            self.scope.meter().add_call_dropped();
+            return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
+        };
+        self.left = left;
         let answer = child::spawn(
             &self.serving,
             &self.scope,

@@ -2,6 +2,7 @@
 
 use super::support::*;
 use crate::http::pool::{IDLE_CONNECTIONS_MAX, IDLE_MAX};
+use crate::http::send::REST_SPAN;
 use crate::http::{Counts, Upstream};
 use holdfast_call::{FailureKind, Moment};
 use std::sync::Arc;
@@ -103,6 +104,30 @@ async fn a_request_that_dies_on_a_kept_connection_is_not_sent_again() {
     server.seen().await;
     server.seen().await;
     assert_eq!(server.accepts(), 1);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_does_not_come_to_rest_is_closed() {
+    // Answers, and never reads the body: the connection goes on writing behind its answer.
+    let server = Server::start(|mut peer| async move {
+        while let Some(head) = peer.head().await {
+            peer.write(OK).await;
+            if head.starts_with("POST") {
+                std::future::pending::<()>().await;
+            }
+        }
+    })
+    .await;
+    let world = World::new(upstream(&server.url()));
+    let large: &'static str = "x".repeat(16 << 20).leak();
+    let answer = world.call(post(&server.url(), large)).await.unwrap();
+    assert_eq!(text(answer).await.unwrap(), "ok");
+    settled(&world, 1, 1).await;
+    let next = world.spawn(get(&server.url()));
+    world.clock.ring(REST_SPAN).await;
+    assert_eq!(text(next.await.unwrap().unwrap()).await.unwrap(), "ok");
+    settled(&world, 1, 1).await;
+    assert_eq!(server.accepts(), 2);
 }
 
 #[tokio::test]
