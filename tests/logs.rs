@@ -4,7 +4,7 @@ mod drops;
 mod form;
 mod redaction;
 
-use holdfast_call::pipeline::BoxFuture;
+use holdfast_call::BoxFuture;
 use holdfast_call::{
     CallId, Caller, Clock, Closing, Entry, Link, Moment, Outcome, Target, Trace, WallTime, Why,
 };

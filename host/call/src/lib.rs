@@ -14,6 +14,7 @@ pub mod call;
 pub mod caller;
 pub mod codes;
 pub mod fault;
+pub mod future;
 pub mod id;
 pub mod log;
 pub mod mask;
@@ -34,13 +35,12 @@ pub use call::{Call, Entry, Target};
 pub use caller::{Caller, Link};
 pub use codes::{Boundary, Class, HostCode, Retry};
 pub use fault::{Code, Failure, FailureKind, Fault, Refusal, Verdict};
+pub use future::BoxFuture;
 pub use id::CallId;
 pub use log::{Closing, GuestLine, Level, Log, Outcome};
 pub use meter::Meter;
 pub use payload::{Answer, Payload, Timeouts};
-pub use pipeline::{
-    Admitted, Applies, BoxFuture, Layer, Next, Pipeline, PipelineError, Reply, Sources,
-};
+pub use pipeline::{Admitted, Applies, Layer, Next, Pipeline, PipelineError, Reply, Sources};
 pub use random::Random;
 pub use registry::{Implementation, Registered, Registry};
 pub use scope::{Asked, Scope, Shield, Tree};

@@ -6,17 +6,14 @@
 use crate::call::{Call, Target};
 use crate::codes::{Boundary, HostCode};
 use crate::fault::{Failure, Fault, Verdict};
+use crate::future::BoxFuture;
 use crate::payload::Answer;
 use crate::random::Random;
 use crate::registry::{Registered, Registry};
 use crate::scope::Scope;
 use crate::settings::Settings;
 use crate::time::Clock;
-use std::pin::Pin;
 use std::sync::Arc;
-
-/// A future on the heap: what crosses a border that generics do not.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a call comes back with.
 pub type Reply = Result<Answer, Fault>;

@@ -2,8 +2,9 @@
 
 use crate::call::Target;
 use crate::fault::Failure;
+use crate::future::BoxFuture;
 use crate::payload::Answer;
-use crate::pipeline::{Admitted, BoxFuture, Pipeline, Plan};
+use crate::pipeline::{Admitted, Pipeline, Plan};
 use crate::settings::Settings;
 use std::collections::HashMap;
 use std::fmt;

@@ -2,10 +2,11 @@
 
 use crate::call::{Call, Entry, Target};
 use crate::caller::Caller;
+use crate::future::BoxFuture;
 use crate::id::CallId;
 use crate::meter::Meter;
 use crate::payload::Payload;
-use crate::pipeline::{BoxFuture, Pipeline, Reply};
+use crate::pipeline::{Pipeline, Reply};
 use crate::registry::Registered;
 use crate::time::{Clock, Moment};
 use crate::trace::Trace;

@@ -2,7 +2,7 @@
 //!
 //! Nothing in the host reads a clock but through [`Clock`], so that a test (or the simulator) owns time.
 
-use crate::pipeline::BoxFuture;
+use crate::future::BoxFuture;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;

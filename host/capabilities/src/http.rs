@@ -11,7 +11,9 @@ mod connect;
 mod credential;
 mod failure;
 mod guard;
+mod headers;
 mod lease;
+mod origin;
 mod peek;
 mod pool;
 mod progress;
@@ -27,9 +29,10 @@ mod tests;
 
 pub use credential::{Credential, CredentialError, Secret};
 pub use guard::{Check, Reason, check};
+pub use origin::{Origin, OriginError, Scheme};
 pub use resolve::{Resolve, SystemResolver};
 pub use tls::{Roots, RootsError};
-pub use upstream::{Origin, OriginError, Scheme, Upstream};
+pub use upstream::Upstream;
 
 use holdfast_call::{Implementation, Log, Sources};
 use pool::Pool;

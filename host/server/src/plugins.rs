@@ -11,7 +11,9 @@ pub mod service;
 pub mod status;
 pub mod watch;
 mod watcher;
+pub mod words;
 
 pub use load::{Choice, KeepVersions, LoadError, LoadService, LoadedService, Pair};
 pub use status::ServiceStatus;
-pub use watch::{Parts, Plugins, Reload, Say, concerns};
+pub use watch::{Parts, Plugins, Reload, concerns};
+pub use words::Say;

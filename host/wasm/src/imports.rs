@@ -9,6 +9,7 @@ mod frames;
 pub(crate) mod http;
 pub(crate) mod logging;
 pub(crate) mod outgoing;
+pub(crate) mod seen;
 pub(crate) mod stdio;
 
 use crate::guest::Guest;

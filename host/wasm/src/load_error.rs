@@ -2,6 +2,8 @@
 
 use crate::engine::{EngineError, MEMORIES_PER_SLOT, TABLES_PER_SLOT};
 use crate::limits::Limits;
+use crate::offers::Named;
+use std::fmt;
 use wasmtime::component::Component;
 
 /// A component cannot be loaded.
@@ -34,10 +36,10 @@ pub enum LoadError {
     #[error("the component needs {}", .0.join(", and "))]
     Features(Vec<&'static str>),
     /// It imports what the host does not offer.
-    #[error("{}", crate::verify::list(.0))]
-    Imports(Vec<crate::verify::MissingImport>),
+    #[error("{}", list(.0))]
+    Imports(Vec<MissingImport>),
     /// It exports nothing the host can call.
-    #[error("it exports no service: one of wasi:http/incoming-handler@0.2.x and wasi:http/handler@0.3.x is needed, {}", crate::verify::exports_in_words(.exports))]
+    #[error("it exports no service: one of wasi:http/incoming-handler@0.2.x and wasi:http/handler@0.3.x is needed, {}", exports_in_words(.exports))]
     NoService {
         /// What it does export.
         exports: Vec<String>,
@@ -146,4 +148,55 @@ impl Needs {
         }
         Ok(())
     }
+}
+
+/// An import that the host cannot meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingImport {
+    /// The name with its version, as the component has it.
+    pub name: String,
+    /// What kind of thing it wants: interface, function, ….
+    pub kind: &'static str,
+    /// The nearest offer.
+    pub nearest: Option<String>,
+    /// What is known about this import in particular.
+    pub note: Option<&'static str>,
+}
+
+impl fmt::Display for MissingImport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.kind, self.name)?;
+        if let Some(note) = self.note {
+            write!(f, " ({note})")?;
+        }
+        match &self.nearest {
+            Some(nearest) => write!(f, ", the nearest on offer is `{nearest}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// All missing imports, for the error.
+fn list(missing: &[MissingImport]) -> String {
+    let lines: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    format!(
+        "this host does not offer what it imports: {}",
+        lines.join("; ")
+    )
+}
+
+/// The exports there are, for the error.
+fn exports_in_words(exports: &[String]) -> String {
+    if exports.is_empty() {
+        return "it exports nothing".to_owned();
+    }
+    let command = exports
+        .iter()
+        .any(|name| Named::parse(name).interface == "wasi:cli/run");
+    let hint = if command {
+        " (that is a command to run, not a service)"
+    } else {
+        ""
+    };
+    format!("it exports {}{hint}", exports.join(", "))
 }

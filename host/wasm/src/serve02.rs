@@ -37,7 +37,7 @@ async fn handle(
         Some("https") => Scheme::Https,
         _ => Scheme::Http,
     };
-    let request = request.map(|body| body.map_err(|fault| super::imports::http::error_of(&fault)));
+    let request = request.map(|body| body.map_err(|fault| super::imports::seen::error_of(&fault)));
     let invalid =
         |error: wasmtime::Error| Failure::new(FailureKind::InvalidInput, format!("{error:#}"));
     let mut http = store.data_mut().http();

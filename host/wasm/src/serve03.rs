@@ -33,7 +33,7 @@ async fn handle(
     life: &Arc<Life>,
 ) -> wasmtime::Result<()> {
     let service = pre.instantiate_async(&mut *store).await?;
-    let request = request.map(|body| body.map_err(|fault| super::imports::http::error_of(&fault)));
+    let request = request.map(|body| body.map_err(|fault| super::imports::seen::error_of(&fault)));
     // The future tells how the guest dealt with the request's body; what matters of it the body itself has told already.
     let (request, _body_result) = GuestRequest::from_http(store.data_mut().http().hooks, request);
     store

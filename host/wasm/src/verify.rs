@@ -4,9 +4,8 @@
 //! Function bodies are left to the compiler, which validates them anyway; [`explain`] turns its complaint into what to change.
 
 use crate::engine::Tasks;
-use crate::load_error::LoadError;
+use crate::load_error::{LoadError, MissingImport};
 use crate::offers::{self, Named, Offered};
-use std::fmt;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 use wasmparser::types::Types;
 use wasmparser::{Chunk, Parser, Payload, ValidPayload, Validator, WasmFeatures};
@@ -19,19 +18,6 @@ pub enum Exports {
     Http02,
     /// `wasi:http/handler@0.3.x`.
     Http03,
-}
-
-/// An import that the host cannot meet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingImport {
-    /// The name with its version, as the component has it.
-    pub name: String,
-    /// What kind of thing it wants: interface, function, ….
-    pub kind: &'static str,
-    /// The nearest offer.
-    pub nearest: Option<String>,
-    /// What is known about this import in particular.
-    pub note: Option<&'static str>,
 }
 
 /// A component that can be served.
@@ -129,44 +115,6 @@ pub fn explain(engine: &Engine, bytes: &[u8], error: &wasmtime::Error) -> LoadEr
         LoadError::Invalid(format!("{error:#}"))
     } else {
         LoadError::Features(needed)
-    }
-}
-
-/// All missing imports, for the error.
-pub(crate) fn list(missing: &[MissingImport]) -> String {
-    let lines: Vec<_> = missing.iter().map(ToString::to_string).collect();
-    format!(
-        "this host does not offer what it imports: {}",
-        lines.join("; ")
-    )
-}
-
-/// The exports there are, for the error.
-pub(crate) fn exports_in_words(exports: &[String]) -> String {
-    if exports.is_empty() {
-        return "it exports nothing".to_owned();
-    }
-    let command = exports
-        .iter()
-        .any(|name| Named::parse(name).interface == "wasi:cli/run");
-    let hint = if command {
-        " (that is a command to run, not a service)"
-    } else {
-        ""
-    };
-    format!("it exports {}{hint}", exports.join(", "))
-}
-
-impl fmt::Display for MissingImport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} `{}`", self.kind, self.name)?;
-        if let Some(note) = self.note {
-            write!(f, " ({note})")?;
-        }
-        match &self.nearest {
-            Some(nearest) => write!(f, ", the nearest on offer is `{nearest}`"),
-            None => Ok(()),
-        }
     }
 }
 

@@ -3,9 +3,10 @@
 //! Nothing is buffered here: a reader that does not read stops the upstream. A body that is cut, either way, is seen as cut.
 
 use super::failure::{Cut, chain, cut};
+use super::headers::strip_hop_by_hop;
 use super::lease::Lease;
 use super::progress::{Progress, Stand};
-use super::request::{clean_trailers, strip_hop_by_hop};
+use super::request::clean_trailers;
 use super::upstream::Upstream;
 use bytes::Bytes;
 use holdfast_call::{

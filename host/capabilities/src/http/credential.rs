@@ -2,7 +2,7 @@
 //!
 //! The value is never formatted: not in an error, not in evidence, not by `Debug`.
 
-use super::request::is_hop_by_hop;
+use super::headers::is_hop_by_hop;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use std::fmt;
 

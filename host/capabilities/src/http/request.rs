@@ -2,24 +2,15 @@
 //! with the trace, and with the credential in place of the guest's own.
 
 use super::failure::{Stage, denied, failure};
+use super::headers::strip_hop_by_hop;
+use super::origin::Origin;
 use super::peek::bodiless;
-use super::upstream::{Origin, Upstream};
+use super::upstream::Upstream;
 use holdfast_call::{Body, Failure, FailureKind, Trace};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 use http_body::Body as _;
-
-/// Headers that belong to one connection. `te` and `trailer` are looked at on their own.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
 
 /// Headers of a guest that the host answers for itself. The host never waits for a `100 Continue`; it has a trace of its own, so a guest's
 /// trace state would belong to no trace; and baggage is not for third parties.
@@ -30,25 +21,6 @@ const HOSTS_OWN: [HeaderName; 5] = [
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("baggage"),
 ];
-
-/// Whether a header belongs to a connection, and so never travels further than that.
-pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
-    HOP_BY_HOP.contains(name)
-}
-
-/// Takes out what belongs to the connection, and what the `Connection` header says belongs to it.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
-}
 
 /// Makes the request fit to leave: refuses what is not for `upstream`, and cleans the rest.
 pub(super) fn prepare(

@@ -2,7 +2,7 @@
 //!
 //! There is no switch that turns verification off.
 
-use super::upstream::{Origin, Scheme};
+use super::origin::{Origin, Scheme};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};

@@ -5,7 +5,7 @@
 
 use crate::plugins::directory::Stamp;
 use crate::plugins::service::Again;
-use crate::plugins::watch::Say;
+use crate::plugins::words::{Ended, Phase, Say};
 use crate::router::{Claim, Route, RouteTaken, Routes};
 use holdfast_call::{Clock, Pipeline, Registered, Target, Why};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -109,15 +109,6 @@ pub trait KeepVersions: Send + Sync {
     fn last(&self, name: &str, pair: &Pair) -> Result<Option<Pair>, String>;
 }
 
-/// When a load happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// The directory is read for the first time: what lies there served before, perhaps in another version.
-    Start,
-    /// Later: what nothing serves was not there, or was taken away.
-    Running,
-}
-
 /// What a load needs.
 pub struct Loader {
     /// Where loaded services are registered.
@@ -130,34 +121,6 @@ pub struct Loader {
     pub versions: Arc<dyn KeepVersions>,
     /// Where people read of it.
     pub say: Say,
-}
-
-/// How a load ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It serves.
-    Serving {
-        /// The digest of what serves.
-        digest: Arc<str>,
-    },
-    /// The files changed while they were read.
-    Changed,
-    /// It failed, and as nothing served under its name, the version that served last does.
-    FellBack {
-        /// The digest of what serves.
-        digest: Arc<str>,
-        /// Why the other one does not.
-        error: String,
-        /// What would make another try worth while.
-        again: Again,
-    },
-    /// It failed, and nothing was changed.
-    Failed {
-        /// Why.
-        error: String,
-        /// What would make another try worth while.
-        again: Again,
-    },
 }
 
 impl Loader {

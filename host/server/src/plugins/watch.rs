@@ -2,11 +2,11 @@
 //!
 //! Events of the file system only make the watcher look sooner; it looks every two seconds anyway, because events can be lost.
 
-use crate::plugins::directory::Stamp;
-use crate::plugins::load::{Ended, Loader, Phase};
+use crate::plugins::load::Loader;
 use crate::plugins::policy::Policy;
 use crate::plugins::status::ServiceStatus;
 use crate::plugins::watcher::Watcher;
+use crate::plugins::words::{Ended, Job, Word};
 use holdfast_call::Moment;
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -16,13 +16,8 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use tokio::sync::{oneshot, watch};
 
-/// Where people read what is done, a line a step.
-pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
-
 /// Reads the policy anew and puts it to work; an error leaves everything as it was.
 pub type Reload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
-
-pub(super) type Reply<T> = oneshot::Sender<Result<T, String>>;
 
 /// What the plugin directory is served with.
 pub struct Parts {
@@ -41,37 +36,6 @@ pub struct Plugins {
     words: mpsc::Sender<Word>,
     services: watch::Receiver<Arc<Vec<ServiceStatus>>>,
     ready: watch::Receiver<bool>,
-}
-
-/// What the watcher is told.
-pub(super) enum Word {
-    Look,
-    Ended {
-        name: Arc<str>,
-        ended: Ended,
-    },
-    RollBack {
-        name: Arc<str>,
-        reply: Reply<Arc<str>>,
-    },
-    Reload(Reply<()>),
-    Reloaded,
-    Stop,
-}
-
-/// What the loader is told.
-pub(super) enum Job {
-    Load {
-        name: Arc<str>,
-        stamp: Stamp,
-        phase: Phase,
-    },
-    RollBack {
-        name: Arc<str>,
-        reply: Reply<Arc<str>>,
-    },
-    Remove(Arc<str>),
-    Reload(Option<Reply<()>>),
 }
 
 impl Plugins {

@@ -3,11 +3,10 @@
 //! It never reads a component and never waits for a load.
 
 use crate::plugins::directory::{self, Listing};
-use crate::plugins::load::{Ended, Phase};
 use crate::plugins::policy::{Due, Policy};
 use crate::plugins::service::{Again, Effect, Event, QUIET, Service};
 use crate::plugins::status::ServiceStatus;
-use crate::plugins::watch::{Job, Reply, Say, Word};
+use crate::plugins::words::{Ended, Job, Phase, Reply, Say, Word};
 use crate::router::{Route, Routes};
 use holdfast_call::{Clock, Moment};
 use notify::RecommendedWatcher;

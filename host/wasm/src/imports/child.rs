@@ -4,8 +4,8 @@
 //! another. So the task asks, and hands head and frames over; dropping what it hands to aborts it.
 
 use super::frames::{self, Frames, Task};
-use super::http::error_of;
 use super::outgoing::Outgoing;
+use super::seen::error_of;
 use crate::life::Life;
 use holdfast_call::{
     Answer, Asked, Body, Clock, Fault, HostCode, Payload, Scope, Target, Timeouts, Why, problem,

@@ -1,6 +1,6 @@
 //! The body of a child call's answer on its way to the guest: what was ready with its head, and a channel for the rest.
 
-use super::http::error_of;
+use super::seen::error_of;
 use bytes::Bytes;
 use holdfast_call::{Body, Clock, Moment, in_time};
 use http_body::{Body as _, Frame};

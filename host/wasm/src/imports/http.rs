@@ -2,7 +2,7 @@
 
 use super::child;
 use crate::life::Life;
-use holdfast_call::{Fault, HostCode, Scope};
+use holdfast_call::Scope;
 use http::HeaderName;
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Handle;
@@ -84,41 +84,5 @@ impl WasiHttpHooks for Hooks {
 
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
         BODY_CHUNK_BYTES
-    }
-}
-
-/// What a guest sees of a fault that met its request or a body it reads: a typed error, never a trap. It tells the guest what it can do
-/// about it, and nothing of the inside.
-pub(crate) fn error_of(fault: &Fault) -> Error {
-    let Some(code) = fault.host_code() else {
-        return Error::InternalError(None);
-    };
-    match code {
-        HostCode::CapabilityDenied
-        | HostCode::Forbidden
-        | HostCode::CallsExhausted
-        | HostCode::Unauthenticated
-        | HostCode::ApprovalRequired => Error::HttpRequestDenied,
-        HostCode::LoopDetected => Error::LoopDetected,
-        HostCode::NoSuchService | HostCode::NoSuchOperation => Error::DestinationNotFound,
-        HostCode::UpstreamUnreachable => Error::DestinationUnavailable,
-        HostCode::UpstreamTimeout | HostCode::DeadlineExceeded => Error::HttpResponseTimeout,
-        HostCode::UpstreamFault | HostCode::BadResponse | HostCode::ServiceFault => {
-            Error::HttpResponseIncomplete
-        }
-        HostCode::UpstreamCircuitOpen
-        | HostCode::Quarantined
-        | HostCode::Draining
-        | HostCode::StorageUnavailable => Error::DestinationUnavailable,
-        HostCode::Overloaded
-        | HostCode::RateLimited
-        | HostCode::BudgetExhausted
-        | HostCode::InProgress => Error::ConnectionLimitReached,
-        HostCode::PayloadTooLarge => Error::HttpResponseBodySize(None),
-        HostCode::InvalidInput | HostCode::KeyReused => Error::HttpProtocolError,
-        HostCode::Cancelled => Error::ConnectionTerminated,
-        HostCode::CpuExhausted | HostCode::MemoryExhausted | HostCode::Internal => {
-            Error::InternalError(None)
-        }
     }
 }

@@ -1,0 +1,79 @@
+//! What the threads of the plugin directory tell each other, and people.
+
+use crate::plugins::directory::Stamp;
+use crate::plugins::service::Again;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Where people read what is done, a line a step.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// When a load happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The directory is read for the first time: what lies there served before, perhaps in another version.
+    Start,
+    /// Later: what nothing serves was not there, or was taken away.
+    Running,
+}
+
+/// How a load ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It serves.
+    Serving {
+        /// The digest of what serves.
+        digest: Arc<str>,
+    },
+    /// The files changed while they were read.
+    Changed,
+    /// It failed, and as nothing served under its name, the version that served last does.
+    FellBack {
+        /// The digest of what serves.
+        digest: Arc<str>,
+        /// Why the other one does not.
+        error: String,
+        /// What would make another try worth while.
+        again: Again,
+    },
+    /// It failed, and nothing was changed.
+    Failed {
+        /// Why.
+        error: String,
+        /// What would make another try worth while.
+        again: Again,
+    },
+}
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, String>>;
+
+/// What the watcher is told.
+pub(super) enum Word {
+    Look,
+    Ended {
+        name: Arc<str>,
+        ended: Ended,
+    },
+    RollBack {
+        name: Arc<str>,
+        reply: Reply<Arc<str>>,
+    },
+    Reload(Reply<()>),
+    Reloaded,
+    Stop,
+}
+
+/// What the loader is told.
+pub(super) enum Job {
+    Load {
+        name: Arc<str>,
+        stamp: Stamp,
+        phase: Phase,
+    },
+    RollBack {
+        name: Arc<str>,
+        reply: Reply<Arc<str>>,
+    },
+    Remove(Arc<str>),
+    Reload(Option<Reply<()>>),
+}

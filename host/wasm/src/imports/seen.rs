@@ -1,0 +1,40 @@
+//! What a guest sees of a fault.
+
+use holdfast_call::{Fault, HostCode};
+use wasmtime_wasi_http::Error;
+
+/// What a guest sees of a fault that met its request or a body it reads: a typed error, never a trap. It tells the guest what it can do
+/// about it, and nothing of the inside.
+pub(crate) fn error_of(fault: &Fault) -> Error {
+    let Some(code) = fault.host_code() else {
+        return Error::InternalError(None);
+    };
+    match code {
+        HostCode::CapabilityDenied
+        | HostCode::Forbidden
+        | HostCode::CallsExhausted
+        | HostCode::Unauthenticated
+        | HostCode::ApprovalRequired => Error::HttpRequestDenied,
+        HostCode::LoopDetected => Error::LoopDetected,
+        HostCode::NoSuchService | HostCode::NoSuchOperation => Error::DestinationNotFound,
+        HostCode::UpstreamUnreachable => Error::DestinationUnavailable,
+        HostCode::UpstreamTimeout | HostCode::DeadlineExceeded => Error::HttpResponseTimeout,
+        HostCode::UpstreamFault | HostCode::BadResponse | HostCode::ServiceFault => {
+            Error::HttpResponseIncomplete
+        }
+        HostCode::UpstreamCircuitOpen
+        | HostCode::Quarantined
+        | HostCode::Draining
+        | HostCode::StorageUnavailable => Error::DestinationUnavailable,
+        HostCode::Overloaded
+        | HostCode::RateLimited
+        | HostCode::BudgetExhausted
+        | HostCode::InProgress => Error::ConnectionLimitReached,
+        HostCode::PayloadTooLarge => Error::HttpResponseBodySize(None),
+        HostCode::InvalidInput | HostCode::KeyReused => Error::HttpProtocolError,
+        HostCode::Cancelled => Error::ConnectionTerminated,
+        HostCode::CpuExhausted | HostCode::MemoryExhausted | HostCode::Internal => {
+            Error::InternalError(None)
+        }
+    }
+}
