@@ -156,6 +156,9 @@ impl Gate for TestGate {
     fn start_draining(&self) {
         self.draining.send_replace(true);
     }
+    fn start_cutting(&self) {
+        self.draining.send_replace(true);
+    }
     fn idle(&self) -> BoxFuture<'static, ()> {
         let mut inside = self.inside.subscribe();
         Box::pin(async move {

@@ -8,6 +8,7 @@ mod lane;
 mod limits;
 mod memory;
 mod offers;
+mod pace;
 mod pool;
 mod ticker;
 mod turns;

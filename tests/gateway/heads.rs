@@ -210,6 +210,15 @@ async fn an_answer_without_a_body_ends_its_call_well() {
         assert_eq!(length, method == "HEAD", "{text}");
         assert!(bed.ended().await.ends_with("finished"));
     }
+    bed.serve("none", |_| {
+        let response = http::Response::new(Body::empty());
+        Box::pin(async move { Ok(Answer::Http(response)) })
+    });
+    for method in ["GET", "POST", "HEAD"] {
+        let text = ask(bed.address, &format!("{method} /none/ HTTP/1.1\nhost: a\n")).await;
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+        assert!(bed.ended().await.ends_with("finished"));
+    }
 }
 
 #[tokio::test]

@@ -154,3 +154,16 @@ fn an_operator_who_goes_away_is_a_client_like_any_other() {
         assert_eq!(cancelled, method == "GET", "{closing}");
     }
 }
+
+#[test]
+fn a_stream_that_nobody_reads_has_ended_with_its_head() {
+    let host = two("[limits]\nopen_streams = 2").start();
+    // More of them than there may be streams at once.
+    for _ in 0..6 {
+        let answer = until("a stream to be free", || {
+            let answer = host.ask("HEAD", "/two/drip?ms=20").send();
+            (answer.status == 200).then_some(answer)
+        });
+        assert_eq!(host.closing(answer.call())["outcome"], "ok");
+    }
+}

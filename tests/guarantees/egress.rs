@@ -346,6 +346,15 @@ fn a_call_may_make_so_many_calls_and_no_more() {
 }
 
 #[test]
+fn a_child_calls_line_says_what_was_sent() {
+    let upstream = Upstream::start();
+    let host = allowed(two("upstreams = [\"api\"]"), &upstream);
+    let url = encoded(&upstream.url("/ok"));
+    let answer = host.get(&format!("/two/fetch?method=POST&body=hello&url={url}"));
+    assert_eq!(host.children(answer.call(), 1)[0]["bytes_in"], 5);
+}
+
+#[test]
 fn who_goes_on_asking_for_calls_that_are_refused_costs_no_more_lines() {
     let upstream = Upstream::start();
     let host = allowed(two("[limits]\ncalls = 3"), &upstream);

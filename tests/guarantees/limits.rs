@@ -9,7 +9,8 @@
 //! 6. The checklist is below.
 
 use super::{three, two};
-use crate::harness::{End, Guest, Host, Setup, full};
+use crate::harness::{End, Guest, Host, Setup, full, until};
+use serde_json::Value;
 
 /// Asks for `path`, wants the fault `code`, and that a bystander has no failed call.
 #[track_caller]
@@ -203,6 +204,22 @@ fn header_bytes_run_out() {
         host.get("/two/flood-headers?n=4&bytes=1024").text(),
         "said\n"
     );
+    assert_eq!(ended_for(&host, "/flood-headers"), "limits.header_bytes");
+    // What comes in is held too.
+    let large = "x".repeat(20 << 10);
+    let answer = host.ask("GET", "/two/ok").header("x-large", &large).send();
+    answer.fault("invalid-input");
+    assert_eq!(ended_for(&host, "/ok"), "limits.header_bytes");
+}
+
+/// The settings key that the first fault of an operation names.
+fn ended_for(host: &Host, operation: &str) -> String {
+    let operation = format!("GET {operation}");
+    until("the fault to have its line", || {
+        let of = |line: &Value| line["outcome"] == "fault" && line["operation"] == operation;
+        let fault = host.closings().into_iter().find(of)?;
+        Some(fault["evidence"]["key"].as_str()?.to_owned())
+    })
 }
 
 #[test]
@@ -225,6 +242,7 @@ fn bytes_of_one_host_call_run_out() {
 fn random_bytes_of_one_call_run_out() {
     let host = beside(two("[limits]\nrandom_bytes = \"64KiB\""));
     ends(&host, "/two/random?bytes=100000", "service-fault");
+    assert_eq!(ended_for(&host, "/random"), "limits.random_bytes");
     assert!(
         host.get("/two/random?bytes=1000")
             .text()
@@ -279,6 +297,24 @@ fn response_bytes_run_out_and_the_body_is_cut() {
     }
     let host = two("[limits]\nresponse_bytes = \"1MiB\"").start();
     assert_eq!(host.get("/two/flood-body?bytes=1048576").end, End::Whole);
+}
+
+#[test]
+fn an_answer_that_is_too_large_is_not_lost_with_its_head() {
+    for most in [10, 40, 64, 200] {
+        let manifest = format!("[limits]\nresponse_bytes = \"{most}KiB\"");
+        let host = beside(two(&manifest));
+        let path = format!("/two/flood-body?bytes={}", (most << 10) + 1);
+        let answer = host.get(&path);
+        // Before anything has left, it is a fault like any other; then it is cut, and seen to be of this call.
+        if answer.status == 200 {
+            assert_eq!(answer.end, End::Cut);
+        } else {
+            answer.fault("bad-response");
+        }
+        assert_eq!(host.closing(answer.call())["code"], "bad-response");
+        assert_eq!(ended_for(&host, "/flood-body"), "limits.response_bytes");
+    }
 }
 
 #[test]

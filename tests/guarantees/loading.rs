@@ -129,6 +129,91 @@ fn a_service_that_was_removed_does_not_come_back_in_its_old_version() {
 }
 
 #[test]
+fn a_rollback_is_over_once_the_service_was_removed() {
+    let host = two("[env]\nVERSION = \"1\"").start();
+    host.drop_in("two", Guest::Case("wasi02"), "[env]\nVERSION = \"2\"");
+    serves(&host, "/two/env", "VERSION=2\n");
+    assert_eq!(host.command(&["rollback", "two"]).code, Some(0));
+    assert_eq!(host.get("/two/env").text(), "VERSION=1\n");
+    host.remove("two");
+    until("the service to be gone", || {
+        host.listed("two").is_none().then_some(())
+    });
+    host.drop_in("two", Guest::Case("wasi02"), "[env]\nVERSION = \"2\"");
+    serves(&host, "/two/env", "VERSION=2\n");
+}
+
+#[test]
+fn what_needs_more_than_it_may_have_is_loaded_once_the_policy_allows_it() {
+    let host = two("").start();
+    host.drop_in(
+        "many",
+        Guest::Text("many-memories"),
+        "[limits]\nmemories = 2",
+    );
+    until("the failure to be listed", || {
+        let said = host.listed("many")?.to_string();
+        said.contains("memories under [limits] in many.toml")
+            .then_some(())
+    });
+    let folder = host.dir().join("shared");
+    let grant = format!("[files.shared]\npath = \"{}\"\n", folder.display());
+    host.drop_in(
+        "deep",
+        Guest::Case("wasi02"),
+        "[files]\n\"/data\" = \"shared\"",
+    );
+    host.set_policy(&format!("[services.deep]\nfiles = [\"shared\"]\n{grant}"));
+    until("the missing folder to be listed", || {
+        let said = host.listed("deep")?.to_string();
+        said.contains("is not there: make it").then_some(())
+    });
+    std::fs::create_dir(&folder).unwrap();
+    host.set_policy(&format!(
+        "# The folder is there now.\n[services.deep]\nfiles = [\"shared\"]\n{grant}"
+    ));
+    serves(&host, "/deep/ok", "ok\n");
+    // What happens to services is part of the log.
+    host.said("many: not loaded");
+    host.said("two: serving");
+}
+
+#[test]
+fn whatever_lies_in_the_directory_the_others_are_loaded() {
+    let host = two("").start();
+    let plugins = host.plugins();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    for pipe in ["pipe.toml", "stream.wasm"] {
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, plugins.join(pipe), kind, mode, 0).unwrap();
+    }
+    std::os::unix::fs::symlink("/dev/zero", plugins.join("endless.toml")).unwrap();
+    for name in ["pipe", "endless"] {
+        std::fs::write(plugins.join(name).with_extension("wasm"), b"not yet").unwrap();
+    }
+    let large = std::fs::File::create(plugins.join("large.wasm")).unwrap();
+    large.set_len(3 << 30).unwrap();
+    std::fs::write(plugins.join("\u{1b}[31mred\nline.wasm"), b"").unwrap();
+    host.drop_in("after", Guest::Case("wasi02"), "");
+    serves(&host, "/after/ok", "ok\n");
+    for (name, why) in [
+        ("pipe", "pipe.toml: it is not a regular file"),
+        ("endless", "endless.toml: it is not a regular file"),
+        ("large", "more than 134217728 bytes"),
+    ] {
+        until(why, || {
+            let listed = host.listed(name)?.to_string();
+            listed.contains(why).then_some(())
+        });
+    }
+    until("the odd name to be said", || {
+        host.stderr().contains("red").then_some(())
+    });
+    assert!(!host.stderr().contains('\u{1b}'));
+    assert!(host.weight().0 < 1 << 20, "{} KiB", host.weight().0);
+}
+
+#[test]
 fn a_rollback_beside_a_version_that_does_not_load_outlives_a_restart() {
     let mut host = two("[env]\nVERSION = \"1\"").start();
     host.drop_in("two", Guest::Case("wasi02"), "[env]\nVERSION = \"2\"");

@@ -210,6 +210,23 @@ fn check_tells_what_would_stop_a_component() {
     let said = host.offline(&["check", odd.to_str().unwrap()]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.out.contains("acme:database/rows"), "{said:?}");
+    // What only the compiler finds.
+    let mut damaged = Guest::Case("wasi02").bytes();
+    let middle = damaged.len() / 4;
+    damaged[middle..middle + 64].fill(0xff);
+    std::fs::write(&odd, damaged).unwrap();
+    assert_eq!(
+        host.offline(&["check", odd.to_str().unwrap()]).code,
+        Some(1)
+    );
+    host.drop_in(
+        "odd",
+        Guest::Text("many-memories"),
+        "[limits]\nmemories = 2",
+    );
+    let said = host.offline(&["check", odd.to_str().unwrap()]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("memories = 2 allows fewer"), "{said:?}");
     let fine = host.plugins().join("two.wasm");
     let said = host.offline(&["check", fine.to_str().unwrap()]);
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -245,6 +262,9 @@ fn a_host_for_others_needs_a_policy_that_lets_them_in() {
         said.err.contains("anonymous") || said.err.contains("policy"),
         "{said:?}"
     );
+    let said = crate::harness::run(&["serve", "--admin", "0.0.0.0:0", "--plugins", "nowhere"]);
+    assert_ne!(said.code, Some(0));
+    assert!(said.err.contains("admin pages"), "{said:?}");
 }
 
 #[test]

@@ -105,6 +105,40 @@ fn no_service_alone_takes_every_slot() {
 }
 
 #[test]
+fn guests_that_compute_for_less_than_a_turn_do_not_starve_it_either() {
+    let host = two("").service("beside", Guest::Case("wasi02"), "").start();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for nth in 0..scaled(16, 150) {
+            let (host, stop) = (&host, &stop);
+            let path = ["/two/spin?n=5000000", "/two/after-answer?n=5000000"][nth % 2];
+            scope.spawn(move || {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    host.get(path);
+                }
+            });
+        }
+        for _ in 0..scaled(50, 1000) {
+            assert_eq!(host.get("/beside/ok").text(), "ok\n");
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    if full() {
+        // Alone, before the first answer of the others has shown what they are, it may have waited.
+        assert!(bystander_p99(&host) < 100.0, "p99 of the bystander");
+    }
+}
+
+/// What the slowest but one of a hundred calls of `beside` took, in milliseconds.
+fn bystander_p99(host: &Host) -> f64 {
+    let lines = host.closings();
+    let beside = lines.iter().filter(|line| line["service"] == "beside");
+    let mut took: Vec<f64> = beside.map(|line| line["ms"].as_f64().unwrap()).collect();
+    took.sort_by(f64::total_cmp);
+    took[took.len() * 99 / 100]
+}
+
+#[test]
 fn guests_that_spin_do_not_starve_another_service() {
     let host = two("[limits]\ncpu = \"3s\"\ndeadline = \"20s\"")
         .policy("[limits]\ncpu = \"3s\"")
@@ -122,14 +156,7 @@ fn guests_that_spin_do_not_starve_another_service() {
         }
     });
     if full() {
-        let mut took: Vec<f64> = host
-            .closings()
-            .iter()
-            .filter(|line| line["service"] == "beside")
-            .map(|line| line["ms"].as_f64().unwrap())
-            .collect();
-        took.sort_by(f64::total_cmp);
-        assert!(took[took.len() * 99 / 100] < 100.0, "p99 of the bystander");
+        assert!(bystander_p99(&host) < 100.0, "p99 of the bystander");
     }
 }
 

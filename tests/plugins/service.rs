@@ -2,7 +2,7 @@
 
 use holdfast_call::{Moment, WallTime};
 use holdfast_server::plugins::directory::{FileStamp, Stamp};
-use holdfast_server::plugins::service::{Again, Doing, Effect, Event, Service};
+use holdfast_server::plugins::service::{Again, Doing, Effect, Event, LATER, Service};
 use std::time::Duration;
 
 const WALL: WallTime = WallTime(1_000_000_000);
@@ -217,4 +217,29 @@ fn a_rollback_is_not_undone_by_the_files_that_still_lie_there() {
         service.step(Event::Seen(old(2)), at(4_000), WALL),
         Effect::Load(_)
     ));
+}
+
+#[test]
+fn what_only_needs_time_is_tried_again_after_a_while() {
+    let mut service = serving();
+    let stamp = old(2);
+    assert_eq!(
+        service.step(Event::Seen(stamp), at(100), WALL),
+        Effect::Load(stamp)
+    );
+    service.step(failed(Again::Later), at(200), WALL);
+    let later = 200 + u64::try_from(LATER.as_millis()).unwrap();
+    assert_eq!(
+        service.step(Event::Seen(stamp), at(later - 1), WALL),
+        Effect::Nothing
+    );
+    assert_eq!(
+        service.step(Event::Seen(stamp), at(later), WALL),
+        Effect::Load(stamp)
+    );
+    // One at a time.
+    assert_eq!(
+        service.step(Event::Seen(stamp), at(2 * later), WALL),
+        Effect::Nothing
+    );
 }

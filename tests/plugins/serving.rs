@@ -90,6 +90,9 @@ impl KeepVersions for Kept {
         self.0.lock().unwrap().get_mut(name).unwrap().pop();
         Ok(())
     }
+    fn removed(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
     fn last(&self, _: &str, _: &Pair) -> Result<Option<Pair>, String> {
         Ok(None)
     }

@@ -1,23 +1,36 @@
 //! `holdfast check`: everything that would stop a load is said, and what the service could do.
 
-use holdfast_server::cli::check::{Inspection, Report, Verdict, check, components};
+use holdfast_server::cli::check::{Inspect, Inspection, Report, Verdict, check, components};
+use holdfast_server::settings::{Effective, Policy};
 use std::fs;
 use std::path::Path;
 
-fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
-    if bytes == b"broken" {
-        return Err("the file is cut short".to_owned());
+/// Knows components by their text.
+struct Reader;
+
+impl Inspect for Reader {
+    fn names(&self, bytes: &[u8]) -> Result<Inspection, String> {
+        if bytes == b"broken" {
+            return Err("the file is cut short".to_owned());
+        }
+        let missing = if bytes == b"odd" {
+            vec!["no host offers acme:db/sql@1.0.0".to_owned()]
+        } else {
+            Vec::new()
+        };
+        Ok(Inspection {
+            imports: vec!["wasi:io/streams@0.2.6".to_owned()],
+            exports: vec!["wasi:http/incoming-handler@0.2.6".to_owned()],
+            missing,
+        })
     }
-    let missing = if bytes == b"odd" {
-        vec!["no host offers acme:db/sql@1.0.0".to_owned()]
-    } else {
-        Vec::new()
-    };
-    Ok(Inspection {
-        imports: vec!["wasi:io/streams@0.2.6".to_owned()],
-        exports: vec!["wasi:http/incoming-handler@0.2.6".to_owned()],
-        missing,
-    })
+
+    fn compile(&self, bytes: &[u8], _: &Policy, _: &Effective) -> Result<(), String> {
+        if bytes == b"garbled" {
+            return Err("function 7 is no code".to_owned());
+        }
+        Ok(())
+    }
 }
 
 fn checked(files: &[(&str, &str)]) -> Report {
@@ -29,7 +42,7 @@ fn checked(files: &[(&str, &str)]) -> Report {
     if !config.exists() {
         fs::write(&config, "").unwrap();
     }
-    check(&components(folder.path()).unwrap(), Some(&config), &inspect)
+    check(&components(folder.path()).unwrap(), Some(&config), &Reader)
 }
 
 #[test]
@@ -51,6 +64,21 @@ fn what_would_load_is_shown_with_what_it_could_do() {
     ] {
         assert!(report.text.contains(line), "{line}: {}", report.text);
     }
+}
+
+#[test]
+fn what_does_not_compile_or_wants_anothers_default_route_would_not_load() {
+    let report = checked(&[("notes.wasm", "garbled")]);
+    assert_eq!(report.verdict, Verdict::Stopped);
+    assert!(report.text.contains("function 7"), "{}", report.text);
+    let report = checked(&[
+        ("clash.wasm", "fine"),
+        ("clash.toml", "routes = [\"/notes/...\"]"),
+        ("notes.wasm", "fine"),
+    ]);
+    assert_eq!(report.verdict, Verdict::Stopped);
+    let said = "route /notes/... is claimed by `clash` too";
+    assert!(report.text.contains(said), "{}", report.text);
 }
 
 #[test]

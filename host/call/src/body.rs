@@ -129,9 +129,9 @@ impl Body {
     #[must_use]
     pub fn whole(bytes: Bytes) -> Self {
         Self {
+            left: Some(bytes.len() as u64),
             state: State::Whole(bytes),
             watch: Watch::default(),
-            left: None,
         }
     }
 
@@ -412,6 +412,13 @@ mod tests {
         assert!(body.is_end_stream());
         drop(body);
         assert_eq!(*told.lock().unwrap(), ["frame 5", "finished"]);
+    }
+
+    #[test]
+    fn a_body_without_a_byte_has_ended_well_although_nobody_asks_for_it() {
+        let (body, told) = watched(Body::empty(), None);
+        drop(body);
+        assert_eq!(*told.lock().unwrap(), ["finished"]);
     }
 
     #[test]

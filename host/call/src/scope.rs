@@ -1,7 +1,9 @@
 //! The call being served, as its implementation holds it: what it knows of itself, and the only door to calls of its own.
 
+use crate::body::{BodyEnd, BodyWatch};
 use crate::call::{Call, Entry, Target};
 use crate::caller::Caller;
+use crate::fault::Fault;
 use crate::future::BoxFuture;
 use crate::id::CallId;
 use crate::meter::Meter;
@@ -112,6 +114,15 @@ impl Scope {
             Target::Service(name) => parts.caller.through(name),
             Target::Capability { .. } => parts.caller.clone(),
         };
+        let meter = Arc::new(Meter::default());
+        let Payload::Http(mut request) = payload;
+        if request
+            .body()
+            .as_whole()
+            .is_none_or(|whole| !whole.is_empty())
+        {
+            request.body_mut().watch(Box::new(Received(meter.clone())));
+        }
         let call = Call {
             id: CallId::new(sources.clock.wall(), sources.random.sixteen()),
             parent: Some(parts.id),
@@ -128,8 +139,8 @@ impl Scope {
             stream: Duration::ZERO,
             trace: parts.trace.child(sources.random.sixteen()),
             ordinal: parts.children.fetch_add(1, Ordering::Relaxed) + 1,
-            payload,
-            meter: Arc::new(Meter::default()),
+            payload: Payload::Http(request),
+            meter,
             tree: parts.tree.clone(),
         };
         Asked {
@@ -198,4 +209,16 @@ impl Scope {
     pub fn tree(&self) -> &Arc<Tree> {
         &self.0.tree
     }
+}
+
+/// Counts the bytes that a child call is sent.
+struct Received(Arc<Meter>);
+
+impl BodyWatch for Received {
+    fn frame(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.0.add_in(bytes as u64);
+        Ok(())
+    }
+
+    fn end(&mut self, _end: &BodyEnd<'_>) {}
 }

@@ -205,7 +205,13 @@ impl Metrics {
     /// The series of `target`, made if there is none yet. The same target has the same series for as long as the host runs.
     #[must_use]
     pub fn series(&self, target: &Target) -> Arc<Series> {
-        let name = label(target);
+        self.named(&target.to_string())
+    }
+
+    /// The series called `name`: what has a name of its own need not show its address.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Arc<Series> {
+        let name = label(name);
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = series.get(&name) {
             return known.clone();
@@ -313,9 +319,9 @@ fn seconds(nanos: u64) -> String {
     format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000)
 }
 
-fn label(target: &Target) -> String {
+fn label(name: &str) -> String {
     let mut out = String::new();
-    for c in target.to_string().chars() {
+    for c in name.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
             '"' => out.push_str("\\\""),

@@ -4,6 +4,7 @@
 //! has ended, it says that the caller went away; dropped by a panic, that the host failed. It formats nothing and waits for nothing.
 
 use crate::Parts;
+use crate::admit::Gate;
 use crate::metrics::Series;
 use holdfast_call::meter::Reading;
 use holdfast_call::{
@@ -147,6 +148,8 @@ impl Open {
     fn left(&self) -> Outcome {
         if std::thread::panicking() {
             Outcome::Failed(panicked("a panic while the call was on its way"))
+        } else if self.parts.host.state() == Gate::Cutting {
+            Outcome::Failed(cut_off())
         } else {
             Outcome::Cancelled
         }
@@ -192,6 +195,17 @@ fn said(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without words")
+}
+
+fn cut_off() -> Fault {
+    let verdict = Verdict {
+        boundary: Boundary::Lifecycle,
+        stage: "record",
+        cause: "the host ended before the call had".to_owned(),
+        evidence: Vec::new(),
+        next: "drain_ms in holdfast.toml is the time that calls have to end".to_owned(),
+    };
+    Fault::host(HostCode::Draining, "The host is shutting down.", verdict)
 }
 
 fn panicked(said: &str) -> Fault {

@@ -224,15 +224,7 @@ impl Host {
 }
 
 fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::Result<Workshop> {
-    let settings = EngineSettings {
-        slots: policy.slots,
-        pool: match policy.pool {
-            Pool::Auto => PoolChoice::Auto,
-            Pool::Safe => PoolChoice::Safe,
-        },
-        ..room(policy)
-    };
-    let engines = Engines::new(settings, log.clone()).context("make the engine")?;
+    let engines = Engines::new(engine(policy), log.clone()).context("make the engine")?;
     let cache: Arc<dyn ArtifactCache> = Arc::new(Cache::open(&policy.data, log.clone())?);
     let compiler = Compiler::new(engines.clone(), cache, sources.clock.clone(), log.clone());
     let memory = HostMemory::new(guest_memory(policy.memory)?);
@@ -245,6 +237,18 @@ fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::R
         sources.clock.clone(),
         log.clone(),
     )?)
+}
+
+/// How the engines are made under a policy.
+fn engine(policy: &Policy) -> EngineSettings {
+    EngineSettings {
+        slots: policy.slots,
+        pool: match policy.pool {
+            Pool::Auto => PoolChoice::Auto,
+            Pool::Safe => PoolChoice::Safe,
+        },
+        ..room(policy)
+    }
 }
 
 /// The keys that differ and are read only once, at start.

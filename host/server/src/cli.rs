@@ -9,8 +9,9 @@ pub mod check;
 pub mod ls;
 pub mod policy;
 pub mod serve;
+pub mod speaker;
 
-use crate::assembly::inspect::inspect;
+use crate::assembly::inspect::Inspector;
 use crate::control::client::Client;
 use crate::control::words::{Request, Response};
 use crate::drain::Drained;
@@ -107,7 +108,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
             Drained::Finished => ExitCode::SUCCESS,
             Drained::OutOfTime | Drained::CutShort => ExitCode::from(3),
         }),
-        Command::Check(args) => check::run(&args, &inspect),
+        Command::Check(args) => check::run(&args, &Inspector::default()),
         Command::Allow(args) => allow::run(&args),
         Command::Policy(args) => policy::run(&args, &layers()),
         Command::Ls(args) => ls::run(&args),

@@ -22,6 +22,8 @@ pub enum Phase {
 pub trait Gate: Send + Sync {
     /// From now on every new call from outside is refused with `draining`.
     fn start_draining(&self);
+    /// From now on a call that is dropped is dropped by the host, and its line says so.
+    fn start_cutting(&self);
     /// Ready once no call is in flight.
     fn idle(&self) -> BoxFuture<'static, ()>;
 }
@@ -111,6 +113,9 @@ pub async fn drain(
         () = hurry => Drained::CutShort,
         () = over => Drained::OutOfTime,
     };
+    if drained != Drained::Finished {
+        gate.start_cutting();
+    }
     stop.advance(Phase::Cut);
     if drained != Drained::Finished {
         // A call that is cut has its closing line too, once the task that carries it has seen the cut.

@@ -51,9 +51,8 @@ impl Claim {
     /// The routes it claims, the default one among them, and what is stripped on them.
     fn claimed(&self) -> (Vec<Route>, Arc<str>) {
         if self.routes.is_empty() {
-            let path = RoutePath::Prefix(format!("/{}/", self.service).into());
             let strip = format!("/{}", self.service).into();
-            (vec![Route { host: None, path }], strip)
+            (vec![Route::of_name(&self.service)], strip)
         } else {
             (self.routes.clone(), "".into())
         }

@@ -100,6 +100,19 @@ pub fn exposure(listen: SocketAddr, anonymous: &Anonymous) -> anyhow::Result<Opt
     }
 }
 
+/// Whether the admin pages may be found there.
+///
+/// # Errors
+/// Other machines would see them, and no policy says that they may.
+pub fn shown(admin: SocketAddr, anonymous: &Anonymous) -> anyhow::Result<()> {
+    if *anonymous == Anonymous::NoPolicy && !admin.ip().to_canonical().is_loopback() {
+        bail!(
+            "to show the admin pages on {admin} needs a policy: write `admin = \"{admin}\"` into holdfast.toml"
+        );
+    }
+    Ok(())
+}
+
 /// Serves until a signal ends it.
 ///
 /// # Errors
@@ -133,6 +146,9 @@ pub struct Running {
 /// An address, a directory or the socket cannot be used.
 pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     let warning = exposure(settings.listen, &settings.anonymous)?;
+    if let Some(admin) = settings.admin {
+        shown(admin, &settings.anonymous)?;
+    }
     let say = host.say.clone();
     directory(&settings.plugins, &say)?;
     let (gateway, listen) = bind(settings.listen).await?;

@@ -75,6 +75,13 @@ impl State {
         Some((self, back))
     }
 
+    /// The service was removed from the plugin directory. What is put there next is new, whatever was rolled back before.
+    #[must_use]
+    pub fn removed(mut self) -> Self {
+        self.held = None;
+        self
+    }
+
     fn names(&self, digest: &Digest) -> bool {
         let mut named = self.serving.iter().chain(&self.previous).chain(&self.held);
         named.any(|known| known == digest)
@@ -198,6 +205,21 @@ impl Versions {
         write_index(&service, &after)?;
         tidy(&service, &after)?;
         Ok(back)
+    }
+
+    /// Says that the service was removed from the plugin directory. Its versions are kept.
+    ///
+    /// # Errors
+    /// The disk fails; the index then still says what it said.
+    pub fn removed(&self, name: &str) -> Result<(), StoreError> {
+        let _changing = self.changing();
+        let service = self.service(name)?;
+        let before = index(&service)?;
+        let after = before.clone().removed();
+        if after != before {
+            write_index(&service, &after)?;
+        }
+        Ok(())
     }
 
     fn changing(&self) -> MutexGuard<'_, ()> {

@@ -50,6 +50,7 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
         raw: Some(raw),
         ready: VecDeque::new(),
         left,
+        bytes_max,
         bytes_left: bytes_max,
     };
     // A guest that dies before anything of its answer has left is a failure like any other: the answer is still ours to give.
@@ -85,7 +86,8 @@ struct GuestBody {
     ready: VecDeque<Frame<Bytes>>,
     /// What is left of the declared length.
     left: Option<u64>,
-    /// What is left of the limit on answered bytes.
+    /// The limit on answered bytes, and what is left of it.
+    bytes_max: u64,
     bytes_left: u64,
 }
 
@@ -128,14 +130,20 @@ impl GuestBody {
             .filter_map(Frame::data_ref)
             .map(Bytes::len)
             .sum();
-        if self.raw.is_some()
-            || !ended_well
-            || bytes as u64 > self.bytes_left
-            || self.ready.iter().any(Frame::is_trailers)
-        {
+        if bytes as u64 > self.bytes_left {
+            return Err(self.too_many());
+        }
+        if self.raw.is_some() || !ended_well || self.ready.iter().any(Frame::is_trailers) {
             return Ok(None);
         }
         Ok(Some(joined(std::mem::take(&mut self.ready), bytes)))
+    }
+
+    fn too_many(&self) -> Failure {
+        let cause = "the guest answered more bytes than allowed";
+        Failure::new(FailureKind::BadResponse, cause)
+            .with("key", "limits.response_bytes")
+            .with("limit", self.bytes_max)
     }
 
     /// Why the guest died, if it did.
@@ -161,13 +169,7 @@ impl GuestBody {
         let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
         match self.bytes_left.checked_sub(bytes) {
             Some(left) => self.bytes_left = left,
-            None => {
-                let failure = Failure::new(
-                    FailureKind::BadResponse,
-                    "the guest answered more bytes than allowed",
-                );
-                return Err(self.driver.life().mask(&failure));
-            }
+            None => return Err(self.driver.life().mask(&self.too_many())),
         }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(bytes);
@@ -175,11 +177,15 @@ impl GuestBody {
         Ok(())
     }
 
-    /// Lets the guest work on behind its answer. What it still writes nobody reads.
+    /// Lets the guest work on behind its answer. One that goes on writing (the body of a `HEAD`, say) works for nobody, and has ended.
     fn poll_tail(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         while let Some(raw) = &mut self.raw {
             match Pin::new(raw).poll_frame(cx) {
-                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Ok(frame))) => {
+                    if frame.data_ref().is_some_and(|data| !data.is_empty()) {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
                 Poll::Ready(Some(Err(_)) | None) => self.raw_ended(),
                 Poll::Pending => break,
             }

@@ -1,4 +1,5 @@
-//! Driving a guest: inline in the task that serves its connection, until it has used a whole tick; then in the lane.
+//! Driving a guest: inline in the task that serves its connection, until it has used a whole tick; then in the lane, as every guest of a
+//! service that keeps the serving threads busy.
 //!
 //! CPU is the thread's own CPU time around each poll, so that neither waiting nor a busy machine is billed to a guest. The budget is
 //! enforced here, from outside: an epoch tick makes a spinning guest yield, and a guest over its budget is not polled again but dropped.
@@ -6,6 +7,7 @@
 use crate::cpu_time;
 use crate::lane::{Lane, LaneTask};
 use crate::life::Life;
+use crate::pace::Pace;
 use holdfast_call::{BoxFuture, Failure, FailureKind, Meter};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ pub(crate) struct Work {
     meter: Arc<Meter>,
     cpu_max: Duration,
     used: Duration,
+    /// In the last poll alone.
+    last: Duration,
     /// The last field: dropped when everything else of the guest is.
     _gone: Gone,
 }
@@ -50,6 +54,7 @@ impl Work {
             meter,
             cpu_max,
             used: Duration::ZERO,
+            last: Duration::ZERO,
         }
     }
 }
@@ -61,6 +66,7 @@ impl Future for Work {
         let (poll, used) = cpu_time::of(|| self.future.as_mut().poll(cx));
         self.meter.add_cpu(used);
         self.used += used;
+        self.last = used;
         if poll.is_pending() && self.used > self.cpu_max {
             let failure = Failure::new(
                 FailureKind::CpuExhausted,
@@ -100,16 +106,18 @@ pub(crate) struct Driver {
     drive: Drive,
     life: Arc<Life>,
     lane: Arc<Lane>,
+    pace: Arc<Pace>,
     service: Arc<str>,
 }
 
 impl Driver {
-    pub(crate) fn new(work: Work, lane: Arc<Lane>, service: Arc<str>) -> Self {
+    pub(crate) fn new(work: Work, lane: Arc<Lane>, pace: Arc<Pace>, service: Arc<str>) -> Self {
         let life = work.life.clone();
         Self {
             drive: Drive::Inline(Box::new(work)),
             life,
             lane,
+            pace,
             service,
         }
     }
@@ -124,11 +132,20 @@ impl Driver {
         let Drive::Inline(work) = &mut self.drive else {
             return;
         };
-        if Pin::new(&mut **work).poll(cx).is_ready() {
+        if self.pace.is_heavy() {
+            return self.to_lane();
+        }
+        let ended = Pin::new(&mut **work).poll(cx).is_ready();
+        self.pace.note(work.last);
+        if ended {
             self.drive = Drive::Ended;
-        } else if work.used >= INLINE_CPU_MAX
-            && let Drive::Inline(work) = std::mem::replace(&mut self.drive, Drive::Ended)
-        {
+        } else if work.used >= INLINE_CPU_MAX {
+            self.to_lane();
+        }
+    }
+
+    fn to_lane(&mut self) {
+        if let Drive::Inline(work) = std::mem::replace(&mut self.drive, Drive::Ended) {
             self.drive = Drive::Lane(self.lane.run(self.service.clone(), Box::pin(*work)));
         }
     }

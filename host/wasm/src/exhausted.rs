@@ -3,6 +3,7 @@
 use std::fmt;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap};
+use wasmtime_wasi_http::FieldMapError;
 
 /// What ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub enum Exhausted {
     Resources,
     /// Bytes handed to the host in one host call.
     HostcallBytes,
+    /// Bytes of the headers of one message.
+    HeaderBytes,
+    /// Random bytes of one host call.
+    RandomBytes,
     /// Fuel.
     Fuel,
     /// The stack.
@@ -69,6 +74,8 @@ impl Exhausted {
             Self::Handles => "limits.handles",
             Self::Resources => "limits.resources",
             Self::HostcallBytes => "limits.hostcall_bytes",
+            Self::HeaderBytes => "limits.header_bytes",
+            Self::RandomBytes => "limits.random_bytes",
             Self::Fuel => "limits.fuel",
             Self::Stack => return None,
             Self::Pool => "slots",
@@ -111,6 +118,12 @@ impl Exhausted {
         if words.ends_with("store handle limit exceeded") {
             return Some(Self::Handles);
         }
+        if words == FieldMapError::TotalSizeTooBig.to_string() {
+            return Some(Self::HeaderBytes);
+        }
+        if words.starts_with("requested len ") && words.contains(" exceeds limit ") {
+            return Some(Self::RandomBytes);
+        }
         if words.ends_with("fuel allocated for hostcalls has been exhausted") {
             return Some(Self::HostcallBytes);
         }
@@ -142,6 +155,10 @@ impl fmt::Display for Exhausted {
             Self::Resources => f.write_str("the instance holds too many of the host's resources"),
             Self::HostcallBytes => {
                 f.write_str("the instance handed the host too many bytes in one call")
+            }
+            Self::HeaderBytes => f.write_str("the headers of one message have too many bytes"),
+            Self::RandomBytes => {
+                f.write_str("the instance asked for too many random bytes in one call")
             }
             Self::Fuel => f.write_str("the instance used all of its fuel"),
             Self::Stack => f.write_str("the instance used all of its stack"),

@@ -34,8 +34,8 @@ fn kind(exhausted: Exhausted) -> FailureKind {
         Exhausted::HostMemory { .. } => FailureKind::HostMemoryExhausted,
         Exhausted::Pool => FailureKind::PoolExhausted,
         Exhausted::Fuel => FailureKind::CpuExhausted,
-        // A stack that overflows is a defect of the program, like any other trap.
-        Exhausted::Stack => FailureKind::Trapped,
+        // Defects of the program, like any other trap.
+        Exhausted::Stack | Exhausted::HeaderBytes | Exhausted::RandomBytes => FailureKind::Trapped,
         Exhausted::Memory { .. }
         | Exhausted::TableElements { .. }
         | Exhausted::Count(_)

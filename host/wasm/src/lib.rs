@@ -18,6 +18,7 @@ pub mod limits;
 pub mod load_error;
 pub mod memory;
 pub mod offers;
+pub mod pace;
 pub mod pool;
 pub mod service;
 pub mod ticker;

@@ -13,12 +13,14 @@ use crate::life::Life;
 use crate::limits::Limits;
 use crate::load_error::LoadError;
 use crate::memory::HostMemory;
+use crate::pace::Pace;
 use crate::verify::Exports;
 use crate::{serve02, serve03};
 use holdfast_call::{
     Admitted, Answer, BoxFuture, Call, Clock, Failure, FailureKind, Implementation, Log, Payload,
     Scope, Target,
 };
+use http::HeaderMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -72,6 +74,7 @@ pub struct Service {
     limits: Limits,
     surroundings: Arc<Surroundings>,
     lane: Arc<Lane>,
+    pace: Arc<Pace>,
     supplies: Arc<Supplies>,
 }
 
@@ -131,6 +134,7 @@ impl Workshop {
             limits: wanted.limits,
             surroundings: Arc::new(wanted.surroundings),
             lane: self.lane.clone(),
+            pace: Pace::new(self.supplies.clock.clone()),
             supplies: self.supplies.clone(),
         };
         let (digest, from_cache, took) = (compiled.digest, compiled.from_cache, compiled.took);
@@ -192,6 +196,7 @@ impl Service {
             limits,
             surroundings: Arc::new(surroundings),
             lane: self.lane.clone(),
+            pace: self.pace.clone(),
             supplies: self.supplies.clone(),
         }
     }
@@ -212,6 +217,7 @@ impl Service {
             ));
         };
         let name = name.clone();
+        heads_fit(request.headers(), self.limits.header_bytes)?;
         let life = Life::new(scope.registered().target.clone());
         let meter = scope.meter().clone();
         let store = Guest::store(
@@ -229,9 +235,27 @@ impl Service {
         Ok(Driver::new(
             Work::new(run, life, meter, self.limits.cpu),
             self.lane.clone(),
+            self.pace.clone(),
             name,
         ))
     }
+}
+
+/// What comes in is bounded as what the guest makes itself is: it holds it all the same.
+fn heads_fit(headers: &HeaderMap, most: u64) -> Result<(), Failure> {
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    let bytes = sizes.sum::<usize>() as u64;
+    if bytes <= most {
+        return Ok(());
+    }
+    let cause = "the headers of the request have more bytes than the service takes";
+    let failure = Failure::new(FailureKind::InvalidInput, cause);
+    Err(failure
+        .with("bytes", bytes)
+        .with("key", "limits.header_bytes")
+        .with("limit", most))
 }
 
 impl Implementation for Service {

@@ -87,7 +87,9 @@ impl Origin {
         let rest = authority.as_str().get(host.len()..).unwrap_or_default();
         let port = match rest.strip_prefix(':') {
             None if rest.is_empty() => scheme.port(),
-            Some(port) if !port.is_empty() => port.parse().map_err(|_| OriginError::Authority)?,
+            Some(port) if port.bytes().all(|b| b.is_ascii_digit()) && !port.is_empty() => {
+                port.parse().map_err(|_| OriginError::Authority)?
+            }
             Some(_) | None => return Err(OriginError::Authority),
         };
         if host.is_empty() || port == 0 {
@@ -176,6 +178,7 @@ mod tests {
         for url in [
             "https://example.com:99999",
             "https://example.com:",
+            "https://example.com:+443",
             "https://",
         ] {
             assert!(Origin::parse(url).is_err(), "{url}");

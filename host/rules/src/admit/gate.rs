@@ -11,6 +11,8 @@ pub enum Gate {
     Open,
     /// It does not; what is in flight goes on to its end.
     Draining,
+    /// It does not, and what is in flight is cut.
+    Cutting,
 }
 
 /// The host takes no new calls.
@@ -21,6 +23,7 @@ pub struct Draining;
 #[derive(Debug, Default)]
 pub struct HostGate {
     draining: AtomicBool,
+    cutting: AtomicBool,
     in_flight: AtomicUsize,
     left: Notify,
 }
@@ -32,10 +35,18 @@ impl HostGate {
         self.left.notify_waiters();
     }
 
+    /// What is dropped from now on is dropped by the host.
+    pub fn start_cutting(&self) {
+        self.cutting.store(true, SeqCst);
+        self.start_draining();
+    }
+
     /// Whether it takes new calls.
     #[must_use]
     pub fn state(&self) -> Gate {
-        if self.draining.load(SeqCst) {
+        if self.cutting.load(SeqCst) {
+            Gate::Cutting
+        } else if self.draining.load(SeqCst) {
             Gate::Draining
         } else {
             Gate::Open
@@ -72,7 +83,7 @@ impl HostGate {
         let ticket = Ticket(self.clone());
         match self.state() {
             Gate::Open => Ok(ticket),
-            Gate::Draining => Err(Draining),
+            Gate::Draining | Gate::Cutting => Err(Draining),
         }
     }
 }

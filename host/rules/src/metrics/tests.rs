@@ -124,5 +124,8 @@ fn a_target_keeps_its_series_and_the_last_ones_share_one() {
 
 #[test]
 fn a_label_cannot_break_its_line() {
-    assert_eq!(label(&service("a\"b\\c\nd")), "service:a\\\"b\\\\c?d");
+    assert_eq!(
+        label(&service("a\"b\\c\nd").to_string()),
+        "service:a\\\"b\\\\c?d"
+    );
 }

@@ -1,23 +1,59 @@
 //! What `holdfast check` asks of a component.
 
-use crate::cli::check::Inspection;
+use super::services::{folders, refusal};
+use super::{engine, layers};
+use crate::cli::check::{Inspect, Inspection};
+use crate::settings::{Effective, Policy};
+use holdfast_call::{Closing, GuestLine, Level, Log};
+use holdfast_rules::clock::HostClock;
+use holdfast_wasm::cache::NoCache;
+use holdfast_wasm::compile::Compiler;
+use holdfast_wasm::engine::Engines;
 use holdfast_wasm::load_error::LoadError;
 use holdfast_wasm::verify;
+use std::sync::{Arc, OnceLock};
 
-/// Looks into a component without compiling it.
-///
-/// # Errors
-/// It is no component that could be served at all; the error says what is wrong with it.
-pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
-    let names = verify::interfaces(bytes).map_err(|error| error.to_string())?;
-    let missing = match verify::verify(bytes) {
-        Ok(_) => Vec::new(),
-        Err(LoadError::Imports(missing)) => missing.iter().map(ToString::to_string).collect(),
-        Err(error) => return Err(error.to_string()),
-    };
-    Ok(Inspection {
-        imports: names.imports,
-        exports: names.exports,
-        missing,
-    })
+/// Looks with the engines that a host under the same policy would have. They are made when they are first needed.
+#[derive(Default)]
+pub struct Inspector(OnceLock<Result<Compiler, String>>);
+
+impl Inspect for Inspector {
+    fn names(&self, bytes: &[u8]) -> Result<Inspection, String> {
+        let names = verify::interfaces(bytes).map_err(|error| error.to_string())?;
+        let missing = match verify::verify(bytes) {
+            Ok(_) => Vec::new(),
+            Err(LoadError::Imports(missing)) => missing.iter().map(ToString::to_string).collect(),
+            Err(error) => return Err(error.to_string()),
+        };
+        Ok(Inspection {
+            imports: names.imports,
+            exports: names.exports,
+            missing,
+        })
+    }
+
+    fn compile(&self, bytes: &[u8], policy: &Policy, effective: &Effective) -> Result<(), String> {
+        let compiler = self.0.get_or_init(|| compiler(policy)).as_ref()?;
+        let compiled = compiler.compile(bytes, layers::metering(effective));
+        compiled
+            .and_then(|compiled| compiled.needs.fit(&layers::guest(effective)))
+            .map_err(|error| refusal(effective.name.as_str(), &error).to_string())?;
+        folders(effective)
+    }
+}
+
+fn compiler(policy: &Policy) -> Result<Compiler, String> {
+    let log = Arc::new(Unsaid);
+    let engines = Engines::new(engine(policy), log.clone()).map_err(|error| error.to_string())?;
+    let clock = Arc::new(HostClock::start());
+    Ok(Compiler::new(engines, Arc::new(NoCache), clock, log))
+}
+
+/// What the engines say of the machine is for a host that serves.
+struct Unsaid;
+
+impl Log for Unsaid {
+    fn closing(&self, _closing: Closing) {}
+    fn guest(&self, _line: GuestLine) {}
+    fn host(&self, _level: Level, _text: String) {}
 }

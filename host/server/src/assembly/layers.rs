@@ -83,7 +83,8 @@ pub(super) fn upstream(host: &Host, target: &Target, upstream: &Upstream) -> Set
     };
     Settings::default()
         .with(record::Settings {
-            series: host.metrics.series(target),
+            // By its name: an address is not for whoever may read the metrics.
+            series: host.metrics.named(&format!("upstream:{}", upstream.name)),
         })
         .with(deadline::Settings {
             // The way out knows whose pause it is, and holds connect and first_byte itself; a long upload is nobody's fault.

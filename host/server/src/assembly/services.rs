@@ -35,6 +35,7 @@ impl LoadService for Host {
         let manifest = read_manifest(name, manifest.as_deref()).map_err(LoadError::Refused)?;
         let effective = Effective::of(&manifest, &self.policy())
             .map_err(|refused| LoadError::NotAllowed(refused.to_string()))?;
+        folders(&effective).map_err(LoadError::NotAllowed)?;
         for note in &effective.notes {
             progress(&format!("note: {note}"));
             self.log.host(Level::Warn, format!("{name}: {note}"));
@@ -42,7 +43,7 @@ impl LoadService for Host {
         let made = self
             .workshop
             .make(&component, wanted(&effective))
-            .map_err(|error| refusal(&error))?;
+            .map_err(|error| refusal(name, &error))?;
         progress(&match made.from_cache {
             FromCache::Yes => "compiled before".to_owned(),
             FromCache::No => format!("compiled in {:.1} s", made.took.as_secs_f64()),
@@ -77,11 +78,29 @@ fn read_manifest(name: &str, text: Option<&str>) -> Result<Manifest, String> {
     }
 }
 
-fn refusal(error: &ComponentError) -> LoadError {
+/// Every folder that is granted must be there: without one, each call would fail.
+///
+/// # Errors
+/// One is not.
+pub(super) fn folders(effective: &Effective) -> Result<(), String> {
+    match effective.mounts.iter().find(|mount| !mount.host.is_dir()) {
+        None => Ok(()),
+        Some(mount) => Err(format!(
+            "the folder {} that it was granted as {} is not there: make it, or change [files] in holdfast.toml",
+            mount.host.display(),
+            mount.guest
+        )),
+    }
+}
+
+pub(super) fn refusal(name: &str, error: &ComponentError) -> LoadError {
     match error {
         ComponentError::Truncated { .. } | ComponentError::Empty => {
             LoadError::Truncated(error.to_string())
         }
+        ComponentError::Needs { key, .. } => LoadError::NotAllowed(format!(
+            "{error}: {key} under [limits] in {name}.toml, as far as [services.{name}.limits] in holdfast.toml allows"
+        )),
         _ => LoadError::Refused(error.to_string()),
     }
 }

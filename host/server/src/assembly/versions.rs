@@ -42,6 +42,10 @@ impl KeepVersions for Kept {
             .map_err(|error| error.to_string())
     }
 
+    fn removed(&self, name: &str) -> Result<(), String> {
+        self.0.removed(name).map_err(|error| error.to_string())
+    }
+
     fn last(&self, name: &str, pair: &Pair) -> Result<Option<Pair>, String> {
         let said = |error: holdfast_store::StoreError| error.to_string();
         match self.0.state(name).map_err(said)?.serving {

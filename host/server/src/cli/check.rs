@@ -1,9 +1,11 @@
-//! `holdfast check FILE|DIR`: everything that would stop a component from loading, and what it could do if loaded. Nothing is run.
+//! `holdfast check FILE|DIR`: everything that would stop a component from loading, and what it could do if loaded. It is compiled, and
+//! nothing of it is run.
 //!
 //! What is inside a component is found out by whoever knows the engine and handed in as an [`Inspection`].
 
+use crate::file::{self, COMPONENT_BYTES_MAX};
 use crate::settings::show::service_text;
-use crate::settings::{Effective, Manifest, Merged, Name, Policy, merge};
+use crate::settings::{Effective, Manifest, Merged, Name, Policy, Route, merge};
 use anyhow::Context as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -33,8 +35,20 @@ pub struct Inspection {
     pub missing: Vec<String>,
 }
 
-/// Looks into a component; the error says why it is none.
-pub type Inspect<'a> = &'a dyn Fn(&[u8]) -> Result<Inspection, String>;
+/// Who knows the engine.
+pub trait Inspect {
+    /// Looks into a component.
+    ///
+    /// # Errors
+    /// It is none, or none that is a service; the text says why.
+    fn names(&self, bytes: &[u8]) -> Result<Inspection, String>;
+
+    /// Does what a host under `policy` would do with it before it serves.
+    ///
+    /// # Errors
+    /// What would stop it.
+    fn compile(&self, bytes: &[u8], policy: &Policy, effective: &Effective) -> Result<(), String>;
+}
 
 /// Whether it would load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +72,7 @@ pub struct Report {
 ///
 /// # Errors
 /// The terminal cannot be written.
-pub fn run(args: &CheckArgs, inspect: Inspect<'_>) -> anyhow::Result<ExitCode> {
+pub fn run(args: &CheckArgs, inspect: &dyn Inspect) -> anyhow::Result<ExitCode> {
     let components = match components(&args.path) {
         Ok(components) => components,
         Err(error) => {
@@ -111,7 +125,7 @@ pub fn components(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 /// Checks components against the policy, and against each other's routes.
 #[must_use]
-pub fn check(components: &[PathBuf], config: Option<&Path>, inspect: Inspect<'_>) -> Report {
+pub fn check(components: &[PathBuf], config: Option<&Path>, inspect: &dyn Inspect) -> Report {
     let mut text = String::new();
     let policy = match Policy::load(config) {
         Ok(policy) => policy,
@@ -141,7 +155,13 @@ struct Routes(std::collections::BTreeMap<String, Name>);
 
 impl Routes {
     fn claim(&mut self, effective: &Effective, problems: &mut Vec<String>) {
-        for route in &effective.routes {
+        let default = [Route::of_name(effective.name.as_str())];
+        let routes = if effective.routes.is_empty() {
+            &default[..]
+        } else {
+            &effective.routes
+        };
+        for route in routes {
             let taken = self.0.insert(route.to_string(), effective.name.clone());
             if let Some(other) = taken.filter(|other| *other != effective.name) {
                 problems.push(format!(
@@ -160,18 +180,29 @@ struct Found {
     merged: Option<Merged>,
 }
 
-fn one(component: &Path, policy: &Policy, inspect: Inspect<'_>, routes: &mut Routes) -> Found {
-    let mut found = Found::default();
-    match std::fs::read(component) {
-        Ok(bytes) => match inspect(&bytes) {
+impl Found {
+    /// Looks into the component, and hands it back if there is nothing yet that would stop it.
+    fn names(&mut self, inspect: &dyn Inspect, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        match inspect.names(&bytes) {
             Ok(inspection) => {
-                found.problems.extend(inspection.missing.iter().cloned());
-                found.inspection = Some(inspection);
+                self.problems.extend(inspection.missing.iter().cloned());
+                self.inspection = Some(inspection);
             }
-            Err(why) => found.problems.push(why),
-        },
-        Err(error) => found.problems.push(format!("cannot be read: {error}")),
+            Err(why) => self.problems.push(why),
+        }
+        self.problems.is_empty().then_some(bytes)
     }
+}
+
+fn one(component: &Path, policy: &Policy, inspect: &dyn Inspect, routes: &mut Routes) -> Found {
+    let mut found = Found::default();
+    let bytes = match file::read(component, COMPONENT_BYTES_MAX) {
+        Ok(bytes) => found.names(inspect, bytes),
+        Err(error) => {
+            found.problems.push(format!("cannot be read: {error}"));
+            None
+        }
+    };
     let manifest = match manifest_beside(component) {
         Ok(manifest) => manifest,
         Err(why) => {
@@ -188,6 +219,11 @@ fn one(component: &Path, policy: &Policy, inspect: Inspect<'_>, routes: &mut Rou
             "to allow what it asks for: holdfast allow {}",
             manifest.name
         ));
+    }
+    if let Some(bytes) = bytes
+        && let Err(why) = inspect.compile(&bytes, policy, &merged.effective)
+    {
+        found.problems.push(why);
     }
     routes.claim(&merged.effective, &mut found.problems);
     check_secrets(policy, &manifest, &mut found.problems);
@@ -215,12 +251,12 @@ fn check_secrets(policy: &Policy, manifest: &Manifest, problems: &mut Vec<String
 fn manifest_beside(component: &Path) -> Result<Manifest, String> {
     let stem = component.file_stem().unwrap_or_default().to_string_lossy();
     let name = Name::parse(&stem)?;
-    let file = component.with_extension("toml");
-    match std::fs::read_to_string(&file) {
-        Ok(text) => Manifest::parse(name, &file.display().to_string(), &text)
+    let beside = component.with_extension("toml");
+    match file::settings(&beside) {
+        Ok(text) => Manifest::parse(name, &beside.display().to_string(), &text)
             .map_err(|error| error.to_string()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Manifest::absent(name)),
-        Err(error) => Err(format!("{} cannot be read: {error}", file.display())),
+        Err(error) => Err(format!("{} cannot be read: {error}", beside.display())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `holdfast serve`: from the command line and the policy to a running host.
 
 use crate::assembly;
-use crate::cli::complain;
+use crate::cli::speaker::Speaker;
 use crate::drain::{Drained, Gate};
 use crate::entry::http::Gateway;
 use crate::entry::peer::TrustedProxies;
@@ -12,7 +12,7 @@ use crate::serve::{self, Anonymous};
 use crate::settings::policy::DEFAULT_FILE;
 use crate::settings::{Anonymous as Access, Flags, LogForm, Policy};
 use anyhow::Context as _;
-use holdfast_call::{BoxFuture, Sources};
+use holdfast_call::{BoxFuture, Level, Log as _, Sources};
 use holdfast_rules::HostGate;
 use holdfast_rules::clock::{HostClock, HostRandom};
 use std::net::SocketAddr;
@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// How long the serving threads may take to let go of what they hold.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
+/// How long the last words may take to be shown.
+const SAID_MAX: Duration = Duration::from_secs(1);
 /// How long the last lines may take to be written.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 
@@ -87,19 +89,22 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
         .enable_all()
         .build()
         .context("cannot start the serving threads")?;
+    let speaker = Speaker::start().context("cannot start the thread that speaks to people")?;
     let drained = runtime.block_on(begin(
         policy,
         flags,
         args.config.clone(),
         log.clone(),
         sources,
+        &speaker,
     ));
     // What still ran is dropped here, and leaves its closing line. What cannot be dropped must not keep the process alive.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     match log.flush(FLUSH_MAX) {
         Flushed::All => {}
-        Flushed::GaveUp => complain("the last log lines could not be written"),
+        Flushed::GaveUp => (speaker.say())("the last log lines could not be written"),
     }
+    speaker.finish(SAID_MAX);
     drained
 }
 
@@ -109,6 +114,7 @@ async fn begin(
     named: Option<PathBuf>,
     log: Arc<LogWriter>,
     sources: Sources,
+    speaker: &Speaker,
 ) -> anyhow::Result<Drained> {
     let settings = serve::Settings {
         listen: policy.listen,
@@ -134,6 +140,12 @@ async fn begin(
         proxies,
         host.nowhere(),
     ));
+    // People read it at once; the log keeps it.
+    let (shown, kept) = (speaker.say(), log.clone());
+    let say: Say = Arc::new(move |text: &str| {
+        shown(text);
+        kept.host(Level::Info, text.to_owned());
+    });
     let parts = serve::Host {
         pipeline: host.pipeline().clone(),
         gate: Arc::new(Drains(host.gate().clone())),
@@ -145,7 +157,7 @@ async fn begin(
             let host = host.clone();
             move || host.metrics()
         }),
-        say: Arc::new(|text: &str| complain(text)) as Say,
+        say,
         routes,
         gateway,
     };
@@ -181,6 +193,10 @@ struct Drains(Arc<HostGate>);
 impl Gate for Drains {
     fn start_draining(&self) {
         self.0.start_draining();
+    }
+
+    fn start_cutting(&self) {
+        self.0.start_cutting();
     }
 
     fn idle(&self) -> BoxFuture<'static, ()> {

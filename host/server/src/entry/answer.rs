@@ -70,6 +70,8 @@ impl Future for Serving {
             body: Some(body),
             tree,
             busy,
+            handed: true,
+            cut: None,
         };
         Poll::Ready(Ok(Response::from_parts(head, outgoing)))
     }
@@ -112,6 +114,10 @@ pub struct Outgoing {
     tree: Arc<Tree>,
     /// With a whole answer, until it was handed on; a streamed one holds it itself.
     busy: Option<Busy>,
+    /// Whether the connection was given something that it may not have sent yet.
+    handed: bool,
+    /// The cut that waits for that.
+    cut: Option<Fault>,
 }
 
 impl http_body::Body for Outgoing {
@@ -122,11 +128,22 @@ impl http_body::Body for Outgoing {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        if let Some(fault) = self.cut.take() {
+            return Poll::Ready(Some(Err(fault)));
+        }
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };
-        let frame = ready!(Pin::new(body).poll_frame(cx));
+        let polled = Pin::new(body).poll_frame(cx);
+        // The connection sends what it has before it waits, and drops what it has when it is cut: the head should not be lost with the body.
+        let handed = std::mem::replace(&mut self.handed, polled.is_ready());
+        let frame = ready!(polled);
         self.busy = None;
+        if let (Some(Err(fault)), true) = (&frame, handed) {
+            self.cut = Some(fault.clone());
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         // Trailers are the last that is asked for: the connection drops the body then, and would look like a reader who went away.
         if let Some(Ok(last)) = &frame
             && last.is_trailers()
@@ -138,7 +155,7 @@ impl http_body::Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.cut.is_none() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {

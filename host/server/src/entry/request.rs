@@ -159,6 +159,10 @@ fn matching(headers: &HeaderMap, wanted: impl Fn(&str) -> bool) -> Vec<HeaderNam
 }
 
 fn speaks_for_others(name: &str) -> bool {
+    // Many programs read `_` in a header's name as `-`.
+    if name.contains('_') {
+        return speaks_for_others(&name.replace('_', "-"));
+    }
     name.starts_with("x-forwarded-")
         || matches!(name, "forwarded" | "x-real-ip" | "tracestate" | "baggage")
 }

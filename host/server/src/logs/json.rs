@@ -2,7 +2,9 @@
 
 use crate::logs::stamp::Stamp;
 use holdfast_call::problem::push_escaped;
-use holdfast_call::{Boundary, Closing, Fault, GuestLine, Level, Outcome, Target, WallTime};
+use holdfast_call::{
+    Boundary, Closing, Fault, GuestLine, HostCode, Level, Outcome, Target, WallTime,
+};
 use std::fmt::{Display, Write as _};
 
 /// A call's closing line.
@@ -23,10 +25,16 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     shown(out, "caller", &closing.caller);
     text(out, "why", closing.why.as_str());
     text(out, "outcome", closing.outcome.as_str());
-    let fault = fault_of(&closing.outcome);
-    if let Some(fault) = fault {
-        shown(out, "code", fault.code());
-        text(out, "boundary", fault.verdict().boundary.as_str());
+    match &closing.outcome {
+        Outcome::Answered => {}
+        Outcome::Cancelled => {
+            text(out, "code", HostCode::Cancelled.as_str());
+            text(out, "boundary", Boundary::Caller.as_str());
+        }
+        Outcome::Failed(fault) => {
+            shown(out, "code", fault.code());
+            text(out, "boundary", fault.verdict().boundary.as_str());
+        }
     }
     out.push_str(",\"ms\":");
     push_millis(out, closing.took.as_nanos());
@@ -49,7 +57,7 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     if reading.calls_dropped > 0 {
         number(out, "calls_dropped", reading.calls_dropped);
     }
-    if let Some(fault) = fault {
+    if let Some(fault) = fault_of(&closing.outcome) {
         verdict(out, fault);
     }
     out.push('}');

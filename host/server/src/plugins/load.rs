@@ -3,6 +3,7 @@
 //! The order is the promise: routes are checked and the version is kept before anything is swapped, so that a failure leaves everything as
 //! it was, and what serves is always a version that a restart finds again.
 
+use crate::file::{self, COMPONENT_BYTES_MAX};
 use crate::plugins::directory::Stamp;
 use crate::plugins::service::Again;
 use crate::plugins::words::{Ended, Phase, Say};
@@ -102,6 +103,12 @@ pub trait KeepVersions: Send + Sync {
     /// It cannot be noted.
     fn rolled_back(&self, name: &str, directory: Option<&Pair>) -> Result<(), String>;
 
+    /// Notes that the service was removed from the directory: what is put there next is new.
+    ///
+    /// # Errors
+    /// It cannot be noted.
+    fn removed(&self, name: &str) -> Result<(), String>;
+
     /// The version that served last, unless that is `pair`.
     ///
     /// # Errors
@@ -131,7 +138,7 @@ impl Loader {
             Ok(pair) => pair,
             Err(error) => {
                 return match Stamp::of(directory, name) {
-                    Some(now) if now == *stamp => failed(error, Again::NewFiles),
+                    Some(now) if now == *stamp => failed(error, Again::Later),
                     Some(_) | None => Ended::Changed,
                 };
             }
@@ -154,7 +161,7 @@ impl Loader {
                 (self.say)(&text);
                 self.bring(name, &kept, Keep::Already)
             }
-            Err(error) => failed(error, Again::NewFiles),
+            Err(error) => failed(error, Again::Later),
         }
     }
 
@@ -203,6 +210,11 @@ impl Loader {
             .registry()
             .remove(&Target::Service(name.clone()));
         self.service.removed(name);
+        if let Err(error) = self.versions.removed(name) {
+            (self.say)(&format!(
+                "{name}: what was rolled back stays so although it was removed: {error}"
+            ));
+        }
     }
 
     fn bring(&self, name: &Arc<str>, pair: &Pair, keep: Keep<'_>) -> Ended {
@@ -262,7 +274,7 @@ impl Loader {
             Keep::RolledBack(directory) => self.versions.rolled_back(name, directory),
             Keep::Already => Ok(()),
         };
-        kept.map_err(|error| (error, Again::NewFiles))?;
+        kept.map_err(|error| (error, Again::Later))?;
         // Only this thread puts claims in, so what was free a moment ago is free now.
         self.routes.put(claim).map_err(taken)?;
         self.pipeline.registry().put(loaded.registered);
@@ -285,10 +297,10 @@ fn failed(error: String, again: Again) -> Ended {
 
 fn read(directory: &Path, name: &str) -> Result<Pair, String> {
     let path = directory.join(format!("{name}.wasm"));
-    let component =
-        std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let component = file::read(&path, COMPONENT_BYTES_MAX)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let path = directory.join(format!("{name}.toml"));
-    let manifest = match std::fs::read_to_string(&path) {
+    let manifest = match file::settings(&path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(format!("cannot read {}: {error}", path.display())),

@@ -47,7 +47,12 @@ pub enum Again {
     NewPolicy,
     /// The routes of other services, the policy, or the files.
     FreeRoute,
+    /// Some time: a disk that was full, or a file that could not be read. Or the policy, or the files.
+    Later,
 }
+
+/// How long what only needs some time is left alone.
+pub const LATER: Duration = Duration::from_secs(10);
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +115,8 @@ pub struct Service {
     since: Option<WallTime>,
     /// Why the last load failed, and what would make another try worth while.
     failed: Option<(String, Again)>,
+    /// Since when it has.
+    failed_at: Option<Moment>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,6 +143,7 @@ impl Service {
             Event::Failed { error, again } => {
                 self.loading = Loading::No;
                 self.failed = Some((error, again));
+                self.failed_at = Some(now);
                 Effect::LookAgain
             }
             Event::Changed => {
@@ -164,7 +172,9 @@ impl Service {
                 now
             }
         };
-        if self.loading == Loading::Yes || self.tried == Some(stamp) {
+        let waited = matches!(self.failed, Some((_, Again::Later)))
+            && self.failed_at.is_some_and(|at| now.since(at) >= LATER);
+        if self.loading == Loading::Yes || (self.tried == Some(stamp) && !waited) {
             return Effect::Nothing;
         }
         if now.since(since) < QUIET && !stamp.old(wall) {
@@ -191,7 +201,7 @@ impl Service {
     fn retry(&mut self, changed: Again) -> Effect {
         let worth = match &self.failed {
             Some((_, again)) => match changed {
-                Again::NewFiles => false,
+                Again::NewFiles | Again::Later => false,
                 Again::NewPolicy => *again != Again::NewFiles,
                 Again::FreeRoute => *again == Again::FreeRoute,
             },

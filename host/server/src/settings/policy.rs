@@ -118,7 +118,7 @@ impl Policy {
     pub fn load(named: Option<&Path>) -> Result<Self, SettingsError> {
         let path = named.unwrap_or(Path::new(DEFAULT_FILE));
         let file = path.display().to_string();
-        match std::fs::read_to_string(path) {
+        match crate::file::settings(path) {
             Ok(text) => Self::parse(path, &text),
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 Ok(Self::default_for_one_person())

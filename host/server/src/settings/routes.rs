@@ -22,6 +22,15 @@ pub enum RoutePath {
 }
 
 impl Route {
+    /// The route of a service that names none: `/NAME/...` on every host.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        Self {
+            host: None,
+            path: RoutePath::Prefix(format!("/{name}/").into()),
+        }
+    }
+
     /// Reads a route.
     ///
     /// # Errors

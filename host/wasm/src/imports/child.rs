@@ -90,6 +90,9 @@ fn ask(
 
 /// What a request is for: a service of this host, or an upstream by its origin.
 fn target(uri: &Uri) -> Option<Target> {
+    if uri.authority()?.as_str().contains('@') {
+        return None;
+    }
     let scheme = uri.scheme_str()?.to_ascii_lowercase();
     let host = uri.host()?.to_ascii_lowercase();
     let port = match (uri.port(), scheme.as_str()) {

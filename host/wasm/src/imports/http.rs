@@ -41,7 +41,7 @@ impl Hooks {
             scope,
             life,
             serving,
-            left: calls_max.saturating_mul(ASKED_MAX),
+            left: calls_max.max(1).saturating_mul(ASKED_MAX),
         }
     }
 }
