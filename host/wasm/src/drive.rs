@@ -133,18 +133,18 @@ impl Driver {
             return;
         };
         if self.pace.is_heavy() {
-            return self.to_lane();
+            return self.leave_for_lane();
         }
         let ended = Pin::new(&mut **work).poll(cx).is_ready();
         self.pace.note(work.last);
         if ended {
             self.drive = Drive::Ended;
         } else if work.used >= INLINE_CPU_MAX {
-            self.to_lane();
+            self.leave_for_lane();
         }
     }
 
-    fn to_lane(&mut self) {
+    fn leave_for_lane(&mut self) {
         if let Drive::Inline(work) = std::mem::replace(&mut self.drive, Drive::Ended) {
             self.drive = Drive::Lane(self.lane.run(self.service.clone(), Box::pin(*work)));
         }
