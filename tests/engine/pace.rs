@@ -1,7 +1,7 @@
 //! Which services keep off the serving threads, by a clock that is set by hand.
 
 use holdfast_call::{BoxFuture, Clock, Moment, WallTime};
-use holdfast_wasm::pace::{HEAVY, Pace, SPAN};
+use holdfast_wasm::pace::{HEAVY, Pace, SPAN, STRIKES};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -29,19 +29,27 @@ impl Clock for Hand {
 }
 
 #[test]
-fn a_service_is_heavy_for_a_while_after_each_poll_that_took_long() {
+fn a_service_is_heavy_for_a_while_after_several_polls_that_took_long() {
     let clock = Arc::new(Hand::default());
+    clock.advance(10 * SPAN);
     let pace = Pace::new(clock.clone());
-    pace.note(HEAVY - Duration::from_nanos(1));
+    let strike = |times: u32| (0..times).for_each(|_| pace.note(HEAVY));
+    for _ in 0..100 {
+        pace.note(HEAVY - Duration::from_nanos(1));
+    }
     assert!(!pace.is_heavy());
-    pace.note(HEAVY);
+    strike(STRIKES - 1);
+    assert!(!pace.is_heavy());
+    // Long ago is forgotten.
+    clock.advance(2 * SPAN);
+    strike(STRIKES - 1);
+    assert!(!pace.is_heavy());
+    strike(1);
     assert!(pace.is_heavy());
     clock.advance(SPAN / 2);
-    pace.note(HEAVY);
+    strike(1);
     clock.advance(SPAN / 2);
     assert!(pace.is_heavy());
-    clock.advance(SPAN / 2);
-    assert!(!pace.is_heavy());
-    pace.note(Duration::ZERO);
+    clock.advance(SPAN);
     assert!(!pace.is_heavy());
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Polls up to here are billed what passed. A thread that is put aside for another is away for longer.
 pub const SHORT: Duration = Duration::from_micros(100);
 /// How old a mark may be when a poll begins.
-pub const FRESH: Duration = Duration::from_millis(1);
+pub const FRESH: Duration = Duration::from_micros(250);
 
 /// What this thread's clocks said at one moment, in nanoseconds.
 #[derive(Clone, Copy)]

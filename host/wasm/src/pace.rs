@@ -6,18 +6,24 @@
 
 use holdfast_call::{Clock, Moment};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// CPU time of one poll that makes a service a heavy one. Fifty times what a small answer takes.
-pub const HEAVY: Duration = Duration::from_millis(1);
+/// CPU time of one poll that makes a service a heavy one. A hundred times what a small answer takes, and far more than a poll can be billed
+/// by mistake (`cpu_time.rs`).
+pub const HEAVY: Duration = Duration::from_millis(2);
+/// How many such polls within [`SPAN`] it takes: one alone may be the machine's doing.
+pub const STRIKES: u32 = 3;
 /// For how long it is one, from the last such poll on.
 pub const SPAN: Duration = Duration::from_secs(1);
 
 /// The pace of one version of a service.
 pub struct Pace {
     clock: Arc<dyn Clock>,
-    /// Until when it is heavy, in nanoseconds of the clock; nothing if it is not.
+    /// When the first of the strikes was, in nanoseconds of the clock, and how many there were since.
+    first: AtomicU64,
+    strikes: AtomicU32,
+    /// Until when it is heavy, likewise; nothing if it is not.
     until: AtomicU64,
 }
 
@@ -27,15 +33,25 @@ impl Pace {
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             clock,
+            first: AtomicU64::new(0),
+            strikes: AtomicU32::new(0),
             until: AtomicU64::new(0),
         })
     }
 
     /// One of its guests was polled on a serving thread, and took so much CPU time.
     pub fn note(&self, used: Duration) {
-        if used >= HEAVY {
-            let until = self.clock.now().after(SPAN);
-            self.until.fetch_max(until.as_nanos(), Relaxed);
+        if used < HEAVY {
+            return;
+        }
+        let now = self.clock.now();
+        let first = Moment::from_nanos(self.first.load(Relaxed));
+        // Two who note at once may count one strike too few or too many; nobody is hurt by either.
+        if now.since(first) > SPAN {
+            self.first.store(now.as_nanos(), Relaxed);
+            self.strikes.store(1, Relaxed);
+        } else if self.strikes.fetch_add(1, Relaxed) + 1 >= STRIKES {
+            self.until.fetch_max(now.after(SPAN).as_nanos(), Relaxed);
         }
     }
 
