@@ -14,7 +14,7 @@ mod wait;
 
 pub(crate) use ask::{Ask, End, Flow};
 pub(crate) use guests::{Guest, root};
-pub(crate) use host::{Host, run};
+pub(crate) use host::{Host, begin_in, run};
 pub(crate) use scale::{full, scaled};
 pub(crate) use setup::Setup;
 pub(crate) use upstream::Upstream;

@@ -2,5 +2,7 @@
 
 // No call without a closing line, a why and an id, whatever it died of.
 mod a06_observability;
+// Every way for a guest not to end.
+mod hostile;
 // A thousand new versions under load.
 mod reload;

@@ -9,7 +9,7 @@
 //! 6. The checklist is below.
 
 use super::two;
-use crate::harness::{Guest, Setup, Upstream, encoded, until};
+use crate::harness::{Ask, Guest, Setup, Upstream, begin_in, encoded, until};
 
 #[test]
 fn a_manifest_that_asks_for_more_is_refused_with_both_lines_and_the_command() {
@@ -252,6 +252,37 @@ fn the_hosts_own_keys_are_settings_too() {
     // The command line wins, or the host would not be ready where the test looks for it.
     assert_eq!(host.get("/two/ok").status, 200);
     assert!(!data.exists());
+}
+
+#[test]
+fn where_the_host_listens_and_what_it_keeps_where_is_said_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = "anonymous = \"allow\"\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nplugins = \"services\"\ndata = \"kept\"\n";
+    std::fs::write(dir.path().join("holdfast.toml"), policy).unwrap();
+    std::fs::create_dir(dir.path().join("services")).unwrap();
+    std::fs::write(
+        dir.path().join("services/here.wasm"),
+        Guest::Case("wasi02").bytes(),
+    )
+    .unwrap();
+    let mut host = begin_in(dir.path(), &["serve"]);
+    let said = || std::fs::read_to_string(dir.path().join("stderr")).unwrap_or_default();
+    let told = |what: &str| -> Option<std::net::SocketAddr> {
+        said().rsplit_once(what)?.1.lines().next()?.parse().ok()
+    };
+    let gateway = until("the gateway's address", || told("listening on http://"));
+    let admin = until("the admin pages' address", || {
+        told("admin pages on http://")
+    });
+    assert_ne!((gateway.port(), admin.port()), (8080, 8081));
+    until("the service to be served", || {
+        let answer = Ask::new(gateway, "GET", "/here/ok").send();
+        (answer.text() == "ok\n").then_some(())
+    });
+    assert_eq!(Ask::new(admin, "GET", "/healthz").send().status, 200);
+    assert!(dir.path().join("kept/versions/here").is_dir());
+    host.kill().unwrap();
+    host.wait().unwrap();
 }
 
 #[test]

@@ -247,6 +247,18 @@ pub(crate) fn run(words: &[&str]) -> Said {
     }
 }
 
+/// Begins to run the binary with `words` in `dir`; what it says goes to the file `stderr` there.
+pub(crate) fn begin_in(dir: &Path, words: &[&str]) -> Child {
+    Command::new(binary())
+        .args(words)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(dir.join("stderr")).unwrap())
+        .spawn()
+        .unwrap()
+}
+
 fn spawn(setup: &Setup) -> Child {
     let dir = setup.dir.path();
     let stderr = File::options()
