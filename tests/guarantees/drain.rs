@@ -8,7 +8,7 @@
 //! 6. The checklist is below.
 
 use super::two;
-use crate::harness::{Ask, End, Flow, Upstream, encoded, until};
+use crate::harness::{Ask, End, Flow, Guest, Upstream, begin_in, encoded, until};
 use std::io::Write;
 
 #[test]
@@ -134,4 +134,30 @@ fn an_idle_host_ends_at_once() {
     );
     host.terminate();
     assert_eq!(host.ended(), Some(0));
+}
+
+#[test]
+fn a_host_whose_words_nobody_reads_serves_and_ends_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let plugins = dir.path().join("plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    // A line for each of them is far more than a pipe holds.
+    for nth in 0..2_000 {
+        std::fs::write(plugins.join(format!("No Service {nth}.wasm")), b"").unwrap();
+    }
+    std::fs::write(plugins.join("here.wasm"), Guest::Case("wasi02").bytes()).unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gateway = free.local_addr().unwrap();
+    drop(free);
+    let listen = gateway.to_string();
+    let words = ["serve", "--listen", &listen, "--admin", "127.0.0.1:0"];
+    let mut host = begin_in(dir.path(), &words, std::process::Stdio::piped());
+    until("the service to be served", || {
+        std::net::TcpStream::connect(gateway).ok()?;
+        (Ask::new(gateway, "GET", "/here/ok").send().status == 200).then_some(())
+    });
+    let pid = rustix::process::Pid::from_child(&host);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let ended = until("the host to end", || host.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
 }

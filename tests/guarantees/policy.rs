@@ -265,7 +265,8 @@ fn where_the_host_listens_and_what_it_keeps_where_is_said_in_the_file() {
         Guest::Case("wasi02").bytes(),
     )
     .unwrap();
-    let mut host = begin_in(dir.path(), &["serve"]);
+    let stderr = std::fs::File::create(dir.path().join("stderr")).unwrap();
+    let mut host = begin_in(dir.path(), &["serve"], stderr);
     let said = || std::fs::read_to_string(dir.path().join("stderr")).unwrap_or_default();
     let told = |what: &str| -> Option<std::net::SocketAddr> {
         said().rsplit_once(what)?.1.lines().next()?.parse().ok()

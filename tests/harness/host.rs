@@ -247,14 +247,14 @@ pub(crate) fn run(words: &[&str]) -> Said {
     }
 }
 
-/// Begins to run the binary with `words` in `dir`; what it says goes to the file `stderr` there.
-pub(crate) fn begin_in(dir: &Path, words: &[&str]) -> Child {
+/// Begins to run the binary with `words` in `dir`; what it says goes to `stderr`.
+pub(crate) fn begin_in(dir: &Path, words: &[&str], stderr: impl Into<Stdio>) -> Child {
     Command::new(binary())
         .args(words)
         .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(File::create(dir.join("stderr")).unwrap())
+        .stderr(stderr)
         .spawn()
         .unwrap()
 }

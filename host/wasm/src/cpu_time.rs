@@ -1,8 +1,9 @@
 //! The CPU time of one poll, without a call into the system for each.
 //!
-//! To ask for a thread's CPU time costs half as much as a small guest's whole answer. The monotonic clock costs next to nothing, and no
-//! thread uses more CPU time than passes on it: so a short poll is billed what passed. Only a long one, in which the machine may have done
-//! something else, is measured, from the last time that this thread was asked; a mark that is at most [`FRESH`] old.
+//! A thread's CPU time is asked of the system; twice for each poll, that was a twentieth of a small call. The monotonic clock is read
+//! without the system, and no thread uses more CPU time than passes on it: so a short poll is billed what passed. Only a long one, in which
+//! the machine may have done something else, is measured, from the last time that this thread was asked; a mark that is at most [`FRESH`]
+//! old.
 //!
 //! What is billed is never less than what was used, and never more than what passed. Between the two lies, in a poll that was interrupted,
 //! at most [`SHORT`] or [`FRESH`].

@@ -1,8 +1,8 @@
 //! Driving a guest: inline in the task that serves its connection, until it has used a whole tick; then in the lane, as every guest of a
 //! service that keeps the serving threads busy.
 //!
-//! CPU is the thread's own CPU time around each poll, so that neither waiting nor a busy machine is billed to a guest. The budget is
-//! enforced here, from outside: an epoch tick makes a spinning guest yield, and a guest over its budget is not polled again but dropped.
+//! CPU is the thread's own CPU time in each poll (`cpu_time.rs`), so that neither waiting nor a busy machine is billed to a guest. The
+//! budget is enforced here, from outside: an epoch tick makes a spinning guest yield, and one over its budget is not polled again but dropped.
 
 use crate::cpu_time;
 use crate::lane::{Lane, LaneTask};

@@ -205,16 +205,17 @@ impl Loader {
 
     /// Takes a service out. Calls in flight hold what serves them and end on it.
     pub fn remove(&self, name: &Arc<str>) {
-        self.routes.remove(name);
-        self.pipeline
-            .registry()
-            .remove(&Target::Service(name.clone()));
-        self.service.removed(name);
+        // Noted first: a host that dies here finds no files at its next start, and must not find the rollback either.
         if let Err(error) = self.versions.removed(name) {
             (self.say)(&format!(
                 "{name}: what was rolled back stays so although it was removed: {error}"
             ));
         }
+        self.routes.remove(name);
+        self.pipeline
+            .registry()
+            .remove(&Target::Service(name.clone()));
+        self.service.removed(name);
     }
 
     fn bring(&self, name: &Arc<str>, pair: &Pair, keep: Keep<'_>) -> Ended {
