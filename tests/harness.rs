@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod bombs;
 mod guests;
 mod h2;
 mod host;
@@ -13,12 +14,13 @@ mod upstream;
 mod wait;
 
 pub(crate) use ask::{Ask, End, Flow};
+pub(crate) use bombs::Bomb;
 pub(crate) use guests::{Guest, root};
-pub(crate) use host::{Host, begin_in, run};
+pub(crate) use host::{Host, begin_in, binary, run};
 pub(crate) use scale::{full, scaled};
-pub(crate) use setup::Setup;
+pub(crate) use setup::{Setup, put};
 pub(crate) use upstream::Upstream;
-pub(crate) use wait::until;
+pub(crate) use wait::{rest, until};
 
 pub(crate) use h2::{get as h2_get, unread as h2_unread, without_window as h2_without_window};
 pub(crate) use tls::TlsUpstream;

@@ -218,7 +218,8 @@ impl Host {
         (resident.expect("a resident size"), open)
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 }
@@ -284,7 +285,7 @@ fn spawn(setup: &Setup) -> Child {
 }
 
 /// The binary under test: `HOLDFAST_BIN`, or built once.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         if let Some(path) = std::env::var_os("HOLDFAST_BIN") {

@@ -6,6 +6,11 @@ use std::time::Duration;
 const TRIES: u32 = 2400;
 const PAUSE: Duration = Duration::from_millis(25);
 
+/// Leaves the machine to others for a moment, between two calls of somebody who is not in a hurry.
+pub(crate) fn rest() {
+    std::thread::sleep(PAUSE);
+}
+
 /// Waits until `seen` sees something, and returns it; `what` is what the failure says was waited for.
 pub(crate) fn until<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
     for _ in 0..TRIES {

@@ -11,6 +11,7 @@ mod upstreams;
 mod versions;
 
 use self::sharing::Sharing;
+use crate::cli;
 use crate::logs::LogWriter;
 use crate::plugins::KeepVersions;
 use crate::router::Routes;
@@ -23,6 +24,7 @@ use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, DataLock, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
+use holdfast_wasm::compile::process::CompileProcess;
 use holdfast_wasm::engine::{EngineKind, EngineSettings, Engines, PoolUse};
 use holdfast_wasm::lane::Lane;
 use holdfast_wasm::memory::{HostMemory, machine_memory};
@@ -226,7 +228,13 @@ impl Host {
 fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::Result<Workshop> {
     let engines = Engines::new(engine(policy), log.clone()).context("make the engine")?;
     let cache: Arc<dyn ArtifactCache> = Arc::new(Cache::open(&policy.data, log.clone())?);
-    let compiler = Compiler::new(engines.clone(), cache, sources.clock.clone(), log.clone());
+    let compiler = Compiler::new(
+        engines.clone(),
+        compiling(policy),
+        cache,
+        sources.clock.clone(),
+        log.clone(),
+    );
     let memory = HostMemory::new(guest_memory(policy.memory)?);
     let lane = Arc::new(Lane::new(log.clone())?);
     Ok(Workshop::new(
@@ -237,6 +245,14 @@ fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::R
         sources.clock.clone(),
         log.clone(),
     )?)
+}
+
+/// This very program, also where its file was replaced since it was started.
+const SELF: &str = "/proc/self/exe";
+
+/// The process that compiles under a policy.
+fn compiling(policy: &Policy) -> CompileProcess {
+    CompileProcess::new(SELF.into(), cli::COMPILE, policy.compile)
 }
 
 /// How the engines are made under a policy.
@@ -264,6 +280,7 @@ fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
         ("memory", old.memory != new.memory),
         ("slots", old.slots != new.slots),
         ("pool", old.pool != new.pool),
+        ("compile", old.compile != new.compile),
     ];
     let differs = keys.into_iter().filter(|(_, differs)| *differs);
     differs.map(|(key, _)| key).collect()

@@ -21,6 +21,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// The command by which the host runs itself to compile.
+pub(crate) const COMPILE: &str = "compile-confined";
+
 const CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong command line";
 
 /// A host for services that are WebAssembly components.
@@ -65,6 +68,12 @@ pub enum Command {
     /// Put the version before back; it stays, over restarts too, until the plugin directory holds another one.
     #[command(after_help = CODES)]
     Rollback(NameArgs),
+    /// Compile one component from standard input: how the host runs itself, confined, to compile. Not for people.
+    #[command(name = COMPILE, hide = true)]
+    Compile {
+        /// What to compile it for, and within which limits.
+        words: Vec<String>,
+    },
     /// Read the policy anew, as if its file had changed.
     #[command(after_help = CODES)]
     Reload(DataArgs),
@@ -114,6 +123,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ls(args) => ls::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
+        Command::Compile { words } => Ok(holdfast_wasm::compile::inside::run(&words)),
         Command::Reload(args) => text(&args, &Request::Reload),
     }
 }

@@ -4,6 +4,7 @@
 //! Nothing here opens a socket or knows the engine; the only files read are the settings themselves and the secrets they name.
 
 pub mod allow;
+pub mod compile;
 pub mod effective;
 pub mod error;
 pub mod excess;

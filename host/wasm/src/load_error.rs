@@ -47,6 +47,38 @@ pub enum LoadError {
     /// The engine cannot compile it.
     #[error("compile the component: {0}")]
     Compile(String),
+    /// The compiling process found it cut short; in its words.
+    #[error("{0}")]
+    Cut(String),
+    /// The compiling process refused it; in its words.
+    #[error("{0}")]
+    Refused(String),
+    /// Compiling it took more than it may take.
+    #[error(
+        "compiling it took more {what} than {key} = \"{limit}\" allows; if you know the component, raise {key} under [compile] in holdfast.toml"
+    )]
+    Beyond {
+        /// What it took too much of.
+        what: &'static str,
+        /// The settings key.
+        key: &'static str,
+        /// How much it may take.
+        limit: String,
+    },
+    /// The compiling process was killed by somebody else.
+    #[error("the compiling process was killed: most likely the machine ran out of memory")]
+    Killed,
+    /// The compiling process died by itself.
+    #[error("the compiler failed on it ({end}): {said}")]
+    Crashed {
+        /// How it ended.
+        end: String,
+        /// What it said.
+        said: String,
+    },
+    /// The compiling process cannot be run at all.
+    #[error("run the compiling process: {0}")]
+    CompileProcess(#[source] std::io::Error),
     /// It declares more than its limits allow, so no call could ever start.
     #[error("it has {has} {what}, and {key} = {limit} allows fewer")]
     Needs {
@@ -62,6 +94,13 @@ pub enum LoadError {
     /// The engine itself cannot be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl LoadError {
+    /// The compiling process answered something that is no answer.
+    pub(crate) fn garbled() -> Self {
+        Self::CompileProcess(std::io::Error::other("its answer is not understood"))
+    }
 }
 
 /// What instantiating a component takes, as far as it can be told without doing it.

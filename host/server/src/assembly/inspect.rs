@@ -1,7 +1,7 @@
 //! What `holdfast check` asks of a component.
 
 use super::services::{folders, refusal};
-use super::{engine, layers};
+use super::{compiling, engine, layers};
 use crate::cli::check::{Inspect, Inspection};
 use crate::settings::{Effective, Policy};
 use holdfast_call::{Closing, GuestLine, Level, Log};
@@ -46,7 +46,14 @@ fn compiler(policy: &Policy) -> Result<Compiler, String> {
     let log = Arc::new(Unsaid);
     let engines = Engines::new(engine(policy), log.clone()).map_err(|error| error.to_string())?;
     let clock = Arc::new(HostClock::start());
-    Ok(Compiler::new(engines, Arc::new(NoCache), clock, log))
+    let process = compiling(policy);
+    Ok(Compiler::new(
+        engines,
+        process,
+        Arc::new(NoCache),
+        clock,
+        log,
+    ))
 }
 
 /// What the engines say of the machine is for a host that serves.

@@ -95,7 +95,7 @@ pub(super) fn folders(effective: &Effective) -> Result<(), String> {
 
 pub(super) fn refusal(name: &str, error: &ComponentError) -> LoadError {
     match error {
-        ComponentError::Truncated { .. } | ComponentError::Empty => {
+        ComponentError::Truncated { .. } | ComponentError::Empty | ComponentError::Cut(_) => {
             LoadError::Truncated(error.to_string())
         }
         ComponentError::Needs { key, .. } => LoadError::NotAllowed(format!(

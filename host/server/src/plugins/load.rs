@@ -138,7 +138,7 @@ impl Loader {
             Ok(pair) => pair,
             Err(error) => {
                 return match Stamp::of(directory, name) {
-                    Some(now) if now == *stamp => failed(error, Again::Later),
+                    Some(now) if now == *stamp => failed(error.text, error.again),
                     Some(_) | None => Ended::Changed,
                 };
             }
@@ -296,15 +296,34 @@ fn failed(error: String, again: Again) -> Ended {
     Ended::Failed { error, again }
 }
 
-fn read(directory: &Path, name: &str) -> Result<Pair, String> {
+/// Why the files cannot be read.
+struct Unread {
+    text: String,
+    again: Again,
+}
+
+impl Unread {
+    fn new(path: &Path, error: &std::io::Error) -> Self {
+        Self {
+            text: format!("cannot read {}: {error}", path.display()),
+            // What is too large, or no file, stays so until there is another one.
+            again: match error.kind() {
+                std::io::ErrorKind::InvalidData => Again::NewFiles,
+                _ => Again::Later,
+            },
+        }
+    }
+}
+
+fn read(directory: &Path, name: &str) -> Result<Pair, Unread> {
     let path = directory.join(format!("{name}.wasm"));
-    let component = file::read(&path, COMPONENT_BYTES_MAX)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let component =
+        file::read(&path, COMPONENT_BYTES_MAX).map_err(|error| Unread::new(&path, &error))?;
     let path = directory.join(format!("{name}.toml"));
     let manifest = match file::settings(&path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+        Err(error) => return Err(Unread::new(&path, &error)),
     };
     Ok(Pair {
         component,

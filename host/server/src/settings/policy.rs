@@ -1,5 +1,6 @@
 //! `holdfast.toml`, the operator's file: what exists, what is allowed, and how the host itself runs.
 
+use crate::settings::compile;
 use crate::settings::error::SettingsError;
 use crate::settings::host::{Anonymous, HostMemory, LogForm, Pool};
 use crate::settings::limits::{Limit, SetLimits};
@@ -9,6 +10,7 @@ use crate::settings::source::{Origin, Source};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
 use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
+use holdfast_wasm::compile::job::CompileLimits;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -73,6 +75,8 @@ pub struct Policy {
     pub slots: u32,
     /// How the pool is set up.
     pub pool: Pool,
+    /// What compiling one component may use.
+    pub compile: CompileLimits,
     /// The limits of every service.
     pub limits: SetLimits,
     /// What single services are allowed.
@@ -201,6 +205,7 @@ impl Policy {
             memory: HostMemory::Percent(60),
             slots: 1_000,
             pool: Pool::Auto,
+            compile: CompileLimits::default(),
             limits: SetLimits::default(),
             services: BTreeMap::new(),
             upstreams: BTreeMap::new(),
@@ -247,6 +252,7 @@ impl Policy {
             within(raw.count()?, 1, 100_000).map(|slots| u32::try_from(slots).unwrap_or(u32::MAX))
         });
         self.pool = reader.or("pool", written.pool.as_deref(), self.pool, Pool::parse);
+        self.compile = compile::check(written.compile, reader);
         self.limits = SetLimits::check(
             written.limits,
             "limits",

@@ -1,5 +1,6 @@
 //! The texts of `holdfast policy`: the host's settings and layers, or everything that holds for one service, each with its origin.
 
+use crate::settings::compile;
 use crate::settings::effective::{Effective, Fuel, Row};
 use crate::settings::host::HostMemory;
 use crate::settings::policy::Policy;
@@ -106,6 +107,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
     ];
     values
         .into_iter()
+        .chain(compile::rows(&policy.compile))
         .map(|(key, value)| Row {
             key: key.to_owned(),
             value,

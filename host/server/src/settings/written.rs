@@ -1,5 +1,6 @@
 //! Both files as they are written: what serde fills, and nothing that the program uses. No rule is checked here but the shape.
 
+use crate::settings::compile::WrittenCompile;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::units::Raw;
 use serde::Deserialize;
@@ -38,6 +39,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) memory: Option<Raw>,
     pub(crate) slots: Option<Raw>,
     pub(crate) pool: Option<String>,
+    pub(crate) compile: WrittenCompile,
     pub(crate) limits: WrittenLimits,
     pub(crate) services: BTreeMap<String, WrittenService>,
     pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,
