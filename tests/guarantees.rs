@@ -22,6 +22,8 @@ mod streams;
 mod gateway_view;
 // A component dropped into the directory is served; a worse one is not.
 mod loading;
+// Three lines to a service, in any language.
+mod any_language;
 // The end is orderly.
 mod drain;
 // A connection is worth what is done on it.
