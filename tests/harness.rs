@@ -20,7 +20,7 @@ pub(crate) use project::Project;
 pub(crate) use scale::{full, scaled};
 pub(crate) use setup::Setup;
 pub(crate) use upstream::Upstream;
-pub(crate) use wait::until;
+pub(crate) use wait::{patiently, until};
 
 pub(crate) use h2::{get as h2_get, unread as h2_unread, without_window as h2_without_window};
 pub(crate) use tls::TlsUpstream;

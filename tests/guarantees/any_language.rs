@@ -8,20 +8,21 @@
 //! 6. The checklist is below.
 
 use super::loading::under_traffic;
-use crate::harness::{Guest, Host, Project, Setup, run, until};
+use crate::harness::{Guest, Host, Project, Setup, patiently, run};
 
 /// Makes a project, builds it, asks it; then builds it again without a network.
 fn new_build_curl(lang: &str) {
     let host = Setup::new().start();
     let project = Project::on(&host, "greet", lang);
     project.build().done();
-    says(&host, "Hello from greet, at /here\n");
+    says(&host, "greet", "Hello from greet, at /here\n");
     project.build_offline(lang).done();
 }
 
-fn says(host: &Host, text: &str) {
-    until(&format!("greet to say {text:?}"), || {
-        (host.get("/greet/here").text() == text).then_some(())
+/// Waits until the service answers `text`.
+fn says(host: &Host, name: &str, text: &str) {
+    patiently(&format!("{name} to say {text:?}"), || {
+        (host.get(&format!("/{name}/here")).text() == text).then_some(())
     });
 }
 
@@ -42,36 +43,39 @@ fn python_from_nothing_to_an_answer() {
 
 #[test]
 fn large_runtimes_are_served_within_the_default_limits() {
-    let setup = Setup::new()
-        .service("js", Guest::Service("hello-js"), "")
-        .service("python", Guest::Service("hello-python"), "");
-    let host = setup.start();
+    let host = Setup::new().start();
+    host.drop_in("js", Guest::Service("hello-js"), "");
+    host.drop_in("python", Guest::Service("hello-python"), "");
     for (name, said) in [("js", "JavaScript"), ("python", "Python")] {
+        let text = format!("Hello from {said}, at /here\n");
+        says(&host, name, &text);
         for _ in 0..3 {
-            let answer = host.get(&format!("/{name}/x"));
+            let answer = host.get(&format!("/{name}/here"));
             assert_eq!(answer.status, 200, "{}", answer.text());
-            assert_eq!(answer.text(), format!("Hello from {said}, at /x\n"));
+            assert_eq!(answer.text(), text);
         }
     }
 }
 
+// Projects of Rust that are built at the same time have names of their own here: they share a target directory.
+
 #[test]
 fn a_second_build_replaces_the_first_without_a_failed_call() {
     let host = Setup::new().start();
-    let project = Project::on(&host, "greet", "rust");
+    let project = Project::on(&host, "swapped", "rust");
     project.build().done();
-    says(&host, "Hello from greet, at /here\n");
+    says(&host, "swapped", "Hello from swapped, at /here\n");
     project.edit("src/main.rs", "Hello from", "Good day from");
-    let calls = under_traffic(&host, "greet", || {
+    let calls = under_traffic(&host, "swapped", || {
         project.build().done();
-        says(&host, "Good day from greet, at /here\n");
+        says(&host, "swapped", "Good day from swapped, at /here\n");
     });
     assert!(calls > 0);
 }
 
 #[test]
 fn a_broken_source_shows_the_tools_words_and_leaves_the_directory_as_it_was() {
-    let project = Project::new("greet", "rust");
+    let project = Project::new("broken", "rust");
     project.build().done();
     let before = project.published();
     project.edit("src/main.rs", "fn answer", "fn anser");
@@ -84,6 +88,7 @@ fn a_broken_source_shows_the_tools_words_and_leaves_the_directory_as_it_was() {
     );
     let last = said.err.lines().last().unwrap();
     assert!(last.contains("`cargo` failed"), "{last}");
+    assert_eq!(before.len(), 2);
     assert_eq!(project.published(), before);
 }
 
