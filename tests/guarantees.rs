@@ -24,6 +24,8 @@ mod gateway_view;
 mod loading;
 // Three lines to a service, in any language.
 mod any_language;
+// And of any age.
+mod any_age;
 // The end is orderly.
 mod drain;
 // A connection is worth what is done on it.
