@@ -24,6 +24,10 @@ mod gateway_view;
 mod loading;
 // What is dropped in may be anything: compiling it harms nobody.
 mod compiling;
+// Three lines to a service, in any language.
+mod any_language;
+// And of any age.
+mod any_age;
 // The end is orderly.
 mod drain;
 // A connection is worth what is done on it.

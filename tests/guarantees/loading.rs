@@ -17,7 +17,7 @@ fn hello() -> Setup {
 }
 
 /// Asks for `/name/ok` without a pause while `change` happens, and returns how many calls were made; none may fail.
-fn under_traffic(host: &Host, name: &str, change: impl FnOnce()) -> usize {
+pub(super) fn under_traffic(host: &Host, name: &str, change: impl FnOnce()) -> usize {
     let (stop, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..4 {

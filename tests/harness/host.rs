@@ -234,6 +234,13 @@ impl Drop for Host {
     }
 }
 
+/// The binary, about to be run with `words`.
+pub(crate) fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(words);
+    command
+}
+
 /// Runs the binary with `words` to its end.
 pub(crate) fn run(words: &[&str]) -> Said {
     let output = Command::new(binary())

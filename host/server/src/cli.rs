@@ -4,9 +4,11 @@
 //! cut because they did not finish in time or a second signal came.
 
 pub mod allow;
+pub mod build;
 pub mod call;
 pub mod check;
 pub mod ls;
+pub mod new;
 pub mod policy;
 pub mod serve;
 pub mod speaker;
@@ -38,6 +40,15 @@ pub struct Cli {
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a small project to begin a service with, in the folder NAME.
+    #[command(after_help = CODES)]
+    New(new::NewArgs),
+    /// Build a project to a component, and put it with its manifest into the plugin directory.
+    ///
+    /// Rust needs cargo and its target wasm32-wasip2, JavaScript node and npm, Python python3 with venv. A host that serves the
+    /// directory swaps the new version in; one that runs is not needed.
+    #[command(after_help = CODES)]
+    Build(build::BuildArgs),
     /// Serve the components of a directory behind one gateway.
     ///
     /// NAME.wasm is served at /NAME/, or at the routes of its NAME.toml, as soon as it lies in the plugin directory; a new version is
@@ -113,6 +124,8 @@ pub fn run() -> ExitCode {
 
 fn obey(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::New(args) => new::run(&args),
+        Command::Build(args) => build::run(&args),
         Command::Serve(args) => Ok(match serve::run(&args)? {
             Drained::Finished => ExitCode::SUCCESS,
             Drained::OutOfTime | Drained::CutShort => ExitCode::from(3),
