@@ -22,6 +22,10 @@ mod streams;
 mod gateway_view;
 // A component dropped into the directory is served; a worse one is not.
 mod loading;
+// A version that is worse, or does not start, is not left in place.
+mod lifecycle;
+// A new binary takes over, and nobody notices.
+mod takeover;
 // The end is orderly.
 mod drain;
 // A connection is worth what is done on it.
