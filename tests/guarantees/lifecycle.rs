@@ -1,6 +1,13 @@
-//! A new version that is worse than the one before is put back; one that does not start is left alone, and tried again.
+//! A version that is worse, or does not start, is not left in place.
 //!
-//! And the other side of both: nobody has a service taken away from others by what he sends it.
+//! 1. The naive snippet: `cp new.wasm plugins/`.
+//! 2. The missing rule: when to go back. A version that fails at what worked, one that does not start; and what of a service that fails
+//!    because of what it is sent.
+//! 3. The tax: somebody who watches graphs after each deployment, and a script that goes back.
+//! 4. The snippet again, unchanged.
+//! 5. The pipeline: the first calls of a version are compared with the version before, at the same calls; starts are counted apart from
+//!    calls. Nobody has a service taken away from others by what he sends it.
+//! 6. The checklist is below.
 
 use super::two;
 use crate::harness::{Guest, Host, Setup, until};

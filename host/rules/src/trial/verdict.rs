@@ -249,10 +249,13 @@ mod tests {
         #[test]
         fn the_rule_is_the_model_s(
             well in 0..2_000u64,
-            faults in 0..200u64,
+            faults in prop_oneof![0..3u64, 0..200u64],
             seen in prop_oneof![
                 prop::collection::vec(seen(), 0..=50),
                 prop::collection::vec(prop_oneof![9 => Just(Seen::Well), 1 => seen()], 50),
+                (0..14usize, 0..4usize).prop_map(|(confirmed, shared)| {
+                    fifty(&[(Seen::Confirmed, confirmed), (Seen::Shared, shared)])
+                }),
                 prop::collection::vec(prop_oneof![20 => Just(Seen::Alone), 1 => seen()], 50),
             ],
         ) {
