@@ -148,6 +148,23 @@ fn a_service_that_does_not_start_is_left_alone_and_probed() {
 }
 
 #[test]
+fn a_new_version_that_does_not_start_is_put_back_although_it_is_left_alone() {
+    let host = Setup::new()
+        .service("new", Guest::Service("hello"), "")
+        .start();
+    let good = digest(&host, "new");
+    replaced(&host, "new", Guest::Text("start-trap"), "");
+    for call in 0..50 {
+        assert!(host.get("/new/").status >= 500, "call {call}");
+    }
+    until("the version before", || {
+        (digest(&host, "new") == good).then_some(())
+    });
+    assert_eq!(host.get("/new/").status, 200);
+    assert_eq!(host.listed("new").unwrap()["state"], "serving");
+}
+
+#[test]
 fn traps_of_calls_switch_nothing_off() {
     let host = two("").start();
     for _ in 0..TRIAL {

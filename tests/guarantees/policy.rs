@@ -203,7 +203,10 @@ fn the_policy_command_shows_what_holds_and_where_it_comes_from() {
         "quarantine",
         "attempt",
     ];
-    let places: Vec<_> = order.iter().map(|layer| said.out.find(layer)).collect();
+    let places: Vec<_> = order
+        .iter()
+        .map(|layer| said.out.find(&format!(" {layer} ")))
+        .collect();
     assert!(
         places.iter().all(Option::is_some) && places.is_sorted(),
         "{said:?}"

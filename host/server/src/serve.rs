@@ -158,18 +158,13 @@ pub struct Running {
 pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     let say = host.say.clone();
     let socket = host.handed.socket();
-    let (handed_gateway, handed_admin) = host.handed.listeners(&say)?;
-    let listen = address(handed_gateway.as_ref(), settings.listen)?;
-    let admin = match (&handed_admin, settings.admin) {
-        (None, None) => None,
-        (handed, admin) => Some(address(handed.as_ref(), admin.unwrap_or(listen))?),
-    };
-    let warning = exposure(listen, &settings.anonymous)?;
-    if let Some(admin) = admin {
-        shown(admin, &settings.anonymous)?;
+    let (door, admin) = doors(host.handed, &settings, &say)?;
+    let warning = exposure(door.1, &settings.anonymous)?;
+    if let Some((_, admin)) = &admin {
+        shown(*admin, &settings.anonymous)?;
     }
     directory(&settings.plugins, &say)?;
-    let (gateway, listen) = open(handed_gateway, listen).await?;
+    let (gateway, listen) = open(door).await?;
     let stop = Stop::default();
     let terms = Terms {
         stop: stop.clone(),
@@ -194,17 +189,10 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         reload: host.reload,
     })
     .context("cannot start the threads of the plugin directory")?;
-    let connections = tokio::spawn({
-        let (gate, terms, plugins) = (host.gateway, terms.clone(), plugins.clone());
-        async move {
-            if socket == Socket::Handed {
-                until_useful(&plugins, &terms).await;
-            }
-            connections::run(gateway, gate, terms).await;
-        }
-    });
+    let waits = (socket == Socket::Handed).then(|| plugins.clone());
+    let connections = tokio::spawn(take_in(gateway, host.gateway, terms.clone(), waits));
     let pages = Admin::new(plugins.clone(), host.metrics, stop.clone());
-    let admin = look(admin.map(|admin| (handed_admin, admin)), pages, terms).await?;
+    let admin = look(admin, pages, terms).await?;
     let control = Arc::new(Control {
         plugins: plugins.clone(),
         pipeline: host.pipeline.clone(),
@@ -212,10 +200,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     });
     tokio::spawn(control.run(owners, stop.clone()));
 
-    say(&format!("listening on http://{listen}"));
-    if let Some(admin) = admin {
-        say(&format!("admin pages on http://{admin}"));
-    }
+    greet(listen, admin, &say);
     let at = settings.plugins.display();
     say(&format!(
         "serving what lies in {at}, keeping what must last in {data}"
@@ -314,6 +299,44 @@ impl Signals {
     }
 }
 
+fn greet(listen: SocketAddr, admin: Option<SocketAddr>, say: &Say) {
+    say(&format!("listening on http://{listen}"));
+    if let Some(admin) = admin {
+        say(&format!("admin pages on http://{admin}"));
+    }
+}
+
+/// A socket that was handed over, if it was, and its address, or the one to open.
+type Way = (Option<TcpListener>, SocketAddr);
+
+/// The ways to the gateway and to the admin pages.
+fn doors(handed: Handed, settings: &Settings, say: &Say) -> anyhow::Result<(Way, Option<Way>)> {
+    let (gateway, admin) = handed.listeners(say)?;
+    let at = |handed: &TcpListener| {
+        let address = handed.local_addr();
+        address.context("a socket that was handed over has no address")
+    };
+    let listen = gateway.as_ref().map(at).transpose()?;
+    let shown = admin.as_ref().map(at).transpose()?;
+    Ok((
+        (gateway, listen.unwrap_or(settings.listen)),
+        shown.or(settings.admin).map(|shown| (admin, shown)),
+    ))
+}
+
+/// Takes connections at the gateway; `waits` is there where they are queued by a socket that was handed over.
+async fn take_in(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    terms: Terms,
+    waits: Option<Arc<Plugins>>,
+) {
+    if let Some(plugins) = waits {
+        until_useful(&plugins, &terms).await;
+    }
+    connections::run(listener, gateway, terms).await;
+}
+
 /// Whoever waits in the queue of a socket that was handed over waited for a service, not for a host without any.
 async fn until_useful(plugins: &Plugins, terms: &Terms) {
     let mut stop = terms.stop.listen();
@@ -326,15 +349,11 @@ async fn until_useful(plugins: &Plugins, terms: &Terms) {
 }
 
 /// Opens the admin pages, if there is an address for them.
-async fn look(
-    at: Option<(Option<TcpListener>, SocketAddr)>,
-    pages: Admin,
-    terms: Terms,
-) -> anyhow::Result<Option<SocketAddr>> {
-    let Some((handed, address)) = at else {
+async fn look(way: Option<Way>, pages: Admin, terms: Terms) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(way) = way else {
         return Ok(None);
     };
-    let (listener, address) = open(handed, address).await?;
+    let (listener, address) = open(way).await?;
     let terms = Terms {
         connections_max: ADMIN_CONNECTIONS_MAX,
         // Whoever looks on must be told that the host drains, and not be refused.
@@ -345,20 +364,7 @@ async fn look(
     Ok(Some(address))
 }
 
-/// The address of a socket that was handed over, or the one to open.
-fn address(handed: Option<&TcpListener>, setting: SocketAddr) -> anyhow::Result<SocketAddr> {
-    match handed {
-        Some(handed) => handed
-            .local_addr()
-            .context("a socket that was handed over has no address"),
-        None => Ok(setting),
-    }
-}
-
-async fn open(
-    handed: Option<TcpListener>,
-    address: SocketAddr,
-) -> anyhow::Result<(TcpListener, SocketAddr)> {
+async fn open((handed, address): Way) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = match handed {
         Some(handed) => handed,
         None => TcpListener::bind(address)
