@@ -262,6 +262,7 @@ impl Bed {
         let address = listener.local_addr().unwrap();
         let stop = Stop::default();
         let terms = Terms {
+            until: holdfast_server::drain::Phase::Leaving,
             stop: stop.clone(),
             connections_max,
             clock: line.pipeline.sources().clock.clone(),

@@ -28,6 +28,10 @@ mod compiling;
 mod any_language;
 // And of any age.
 mod any_age;
+// A version that is worse, or does not start, is not left in place.
+mod lifecycle;
+// A new binary takes over, and nobody notices.
+mod takeover;
 // The end is orderly.
 mod drain;
 // A connection is worth what is done on it.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -70,6 +71,11 @@ impl Host {
     /// Kills it, and starts it again on the same data.
     pub(crate) fn restart(&mut self) {
         self.kill();
+        self.again();
+    }
+
+    /// Starts it again on the same data, once it has ended.
+    pub(crate) fn again(&mut self) {
         std::fs::remove_file(self.dir().join("stderr")).unwrap();
         self.child = spawn(&self.setup);
         self.wait_ready();
@@ -196,6 +202,11 @@ impl Host {
         kill_process(self.pid(), Signal::TERM).unwrap();
     }
 
+    /// Tells it that the terminal, or whoever turns logs over, has hung up.
+    pub(crate) fn hang_up(&self) {
+        kill_process(self.pid(), Signal::HUP).unwrap();
+    }
+
     /// Waits until it has ended.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         until("the host to end", || self.child.try_wait().unwrap()).code()
@@ -273,7 +284,7 @@ fn spawn(setup: &Setup) -> Child {
         .create(true)
         .append(true)
         .open(dir.join("stderr"));
-    let mut command = Command::new(binary());
+    let mut command = beginning(setup);
     command.arg("serve").current_dir(dir);
     if setup.named {
         command.args([Path::new("--config"), &dir.join("holdfast.toml")]);
@@ -284,11 +295,24 @@ fn spawn(setup: &Setup) -> Child {
         .args(["--listen", "127.0.0.1:0"])
         .args(["--admin", "127.0.0.1:0"])
         .envs(setup.environment.iter().cloned())
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(stderr.unwrap())
         .spawn()
         .unwrap()
+}
+
+/// The binary, with its socket where a service manager puts it if it is handed one: descriptor 3, and two words in the environment.
+fn beginning(setup: &Setup) -> Command {
+    let Some(socket) = &setup.socket else {
+        let mut command = Command::new(binary());
+        command.stdin(Stdio::null());
+        return command;
+    };
+    let mut command = Command::new("sh");
+    let hand = "export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\" 3<&0 </dev/null";
+    command.args(["-c", hand]).arg(binary());
+    command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
+    command
 }
 
 /// The binary under test: `HOLDFAST_BIN`, or built once.

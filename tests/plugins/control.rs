@@ -53,6 +53,7 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         reload: Arc::new(|| Err("line 3 is wrong".to_owned())),
         metrics: Arc::new(|| "holdfast_calls_total 0\n".to_owned()),
         say: Arc::new(|_| {}),
+        handed: Default::default(),
     };
     start(settings, host).await.unwrap()
 }

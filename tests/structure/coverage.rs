@@ -13,7 +13,6 @@ const CODES_OF_LATER_LAYERS: &[&str] = &[
     "in-progress",
     "rate-limited",
     "budget-exhausted",
-    "quarantined",
     "upstream-circuit-open",
     "storage-unavailable",
 ];

@@ -33,6 +33,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("rustls", &["capabilities"]),
     ("clap", &["server"]),
     ("notify", &["server"]),
+    ("listenfd", &["server"]),
     ("toml", &["server"]),
 ];
 

@@ -20,7 +20,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, SystemResolver};
-use holdfast_rules::{HostGate, Metrics, Parts};
+use holdfast_rules::{HostGate, Metrics, Parts, quarantine};
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, DataLock, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
@@ -196,7 +196,23 @@ impl Host {
             self.log.dropped()
         );
         self.pools(&mut out);
+        self.quarantined(&mut out);
         out
+    }
+
+    fn quarantined(&self, out: &mut String) {
+        let name = "holdfast_quarantined";
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "# HELP {name} Whether a service is left alone because it does not start.\n# TYPE {name} gauge"
+        );
+        for registered in self.pipeline.registry().all() {
+            if let Some(settings) = registered.settings.get::<quarantine::Settings>() {
+                let kept = u8::from(settings.starts.standing().is_some());
+                let _ = writeln!(out, "{name}{{target=\"{}\"}} {kept}", registered.target);
+            }
+        }
     }
 
     fn pools(&self, out: &mut String) {

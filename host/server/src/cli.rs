@@ -12,6 +12,7 @@ pub mod new;
 pub mod policy;
 pub mod serve;
 pub mod speaker;
+pub mod warm;
 
 use crate::assembly::inspect::Inspector;
 use crate::control::client::Client;
@@ -53,6 +54,10 @@ pub enum Command {
     ///
     /// NAME.wasm is served at /NAME/, or at the routes of its NAME.toml, as soon as it lies in the plugin directory; a new version is
     /// swapped in without a failed call, a removed one is drained. SIGTERM or SIGINT drains the host; a second one cuts what still runs.
+    /// SIGHUP reads the policy and opens the log file anew.
+    ///
+    /// Sockets of the gateway and of the admin pages that a service manager hands over (systemd's `LISTEN_FDS`) are used instead of opened:
+    /// then a new binary takes over without a refused connection.
     #[command(
         after_help = "Exit codes: 0 drained · 1 could not start · 2 wrong command line · 3 calls were cut at the end"
     )]
@@ -63,6 +68,13 @@ pub enum Command {
     /// Show what a service asks for beyond the policy, and write it into the policy on a yes.
     #[command(after_help = CODES)]
     Allow(allow::AllowArgs),
+    /// Compile everything in the plugin directory into the cache, without serving: the next start finds it done.
+    ///
+    /// A host that runs has compiled what it serves already.
+    #[command(
+        after_help = "Exit codes: 0 all is compiled, or a host runs · 1 something would not load · 2 wrong command line"
+    )]
+    Warm(warm::WarmArgs),
     /// Print the effective settings and where each comes from.
     #[command(after_help = CODES)]
     Policy(policy::PolicyArgs),
@@ -132,6 +144,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         }),
         Command::Check(args) => check::run(&args, &Inspector::default()),
         Command::Allow(args) => allow::run(&args),
+        Command::Warm(args) => warm::run(&args),
         Command::Policy(args) => policy::run(&args, &layers()),
         Command::Ls(args) => ls::run(&args),
         Command::Call(args) => call::run(&args),

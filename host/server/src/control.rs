@@ -130,10 +130,7 @@ impl Control {
         write: &mut OwnedWriteHalf,
     ) -> std::io::Result<()> {
         let response = match request {
-            Request::Ls => {
-                let services = self.plugins.services();
-                Response::Services(services.iter().map(|service| service.json()).collect())
-            }
+            Request::Ls => Response::Services(self.plugins.rows()),
             Request::Reload => match self.plugins.reload().await {
                 Ok(()) => Response::Text("the new settings hold".to_owned()),
                 Err(error) => Response::Error(format!("the old settings hold on: {error}")),

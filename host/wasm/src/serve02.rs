@@ -2,7 +2,7 @@
 
 use crate::guest::Guest;
 use crate::life::Life;
-use holdfast_call::{Body, Failure, FailureKind};
+use holdfast_call::{Body, Failure, FailureKind, Meter};
 use http::Request;
 use http_body_util::BodyExt as _;
 use std::sync::Arc;
@@ -18,8 +18,9 @@ pub(crate) async fn run(
     mut store: Store<Guest>,
     request: Request<Body>,
     life: Arc<Life>,
+    meter: Arc<Meter>,
 ) {
-    let result = handle(&pre, &mut store, request, &life).await;
+    let result = handle(&pre, &mut store, request, &life, &meter).await;
     let end = match result {
         Ok(result) => store.data_mut().ended(result),
         Err(failure) => Err(failure),
@@ -32,6 +33,7 @@ async fn handle(
     store: &mut Store<Guest>,
     request: Request<Body>,
     life: &Arc<Life>,
+    meter: &Meter,
 ) -> Result<wasmtime::Result<()>, Failure> {
     let scheme = match request.uri().scheme_str() {
         Some("https") => Scheme::Https,
@@ -50,8 +52,10 @@ async fn handle(
             answer.answer(response.map_err(HttpError::from))
         })
         .map_err(invalid)?;
+    meter.start_begun();
     Ok(match pre.instantiate_async(&mut *store).await {
         Ok(proxy) => {
+            meter.start_done();
             proxy
                 .wasi_http_incoming_handler()
                 .call_handle(&mut *store, request, out)

@@ -2,7 +2,7 @@
 
 use crate::guest::Guest;
 use crate::life::Life;
-use holdfast_call::Body;
+use holdfast_call::{Body, Meter};
 use http::Request;
 use http_body_util::BodyExt as _;
 use std::future::poll_fn;
@@ -20,8 +20,9 @@ pub(crate) async fn run(
     mut store: Store<Guest>,
     request: Request<Body>,
     life: Arc<Life>,
+    meter: Arc<Meter>,
 ) {
-    let result = handle(&pre, &mut store, request, &life).await;
+    let result = handle(&pre, &mut store, request, &life, &meter).await;
     let end = store.data_mut().ended(result);
     life.finish(end);
 }
@@ -31,8 +32,11 @@ async fn handle(
     store: &mut Store<Guest>,
     request: Request<Body>,
     life: &Arc<Life>,
+    meter: &Meter,
 ) -> wasmtime::Result<()> {
+    meter.start_begun();
     let service = pre.instantiate_async(&mut *store).await?;
+    meter.start_done();
     let request = request.map(|body| body.map_err(|fault| super::imports::seen::error_of(&fault)));
     // The future tells how the guest dealt with the request's body; what matters of it the body itself has told already.
     let (request, _body_result) = GuestRequest::from_http(store.data_mut().http().hooks, request);

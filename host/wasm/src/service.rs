@@ -229,8 +229,14 @@ impl Service {
             &self.supplies,
         )?;
         let run: BoxFuture<'static, ()> = match &self.pre {
-            Pre::Http02(pre) => Box::pin(serve02::run(pre.clone(), store, request, life.clone())),
-            Pre::Http03(pre) => Box::pin(serve03::run(pre.clone(), store, request, life.clone())),
+            Pre::Http02(pre) => {
+                let (pre, life) = (pre.clone(), life.clone());
+                Box::pin(serve02::run(pre, store, request, life, meter.clone()))
+            }
+            Pre::Http03(pre) => {
+                let (pre, life) = (pre.clone(), life.clone());
+                Box::pin(serve03::run(pre, store, request, life, meter.clone()))
+            }
         };
         Ok(Driver::new(
             Work::new(run, life, meter, self.limits.cpu),

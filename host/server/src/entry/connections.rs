@@ -50,6 +50,8 @@ pub trait Answers: Send + Sync + 'static {
 pub struct Terms {
     /// Tells when to stop.
     pub stop: Stop,
+    /// The phase in which it ends: it takes no more connections, and begins nothing new on those there are.
+    pub until: Phase,
     /// How many connections there may be at once; the next one waits in the system's queue.
     pub connections_max: u32,
     /// The clock.
@@ -66,7 +68,7 @@ pub async fn run<A: Answers>(listener: TcpListener, answers: Arc<A>, terms: Term
     loop {
         let taken = tokio::select! {
             biased;
-            () = stop.reached(Phase::Draining) => break,
+            () = stop.reached(terms.until) => break,
             taken = take(&listener, &places) => taken,
         };
         match taken {
@@ -77,9 +79,9 @@ pub async fn run<A: Answers>(listener: TcpListener, answers: Arc<A>, terms: Term
                     peer: Peer::at(address),
                     line: Line::new(stream, terms.clock.clone()),
                 };
-                let stop = terms.stop.listen();
+                let (stop, until) = (terms.stop.listen(), terms.until);
                 tokio::spawn(async move {
-                    drive(connection, stop).await;
+                    drive(connection, stop, until).await;
                     drop(place);
                 });
             }
@@ -140,12 +142,12 @@ impl<A: Answers> Service<Request<Incoming>> for Connection<A> {
     }
 }
 
-async fn drive<A: Answers>(connection: Connection<A>, stop: Listener) {
+async fn drive<A: Answers>(connection: Connection<A>, stop: Listener, until: Phase) {
     let wire = TokioIo::new(Wire::new(connection.line.clone()));
     let (end, mut end_comes) = oneshot::channel();
     // A set, because it ends with this future, however that ends.
     let mut watcher = JoinSet::new();
-    watcher.spawn(watch(connection.line.clone(), stop, end));
+    watcher.spawn(watch(connection.line.clone(), (stop, until), end));
     let builder = protocols();
     let mut served = std::pin::pin!(builder.serve_connection(wire, connection));
     // How a connection ended is of no interest: every call on it has its own closing line, and a request that never became a call was
@@ -176,7 +178,7 @@ enum End {
 
 /// Watches for what ends a connection from outside: the host's end, a peer that has left, and want of use. It is a task of its own, so that
 /// the connection's does not look at all of that each time a byte comes.
-async fn watch(line: Arc<Line>, mut stop: Listener, end: oneshot::Sender<End>) {
+async fn watch(line: Arc<Line>, (mut stop, until): (Listener, Phase), end: oneshot::Sender<End>) {
     // Dropped when this returns: then the connection's time is over.
     let (_held, later) = oneshot::channel();
     let mut cutting = stop.clone();
@@ -184,7 +186,7 @@ async fn watch(line: Arc<Line>, mut stop: Listener, end: oneshot::Sender<End>) {
     let tell = |what: End| drop(end.send(what));
     let unused = tokio::select! {
         biased;
-        () = stop.reached(Phase::Draining) => false,
+        () = over(&line, &mut stop, until) => false,
         () = line.left() => {
             line.cut();
             return tell(End::Now);
@@ -200,6 +202,17 @@ async fn watch(line: Arc<Line>, mut stop: Listener, end: oneshot::Sender<End>) {
         () = line.free(CLOSE_SPAN), if unused => {}
     }
     line.cut();
+}
+
+/// Ready once nothing new is to be begun on a connection because of the host's end. A host that only leaves its socket still waits for the
+/// first request of a connection that it took: the one who sends it could have been left for the next host.
+async fn over(line: &Line, stop: &mut Listener, until: Phase) {
+    stop.reached(until).await;
+    tokio::select! {
+        biased;
+        () = stop.reached(Phase::Draining) => {}
+        () = line.asked() => {}
+    }
 }
 
 fn protocols() -> auto::Builder<TokioExecutor> {

@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 const BYTES_SPAN: Duration = Duration::from_secs(5 * 60);
 /// How often a line that its peer has closed is looked at for an answer under way.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often a line without a request is looked at while the host leaves its socket.
+const ASKED_LOOK: Duration = Duration::from_millis(5);
 
 /// One connection's line. Whoever reads, writes or watches it holds it; answers under way hold its pulse alone, so that the socket is
 /// closed when the connection ends.
@@ -31,6 +33,7 @@ struct Pulse {
     /// When an answer ended last, likewise.
     ended: AtomicU64,
     reset: AtomicBool,
+    asked: AtomicBool,
 }
 
 impl Line {
@@ -43,6 +46,7 @@ impl Line {
             taken: AtomicU64::new(now),
             ended: AtomicU64::new(now),
             reset: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
         });
         Arc::new(Self { stream, pulse })
     }
@@ -100,6 +104,14 @@ impl Line {
         }
     }
 
+    /// Ready once there was a request.
+    pub async fn asked(&self) {
+        let clock = &self.pulse.clock;
+        while !self.pulse.asked.load(Ordering::Acquire) {
+            clock.sleep_until(clock.now().after(ASKED_LOOK)).await;
+        }
+    }
+
     /// Ready once the peer has closed its side while an answer is under way: whoever sends no more is not waited for.
     pub async fn left(&self) {
         // Only the closing of the reading side is told to this interest, not what there is to read.
@@ -152,6 +164,9 @@ pub struct Busy {
 impl Busy {
     fn new(pulse: &Arc<Pulse>, version: Version) -> Self {
         pulse.busy.fetch_add(1, Ordering::AcqRel);
+        if !pulse.asked.load(Ordering::Relaxed) {
+            pulse.asked.store(true, Ordering::Release);
+        }
         Self {
             pulse: pulse.clone(),
             version,

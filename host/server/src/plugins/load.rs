@@ -159,7 +159,8 @@ impl Loader {
                     "{name}: serving the version it was rolled back to, until the directory holds another one"
                 );
                 (self.say)(&text);
-                self.bring(name, &kept, Keep::Already)
+                let why = "rolled back from what the directory holds, until it holds another one";
+                held(self.bring(name, &kept, Keep::Already), why)
             }
             Err(error) => failed(error, Again::Later),
         }
@@ -171,9 +172,34 @@ impl Loader {
         match self.versions.previous(name) {
             Ok(pair) => {
                 let now = read(directory, name).ok();
-                self.bring(name, &pair, Keep::RolledBack(now.as_ref()))
+                let ended = self.bring(name, &pair, Keep::RolledBack(now.as_ref()));
+                held(
+                    ended,
+                    "rolled back by the operator, until the directory holds another version",
+                )
             }
             Err(error) => failed(error, Again::NewFiles),
+        }
+    }
+
+    /// Loads the version before the one that serves, if that is still the one that was found to be worse.
+    #[must_use]
+    pub fn put_back(&self, name: &Arc<str>, worse: &str, why: &str) -> Ended {
+        let serving = self.pipeline.registry().get(&Target::Service(name.clone()));
+        if serving.is_none_or(|serving| serving.digest.as_deref() != Some(worse)) {
+            let text = "another version serves already";
+            return failed(format!("not put back: {text}"), Again::NewFiles);
+        }
+        match self.versions.previous(name) {
+            // Not what the directory holds is held back, but what was found to be worse: the directory may hold something newer already.
+            Ok(pair) => {
+                let worse: String = worse.chars().take(12).collect();
+                let why = format!(
+                    "put back from {worse}, until the directory holds another version: {why}"
+                );
+                held(self.bring(name, &pair, Keep::RolledBack(None)), &why)
+            }
+            Err(error) => failed(format!("not put back: {error}"), Again::NewFiles),
         }
     }
 
@@ -292,14 +318,27 @@ enum Keep<'a> {
     Already,
 }
 
+fn held(ended: Ended, why: &str) -> Ended {
+    match ended {
+        Ended::Serving { digest } => Ended::Held {
+            digest,
+            why: why.to_owned(),
+        },
+        ended => ended,
+    }
+}
+
 fn failed(error: String, again: Again) -> Ended {
     Ended::Failed { error, again }
 }
 
-/// Why the files cannot be read.
-struct Unread {
+/// Why the files of a service cannot be read.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{text}")]
+pub struct Unread {
     text: String,
-    again: Again,
+    /// Whether another try may end otherwise.
+    pub again: Again,
 }
 
 impl Unread {
@@ -315,7 +354,11 @@ impl Unread {
     }
 }
 
-fn read(directory: &Path, name: &str) -> Result<Pair, Unread> {
+/// Reads the two files of a service.
+///
+/// # Errors
+/// One is there and cannot be read, or is too large.
+pub fn read(directory: &Path, name: &str) -> Result<Pair, Unread> {
     let path = directory.join(format!("{name}.wasm"));
     let component =
         file::read(&path, COMPONENT_BYTES_MAX).map_err(|error| Unread::new(&path, &error))?;
