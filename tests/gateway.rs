@@ -4,5 +4,6 @@ mod bodies;
 pub(crate) mod client;
 mod ends;
 mod heads;
+mod hostile_h1;
 mod lines;
 mod routes;

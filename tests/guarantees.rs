@@ -28,6 +28,8 @@ mod drain;
 mod connections;
 // What happens is what author and operator both allow.
 mod policy;
+// What an answer says of its connection is the host's to say.
+mod frames;
 // Every call leaves its line, its why and its id.
 mod observability;
 

@@ -20,3 +20,4 @@ pub mod plugins;
 pub mod router;
 pub mod serve;
 pub mod settings;
+pub mod tls;

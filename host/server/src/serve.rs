@@ -9,6 +9,8 @@ use crate::entry::connections::{self, Terms};
 use crate::entry::http::Gateway;
 use crate::plugins::{KeepVersions, LoadService, Parts, Plugins, Reload, Say, load::Loader};
 use crate::router::Routes;
+use crate::settings::{ListenLimits, Tls};
+use crate::tls::Keys;
 use anyhow::{Context as _, bail};
 use holdfast_call::{Log, Pipeline};
 use std::net::SocketAddr;
@@ -18,8 +20,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Connections of the gateway at once.
-pub const CONNECTIONS_MAX: u32 = 16_384;
 /// Connections of the admin pages at once.
 const ADMIN_CONNECTIONS_MAX: u32 = 64;
 
@@ -39,6 +39,10 @@ pub enum Anonymous {
 pub struct Settings {
     /// The gateway's address.
     pub listen: SocketAddr,
+    /// What clients may hold of it.
+    pub limits: ListenLimits,
+    /// The files of its encryption, if it is encrypted.
+    pub tls: Option<Tls>,
     /// The admin pages' address.
     pub admin: Option<SocketAddr>,
     /// The plugin directory.
@@ -151,11 +155,13 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     }
     let say = host.say.clone();
     directory(&settings.plugins, &say)?;
+    let keys = settings.tls.map(Keys::load).transpose()?.map(Arc::new);
     let (gateway, listen) = bind(settings.listen).await?;
     let stop = Stop::default();
     let terms = Terms {
         stop: stop.clone(),
-        connections_max: CONNECTIONS_MAX,
+        limits: settings.limits,
+        keys: keys.clone(),
         clock: host.pipeline.sources().clock.clone(),
         log: host.log.clone(),
     };
@@ -185,7 +191,15 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     });
     tokio::spawn(control.run(socket, stop.clone()));
 
-    say(&format!("listening on http://{listen}"));
+    let scheme = match &keys {
+        None => "http",
+        Some(keys) => {
+            let (keys, clock) = (keys.clone(), host.pipeline.sources().clock.clone());
+            tokio::spawn(keys.follow(clock, say.clone()));
+            "https"
+        }
+    };
+    say(&format!("listening on {scheme}://{listen}"));
     if let Some(admin) = admin {
         say(&format!("admin pages on http://{admin}"));
     }
@@ -286,7 +300,11 @@ async fn look(
     };
     let (listener, address) = bind(address).await?;
     let terms = Terms {
-        connections_max: ADMIN_CONNECTIONS_MAX,
+        limits: ListenLimits {
+            connections: ADMIN_CONNECTIONS_MAX,
+            ..terms.limits
+        },
+        keys: None,
         ..terms
     };
     tokio::spawn(connections::run(listener, Arc::new(pages), terms));

@@ -1,6 +1,7 @@
 //! Both files as they are written: what serde fills, and nothing that the program uses. No rule is checked here but the shape.
 
 use crate::settings::limits::WrittenLimits;
+use crate::settings::listen::WrittenListen;
 use crate::settings::units::Raw;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub(crate) struct WrittenManifest {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WrittenPolicy {
-    pub(crate) listen: Option<String>,
+    pub(crate) listen: WrittenListen,
     pub(crate) admin: Option<String>,
     pub(crate) plugins: Option<String>,
     pub(crate) data: Option<String>,
