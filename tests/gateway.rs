@@ -5,5 +5,6 @@ pub(crate) mod client;
 mod ends;
 mod heads;
 mod hostile_h1;
+mod hostile_h2;
 mod lines;
 mod routes;

@@ -65,7 +65,10 @@ fn a_status_without_a_body_has_none() {
     for status in [204, 205, 304] {
         let answer = host.get(&format!("/two/status?code={status}&body=hidden"));
         assert_eq!((answer.status, answer.text().as_str()), (status, ""));
-        let answer = h2_get(host.gateway, &format!("/two/status?code={status}&body=hidden"));
+        let answer = h2_get(
+            host.gateway,
+            &format!("/two/status?code={status}&body=hidden"),
+        );
         assert_eq!((answer.status, answer.text().as_str()), (status, ""));
     }
     for status in [100, 103, 199, 600, 999] {

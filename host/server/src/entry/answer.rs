@@ -190,7 +190,7 @@ fn cleaned(mut frame: Frame<Bytes>) -> Frame<Bytes> {
 fn response(reply: Reply, id: CallId, method: &Method) -> Response<Body> {
     let mut response = match reply {
         Ok(Answer::Http(mut response)) => {
-            frame(&mut response);
+            frame(&mut response, method);
             response
         }
         Err(fault) => problem::response(&fault, id),
@@ -211,7 +211,9 @@ fn response(reply: Reply, id: CallId, method: &Method) -> Response<Body> {
 }
 
 /// Takes out what the host says itself: how the message is framed, when and by what it was sent.
-fn frame(response: &mut Response<Body>) {
+fn frame(response: &mut Response<Body>, method: &Method) {
+    // These say how long the body is that another request would have got.
+    let about_another = *method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED;
     let exact = response.body().size_hint().exact();
     let headers = response.headers_mut();
     remove_hop_by_hop(headers);
@@ -219,9 +221,15 @@ fn frame(response: &mut Response<Body>) {
     headers.remove(DATE);
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     if let Some(length) = lengths.next() {
-        let said = length.to_str().ok().and_then(|text| text.parse().ok());
+        let digits = length.as_bytes().iter().all(u8::is_ascii_digit);
+        let said = length.to_str().ok().filter(|_| digits);
+        let said: Option<u64> = said.and_then(|text| text.parse().ok());
         // A length that is none, or another than is known here, is left to the connection to say.
-        let known = exact.is_none_or(|exact| exact == 0 || said == Some(exact));
+        let known = match exact {
+            Some(0) if about_another => true,
+            Some(exact) => said == Some(exact),
+            None => true,
+        };
         if said.is_none() || lengths.next().is_some() || !known {
             headers.remove(CONTENT_LENGTH);
         }

@@ -1,6 +1,7 @@
 //! Connections: taken one by one, HTTP/1.1 and HTTP/2 (prior knowledge) on each, ended gracefully when the host drains.
 //!
-//! One accept loop serves the gateway and the admin pages. It knows nothing of calls.
+//! Encryption, and the look at what comes in, stand between the socket and the protocol. One accept loop serves the gateway and the admin
+//! pages. It knows nothing of calls.
 
 use crate::drain::{Listener, Phase, Stop};
 use crate::entry::crowd::{Crowd, Entered};
@@ -142,11 +143,7 @@ enum Silent {
     No,
 }
 
-type Taken = (
-    TcpStream,
-    SocketAddr,
-    tokio::sync::OwnedSemaphorePermit,
-);
+type Taken = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
 async fn take(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<Taken> {
     let place = places
@@ -177,12 +174,7 @@ impl<A: Answers> Service<Request<Incoming>> for Connection<A> {
     }
 }
 
-async fn serve<A: Answers>(
-    stream: TcpStream,
-    address: SocketAddr,
-    answers: Arc<A>,
-    terms: &Terms,
-) {
+async fn serve<A: Answers>(stream: TcpStream, address: SocketAddr, answers: Arc<A>, terms: &Terms) {
     let limits = &terms.limits;
     let spans = Spans {
         head: limits.head,

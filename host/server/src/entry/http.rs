@@ -143,7 +143,10 @@ impl Gateway {
                 None => Trace::start(random(), random()),
             },
             ordinal: 0,
-            payload: Payload::Http(Request::from_parts(parts, self.body(incoming, &meter, busy))),
+            payload: Payload::Http(Request::from_parts(
+                parts,
+                self.body(incoming, &meter, busy),
+            )),
             meter,
             tree: Arc::new(Tree::default()),
         }

@@ -79,8 +79,12 @@ impl Invalid {
             Self::TwoHosts => "The target of the request and its host header name different hosts.",
             Self::Connect => "CONNECT is not served.",
             Self::Upgrade => "Upgrades to other protocols, WebSockets among them, are not served.",
-            Self::BadPath => "The target of the request must be a path, of visible ASCII, without a backslash or a broken `%`.",
-            Self::DotSegment => "The path must not have `.` or `..` in it: resolve it before it is sent.",
+            Self::BadPath => {
+                "The target of the request must be a path, of visible ASCII, without a backslash or a broken `%`."
+            }
+            Self::DotSegment => {
+                "The path must not have `.` or `..` in it: resolve it before it is sent."
+            }
             Self::LongTarget => "The target of the request is longer than this host allows.",
             Self::BadScheme => "The scheme of the target is not the one of this connection.",
             Self::BadMethod => "Methods are written in capital letters.",

@@ -94,7 +94,10 @@ pub fn check_authority(authority: &Authority) -> Result<(), Invalid> {
         let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         digits && port.parse::<u16>().is_ok()
     });
-    let host_ok = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+    let host_ok = match host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);

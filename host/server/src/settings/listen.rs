@@ -153,16 +153,18 @@ pub(crate) fn check(
     let address = table.address.as_deref();
     let address = reader.or("listen.address", address, default, parse_address);
     let limits = check_limits(table.limits, reader);
-    let tls = table.tls.and_then(|written| match (written.cert, written.key) {
-        (Some(cert), Some(key)) => Some(Tls {
-            cert: folder.join(cert),
-            key: folder.join(key),
-        }),
-        _ => {
-            reader.wrong("listen.tls", "needs both `cert` and `key`, two PEM files");
-            None
-        }
-    });
+    let tls = table
+        .tls
+        .and_then(|written| match (written.cert, written.key) {
+            (Some(cert), Some(key)) => Some(Tls {
+                cert: folder.join(cert),
+                key: folder.join(key),
+            }),
+            _ => {
+                reader.wrong("listen.tls", "needs both `cert` and `key`, two PEM files");
+                None
+            }
+        });
     (address, limits, tls)
 }
 
@@ -170,9 +172,17 @@ fn check_limits(written: WrittenLimits, reader: &mut Reader<'_>) -> ListenLimits
     const MINUTE: u64 = 60_000_000_000;
     const SHORTEST: u64 = 100_000_000;
     let default = ListenLimits::default();
-    let mut read = Read { reader: &mut *reader };
+    let mut read = Read {
+        reader: &mut *reader,
+    };
     ListenLimits {
-        connections: read.count("connections", written.connections, default.connections, 1, 1 << 20),
+        connections: read.count(
+            "connections",
+            written.connections,
+            default.connections,
+            1,
+            1 << 20,
+        ),
         connections_per_address: read.count(
             "connections_per_address",
             written.connections_per_address,
@@ -184,9 +194,21 @@ fn check_limits(written: WrittenLimits, reader: &mut Reader<'_>) -> ListenLimits
         idle: read.span("idle", written.idle, default.idle, SHORTEST, 60 * MINUTE),
         write: read.span("write", written.write, default.write, SHORTEST, 10 * MINUTE),
         // The library that reads heads takes no smaller number.
-        head_bytes: read.size("head_bytes", written.head_bytes, default.head_bytes, 8 << 10, 1 << 20),
+        head_bytes: read.size(
+            "head_bytes",
+            written.head_bytes,
+            default.head_bytes,
+            8 << 10,
+            1 << 20,
+        ),
         fields: read.count("fields", written.fields, default.fields, 1, 1_000),
-        target_bytes: read.size("target_bytes", written.target_bytes, default.target_bytes, 64, 60 << 10),
+        target_bytes: read.size(
+            "target_bytes",
+            written.target_bytes,
+            default.target_bytes,
+            64,
+            60 << 10,
+        ),
         body_bytes: reader.or(
             "listen.limits.body_bytes",
             written.body_bytes,
@@ -206,7 +228,9 @@ fn http2(
     default: ListenLimits,
     reader: &mut Reader<'_>,
 ) -> ListenLimits {
-    let mut read = Read { reader: &mut *reader };
+    let mut read = Read {
+        reader: &mut *reader,
+    };
     ListenLimits {
         streams: read.count("streams", streams, default.streams, 1, 10_000),
         resets: read.count("resets", resets, default.resets, 1, 1 << 20),

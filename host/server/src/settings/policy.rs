@@ -185,7 +185,10 @@ impl Policy {
             return Origin::Flag;
         }
         // The address stands in a table where the file says more of the gateway.
-        let inner = self.lines.line("listen.address").filter(|_| key == "listen");
+        let inner = self
+            .lines
+            .line("listen.address")
+            .filter(|_| key == "listen");
         match inner.or_else(|| self.lines.line(key)) {
             Some(line) => Origin::Policy { line },
             None => Origin::Default,

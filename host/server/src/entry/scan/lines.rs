@@ -116,7 +116,11 @@ pub(super) fn chunk_size(line: &[u8]) -> Result<u64, Bad> {
     }
     let bytes = number(size, 16)?;
     // No sum of sizes can run over with those.
-    if bytes >> 60 == 0 { Ok(bytes) } else { Err(Bad) }
+    if bytes >> 60 == 0 {
+        Ok(bytes)
+    } else {
+        Err(Bad)
+    }
 }
 
 fn number(digits: &[u8], radix: u32) -> Result<u64, Bad> {
