@@ -77,13 +77,44 @@ fn check(host: &Host, cases: Vec<Case>) {
 const GOOD: &[u16] = &[200];
 
 /// What is said of a body's length, the body, and the status.
-const LENGTHS: &[(&str, &str, &str, u16)] = &[("a length", "Content-Length: 5\r\n", "hello", 200)];
+const LENGTHS: &[(&str, &str, &str, u16)] = &[
+    ("a length", "Content-Length: 5\r\n", "hello", 200),
+    ("spaces about it", "Content-Length: \t 5 \t\r\n", "hello", 200),
+    ("chunks in capitals", "TRANSFER-ENCODING: Chunked\r\n", "5\r\nhello\r\n0\r\n\r\n", 200),
+    ("length, then chunks", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n", 400),
+    ("chunks, then length", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n", 400),
+    ("twice the same length", "Content-Length: 5\r\nContent-Length: 5\r\n", "hello", 400),
+    ("two lengths", "Content-Length: 5\r\nContent-Length: 6\r\n", "hello", 400),
+    ("a list of lengths", "Content-Length: 5, 5\r\n", "hello", 400),
+    ("a signed length", "Content-Length: +5\r\n", "hello", 400),
+    ("a negative length", "Content-Length: -5\r\n", "hello", 400),
+    ("a length of no digits", "Content-Length: \r\n", "hello", 400),
+    ("a hexadecimal length", "Content-Length: 0x5\r\n", "hello", 400),
+    ("a length with a fraction", "Content-Length: 5.0\r\n", "hello", 400),
+    ("digits apart", "Content-Length: 1 0\r\n", "hello", 400),
+    ("a length of 2^64", "Content-Length: 18446744073709551616\r\n", "hello", 400),
+    ("a length with many zeros", "Content-Length: 0000000000000000000000005\r\n", "hello", 400),
+    ("chunked, identity", "Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n", 400),
+    ("identity", "Transfer-Encoding: identity\r\n", "0\r\n\r\n", 400),
+    ("gzip, chunked", "Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n", 400),
+    ("xchunked", "Transfer-Encoding: xchunked\r\n", "0\r\n\r\n", 400),
+    ("chunked in quotes", "Transfer-Encoding: \"chunked\"\r\n", "0\r\n\r\n", 400),
+    ("twice chunked", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n", 400),
+    ("chunked twice in a list", "Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n", 400),
+    ("chunked, then none", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n", 400),
+    ("a coding on the next line", "Transfer-Encoding:\r\n chunked\r\n", "0\r\n\r\n", 400),
+    ("a space before the colon", "Transfer-Encoding : chunked\r\n", "0\r\n\r\n", 400),
+    ("a length with a space before its colon", "Content-Length : 5\r\n", "hello", 400),
+    ("a vertical tab before the coding", "Transfer-Encoding: \x0bchunked\r\n", "0\r\n\r\n", 400),
+    ("a form feed behind it", "Transfer-Encoding: chunked\x0c\r\n", "0\r\n\r\n", 400),
+];
 
 #[test]
 fn a_length_is_said_once_and_plainly() {
-    let case =
-        |(name, fields, body, status): &(_, _, _, u16)| (*name, post(fields, body), vec![*status]);
-    let mut cases: Vec<Case> = LENGTHS.iter().map(case).collect();
+    let mut cases: Vec<Case> = LENGTHS
+        .iter()
+        .map(|&(name, fields, body, status)| (name, post(fields, body), vec![status]))
+        .collect();
     let fields = "Host: a\r\nTransfer-Encoding: chunked\r\n";
     let old = request("POST /two/echo HTTP/1.0", fields, "0\r\n\r\n");
     cases.push(("chunks in HTTP/1.0", old, vec![400]));
@@ -93,73 +124,38 @@ fn a_length_is_said_once_and_plainly() {
 
 /// Whole requests, and the status.
 const LINES: &[(&str, &str, u16)] = &[
-    (
-        "a field with a bare line feed",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\nB: c\r\nConnection: close\r\n\r\n",
-        400,
-    ),
-    (
-        "two carriage returns",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\r\r\nConnection: close\r\n\r\n",
-        400,
-    ),
-    (
-        "a NUL in a value",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\0c\r\nConnection: close\r\n\r\n",
-        400,
-    ),
-    (
-        "a NUL in a name",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\nA\0: b\r\nConnection: close\r\n\r\n",
-        400,
-    ),
-    (
-        "a control character in a value",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\x01c\r\nConnection: close\r\n\r\n",
-        400,
-    ),
-    (
-        "a DEL in a value",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\x7fc\r\nConnection: close\r\n\r\n",
-        400,
-    ),
-    (
-        "a space in a name",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\nA b: c\r\nConnection: close\r\n\r\n",
-        400,
-    ),
-    (
-        "a name of no character",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\n: c\r\nConnection: close\r\n\r\n",
-        400,
-    ),
-    (
-        "a line without a colon",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\nabc\r\nConnection: close\r\n\r\n",
-        400,
-    ),
-    (
-        "a name beyond ASCII",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\n\u{e9}: c\r\nConnection: close\r\n\r\n",
-        400,
-    ),
-    (
-        "a value beyond ASCII",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: \u{e9}\r\nConnection: close\r\n\r\n",
-        200,
-    ),
-    (
-        "an empty value",
-        "GET /two/ok HTTP/1.1\r\nHost: a\r\nA:\r\nConnection: close\r\n\r\n",
-        200,
-    ),
+    ("one empty line before", "\r\nGET /two/ok HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 200),
+    ("two empty lines before", "\r\n\r\nGET /two/ok HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    ("a bare line feed before", "\nGET /two/ok HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    ("a request line with a bare line feed", "GET /two/ok HTTP/1.1\nHost: a\r\n\r\n", 400),
+    ("a field with a bare line feed", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\nB: c\r\nConnection: close\r\n\r\n", 400),
+    ("a head that ends in bare line feeds", "GET /two/ok HTTP/1.1\r\nHost: a\r\n\n", 400),
+    ("a bare carriage return in a value", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\rB: c\r\nConnection: close\r\n\r\n", 400),
+    ("two carriage returns", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\r\r\nConnection: close\r\n\r\n", 400),
+    ("a NUL in a value", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\0c\r\nConnection: close\r\n\r\n", 400),
+    ("a NUL in a name", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA\0: b\r\nConnection: close\r\n\r\n", 400),
+    ("a control character in a value", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\x01c\r\nConnection: close\r\n\r\n", 400),
+    ("a DEL in a value", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\x7fc\r\nConnection: close\r\n\r\n", 400),
+    ("a space in a name", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA b: c\r\nConnection: close\r\n\r\n", 400),
+    ("a name of no character", "GET /two/ok HTTP/1.1\r\nHost: a\r\n: c\r\nConnection: close\r\n\r\n", 400),
+    ("a line without a colon", "GET /two/ok HTTP/1.1\r\nHost: a\r\nabc\r\nConnection: close\r\n\r\n", 400),
+    ("a value that goes on in the next line", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\nConnection: close\r\n\r\n", 400),
+    ("a tab at the beginning of a line", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: b\r\n\tc: d\r\nConnection: close\r\n\r\n", 400),
+    ("a space before the first field", "GET /two/ok HTTP/1.1\r\n Host: a\r\n\r\n", 400),
+    ("a name beyond ASCII", "GET /two/ok HTTP/1.1\r\nHost: a\r\n\u{e9}: c\r\nConnection: close\r\n\r\n", 400),
+    ("a value beyond ASCII", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA: \u{e9}\r\nConnection: close\r\n\r\n", 200),
+    ("an empty value", "GET /two/ok HTTP/1.1\r\nHost: a\r\nA:\r\nConnection: close\r\n\r\n", 200),
 ];
 
 #[test]
 fn a_line_ends_as_a_line_and_holds_no_other() {
-    let case =
-        |(name, text, status): &(_, &str, u16)| (*name, text.as_bytes().to_vec(), vec![*status]);
-    check(&host(), LINES.iter().map(case).collect());
+    check(
+        &host(),
+        LINES
+            .iter()
+            .map(|&(name, text, status)| (name, text.as_bytes().to_vec(), vec![status]))
+            .collect(),
+    );
 }
 
 #[test]
@@ -224,13 +220,19 @@ const HOSTS: &[(&str, &str, &str, u16)] = &[
     ("a port beyond all", "/two/ok", "Host: a:65536\r\n", 400),
     ("a port of nothing", "/two/ok", "Host: a:\r\n", 400),
     ("an open bracket", "/two/ok", "Host: [::1\r\n", 400),
+    ("the absolute form", "http://a/two/ok", "Host: a\r\n", 200),
+    ("the absolute form, in other letters", "http://A/two/ok", "Host: a\r\n", 200),
+    ("the absolute form of another host", "http://b/two/ok", "Host: a\r\n", 400),
+    ("the absolute form with a user", "http://u@a/two/ok", "Host: u@a\r\n", 400),
+    ("the absolute form of another scheme", "ftp://a/two/ok", "Host: a\r\n", 400),
+    ("the absolute form of an encrypted one", "https://a/two/ok", "Host: a\r\n", 400),
 ];
 
 #[test]
 fn a_request_is_for_one_host() {
-    let case = |(name, target, host, status): &(_, &str, &str, u16)| {
+    let case = |&(name, target, host, status): &(&'static str, &str, &str, u16)| {
         let line = format!("GET {target} HTTP/1.1");
-        (*name, request(&line, host, ""), vec![*status])
+        (name, request(&line, host, ""), vec![status])
     };
     let mut cases: Vec<Case> = HOSTS.iter().map(case).collect();
     let old = request("GET /two/ok HTTP/1.0", "", "");
@@ -240,20 +242,31 @@ fn a_request_is_for_one_host() {
 
 /// Request lines, and the status.
 const TARGETS: &[(&str, &str, u16)] = &[
+    ("a query as browsers send it", "GET /two/ok?a={|}^`\\ HTTP/1.1", 200),
+    ("dots that are no segment", "GET /two/ok?..=/../ HTTP/1.1", 200),
     ("a fragment", "GET /two/ok#a HTTP/1.1", 400),
     ("a space", "GET /two/ok b HTTP/1.1", 400),
     ("two spaces before it", "GET  /two/ok HTTP/1.1", 400),
     ("a tab for a space", "GET\t/two/ok HTTP/1.1", 400),
+    ("a space behind the version", "GET /two/ok HTTP/1.1 ", 400),
+    ("a byte beyond ASCII", "GET /two/ok\u{e9} HTTP/1.1", 400),
     ("a control character", "GET /two/ok\x01 HTTP/1.1", 400),
     ("an angle", "GET /two/ok<b> HTTP/1.1", 400),
     ("a quote", "GET /two/\"ok HTTP/1.1", 400),
     ("a backslash", "GET /two\\ok HTTP/1.1", 400),
+    ("a segment of two dots", "GET /three/../two/ok HTTP/1.1", 400),
     ("one at the end", "GET /two/ok/.. HTTP/1.1", 400),
     ("a segment of one dot", "GET /two/./ok HTTP/1.1", 400),
     ("encoded dots", "GET /two/%2e%2E/ok HTTP/1.1", 400),
     ("half encoded dots", "GET /two/.%2e/ok HTTP/1.1", 400),
+    ("dots before an encoded slash", "GET /two/..%2fok HTTP/1.1", 400),
+    ("dots with a parameter", "GET /two/..;a/ok HTTP/1.1", 400),
     ("an encoded NUL", "GET /two/ok%00 HTTP/1.1", 400),
     ("a broken escape", "GET /two/ok%4 HTTP/1.1", 400),
+    ("an encoded slash is no slash", "GET /two%2fok HTTP/1.1", 404),
+    ("an encoded letter is another", "GET /%74wo/ok HTTP/1.1", 404),
+    ("two slashes are not one", "GET //two/ok HTTP/1.1", 404),
+    ("another host's path", "GET //a/two/ok HTTP/1.1", 404),
     ("no path", "GET two/ok HTTP/1.1", 400),
     ("an authority", "GET a:80 HTTP/1.1", 400),
     ("an asterisk", "GET * HTTP/1.1", 400),
@@ -263,13 +276,17 @@ const TARGETS: &[(&str, &str, u16)] = &[
     ("HTTP/2.0", "GET /two/ok HTTP/2.0", 400),
     ("HTTP/1.10", "GET /two/ok HTTP/1.10", 400),
     ("http/1.1", "GET /two/ok http/1.1", 400),
+    ("a method in small letters", "get /two/ok HTTP/1.1", 400),
+    ("a method that nobody knows", "BREW /two/ok HTTP/1.1", 200),
     ("a method of no letter", "G(T /two/ok HTTP/1.1", 400),
 ];
 
 #[test]
 fn a_target_is_read_in_one_way() {
-    let case = |(name, text, status): &(_, &str, u16)| (*name, line(text), vec![*status]);
-    let mut cases: Vec<Case> = TARGETS.iter().map(case).collect();
+    let mut cases: Vec<Case> = TARGETS
+        .iter()
+        .map(|&(name, text, status)| (name, line(text), vec![status]))
+        .collect();
     let long = |bytes: usize| "a".repeat(bytes);
     let method = line(&format!("{} /two/ok HTTP/1.1", long(40)));
     let target = line(&format!("GET /two/ok?{} HTTP/1.1", long(20_000)));

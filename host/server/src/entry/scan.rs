@@ -138,7 +138,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Scan<S> {
         let broken = || io::Error::from(io::ErrorKind::InvalidData);
         match self.ended {
             Ended::No => {}
-            Ended::AtHead => return Poll::Ready(Ok(())),
+            // An end here would end the connection before its answer; with that the library ends it itself.
+            Ended::AtHead => return Poll::Pending,
             Ended::Broken => return Poll::Ready(Err(broken())),
         }
         let before = buf.filled().len();
