@@ -65,6 +65,8 @@ pub enum Invalid {
     Expects,
     /// There are more fields than allowed.
     ManyFields,
+    /// The body's length is said twice, or is none.
+    BadLength,
     /// The body is longer than allowed.
     LongBody,
 }
@@ -90,6 +92,7 @@ impl Invalid {
             Self::BadMethod => "Methods are written in capital letters.",
             Self::Expects => "Nothing can be expected but `100-continue`.",
             Self::ManyFields => "The request has more header fields than this host allows.",
+            Self::BadLength => "The length of the body must be said once, in digits.",
             Self::LongBody => "The body of the request is longer than this host allows.",
         }
     }
@@ -110,7 +113,8 @@ impl Invalid {
             | Self::BadPath
             | Self::DotSegment
             | Self::BadScheme
-            | Self::BadMethod => HostCode::InvalidInput,
+            | Self::BadMethod
+            | Self::BadLength => HostCode::InvalidInput,
         }
     }
 
@@ -142,6 +146,12 @@ pub fn authority(parts: &Parts, trust: Trust, used: &Scheme) -> Result<Authority
     }
     if !only(header::EXPECT, "100-continue") {
         return Err(Invalid::Expects);
+    }
+    // In HTTP/1.1 nothing else comes as far as this; in HTTP/2 the library looks at the first alone.
+    let mut lengths = parts.headers.get_all(header::CONTENT_LENGTH).iter();
+    let digits = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
+    if lengths.next().is_some_and(|length| !digits(length)) || lengths.next().is_some() {
+        return Err(Invalid::BadLength);
     }
     target::check_path(&parts.uri, &parts.method)?;
     let others = match trust {
