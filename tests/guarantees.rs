@@ -38,6 +38,12 @@ mod drain;
 mod connections;
 // What happens is what author and operator both allow.
 mod policy;
+// What one client may hold of the gateway.
+mod hostile_clients;
+// The gateway, encrypted.
+mod encryption;
+// What an answer says of its connection is the host's to say.
+mod frames;
 // Every call leaves its line, its why and its id.
 mod observability;
 

@@ -24,7 +24,10 @@ pub(crate) use setup::{Setup, put};
 pub(crate) use upstream::Upstream;
 pub(crate) use wait::{patiently, rest, until};
 
-pub(crate) use h2::{get as h2_get, unread as h2_unread, without_window as h2_without_window};
+pub(crate) use h2::{
+    get as h2_get, get_with as h2_get_with, unread as h2_unread,
+    without_window as h2_without_window,
+};
 pub(crate) use tls::TlsUpstream;
 
 /// `text` as it stands in a query.

@@ -61,7 +61,8 @@ impl Host {
             }
             let said = self.stderr();
             let told = |what: &str| said.rsplit_once(what)?.1.lines().next()?.parse().ok();
-            self.gateway = told("listening on http://")?;
+            self.gateway =
+                told("listening on http://").or_else(|| told("listening on https://"))?;
             self.admin = told("admin pages on http://")?;
             let answer = Ask::new(self.admin, "GET", "/readyz").send();
             (answer.status == 200).then_some(())

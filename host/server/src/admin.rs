@@ -3,7 +3,7 @@
 use crate::drain::{Phase, Stop};
 use crate::entry::connections::Answers;
 use crate::entry::line::Busy;
-use crate::entry::peer::Peer;
+use crate::entry::peer::{Peer, Trust};
 use crate::plugins::Plugins;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -12,6 +12,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Writes the metrics out, in Prometheus' text format 0.0.4.
@@ -105,5 +106,9 @@ impl Answers for Admin {
             response.headers_mut().insert(ALLOW, methods);
         }
         ready(Ok(response))
+    }
+
+    fn trust(&self, _address: IpAddr) -> Trust {
+        Trust::Stranger
     }
 }

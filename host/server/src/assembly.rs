@@ -287,6 +287,8 @@ fn engine(policy: &Policy) -> EngineSettings {
 fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
     let keys = [
         ("listen", old.listen != new.listen),
+        ("listen.limits", old.listen_limits != new.listen_limits),
+        ("listen.tls", old.tls != new.tls),
         ("admin", old.admin != new.admin),
         ("plugins", old.plugins != new.plugins),
         ("data", old.data != new.data),

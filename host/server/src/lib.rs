@@ -21,3 +21,4 @@ pub mod project;
 pub mod router;
 pub mod serve;
 pub mod settings;
+pub mod tls;

@@ -9,6 +9,8 @@ use crate::entry::connections::{self, Terms};
 use crate::entry::http::Gateway;
 use crate::plugins::{KeepVersions, LoadService, Parts, Plugins, Reload, Say, load::Loader};
 use crate::router::Routes;
+use crate::settings::{ListenLimits, Tls};
+use crate::tls::Keys;
 use anyhow::{Context as _, bail};
 use holdfast_call::{Log, Pipeline};
 use std::net::SocketAddr;
@@ -22,8 +24,6 @@ pub mod handed;
 
 use handed::{Handed, Socket};
 
-/// Connections of the gateway at once.
-pub const CONNECTIONS_MAX: u32 = 16_384;
 /// Connections of the admin pages at once.
 const ADMIN_CONNECTIONS_MAX: u32 = 64;
 
@@ -46,6 +46,10 @@ pub enum Anonymous {
 pub struct Settings {
     /// The gateway's address.
     pub listen: SocketAddr,
+    /// What clients may hold of it.
+    pub limits: ListenLimits,
+    /// The files of its encryption, if it is encrypted.
+    pub tls: Option<Tls>,
     /// The admin pages' address.
     pub admin: Option<SocketAddr>,
     /// The plugin directory.
@@ -164,12 +168,14 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         shown(*admin, &settings.anonymous)?;
     }
     directory(&settings.plugins, &say)?;
+    let keys = settings.tls.map(Keys::load).transpose()?.map(Arc::new);
     let (gateway, listen) = open(door).await?;
     let stop = Stop::default();
     let terms = Terms {
         stop: stop.clone(),
         until: Phase::Leaving,
-        connections_max: CONNECTIONS_MAX,
+        limits: settings.limits,
+        keys: keys.clone(),
         clock: host.pipeline.sources().clock.clone(),
         log: host.log.clone(),
     };
@@ -200,7 +206,15 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     });
     tokio::spawn(control.run(owners, stop.clone()));
 
-    greet(listen, admin, &say);
+    let scheme = match &keys {
+        None => "http",
+        Some(keys) => {
+            let (keys, clock) = (keys.clone(), host.pipeline.sources().clock.clone());
+            tokio::spawn(keys.follow(clock, say.clone()));
+            "https"
+        }
+    };
+    greet(scheme, listen, admin, &say);
     let at = settings.plugins.display();
     say(&format!(
         "serving what lies in {at}, keeping what must last in {data}"
@@ -299,8 +313,8 @@ impl Signals {
     }
 }
 
-fn greet(listen: SocketAddr, admin: Option<SocketAddr>, say: &Say) {
-    say(&format!("listening on http://{listen}"));
+fn greet(scheme: &str, listen: SocketAddr, admin: Option<SocketAddr>, say: &Say) {
+    say(&format!("listening on {scheme}://{listen}"));
     if let Some(admin) = admin {
         say(&format!("admin pages on http://{admin}"));
     }
@@ -355,7 +369,11 @@ async fn look(way: Option<Way>, pages: Admin, terms: Terms) -> anyhow::Result<Op
     };
     let (listener, address) = open(way).await?;
     let terms = Terms {
-        connections_max: ADMIN_CONNECTIONS_MAX,
+        limits: ListenLimits {
+            connections: ADMIN_CONNECTIONS_MAX,
+            ..terms.limits
+        },
+        keys: None,
         // Whoever looks on must be told that the host drains, and not be refused.
         until: Phase::Cut,
         ..terms

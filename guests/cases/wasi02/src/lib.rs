@@ -6,6 +6,7 @@ mod answers;
 mod asked;
 mod burn;
 mod floods;
+mod frames;
 mod inside;
 mod outside;
 mod reply;
@@ -45,6 +46,8 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("/after-answer", answers::works_on),
     ("/after-answer-loop", answers::works_on_forever),
     // Says too much.
+    ("/says", frames::says),
+    ("/ends-with", frames::ends_with),
     ("/drip", floods::drip),
     ("/flood-body", floods::body),
     ("/flood-headers", floods::headers),

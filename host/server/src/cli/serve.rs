@@ -122,6 +122,8 @@ async fn begin(
 ) -> anyhow::Result<Drained> {
     let settings = serve::Settings {
         listen: policy.listen,
+        limits: policy.listen_limits,
+        tls: policy.tls.clone(),
         admin: Some(policy.admin),
         plugins: policy.plugins.clone(),
         data: policy.data.clone(),
@@ -130,6 +132,7 @@ async fn begin(
         drain: policy.drain,
     };
     let proxies = TrustedProxies::new(policy.trusted_proxies.clone());
+    let limits = policy.listen_limits;
     let host = Arc::new(assembly::Host::start(
         policy,
         flags,
@@ -142,6 +145,7 @@ async fn begin(
         host.pipeline().clone(),
         routes.clone(),
         proxies,
+        limits,
         host.nowhere(),
     ));
     // People read it at once; the log keeps it.

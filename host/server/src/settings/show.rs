@@ -3,6 +3,7 @@
 use crate::settings::compile;
 use crate::settings::effective::{Effective, Fuel, Row};
 use crate::settings::host::HostMemory;
+use crate::settings::listen;
 use crate::settings::policy::Policy;
 use crate::settings::units::{duration_text, size_text};
 use holdfast_call::problem::push_escaped;
@@ -108,6 +109,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
     values
         .into_iter()
         .chain(compile::rows(&policy.compile))
+        .chain(listen::rows(&policy.listen_limits, policy.tls.as_ref()))
         .map(|(key, value)| Row {
             key: key.to_owned(),
             value,

@@ -33,7 +33,21 @@ const MANIFEST: &[&str] = &[
 
 /// The operator's keys.
 const POLICY: &[&str] = &[
-    "listen",
+    "listen.address",
+    "listen.tls.cert",
+    "listen.tls.key",
+    "listen.limits.connections",
+    "listen.limits.connections_per_address",
+    "listen.limits.head",
+    "listen.limits.idle",
+    "listen.limits.write",
+    "listen.limits.head_bytes",
+    "listen.limits.fields",
+    "listen.limits.target_bytes",
+    "listen.limits.body_bytes",
+    "listen.limits.streams",
+    "listen.limits.resets",
+    "listen.limits.frames",
     "admin",
     "plugins",
     "data",

@@ -2,6 +2,7 @@
 
 use crate::settings::compile::WrittenCompile;
 use crate::settings::limits::WrittenLimits;
+use crate::settings::listen::WrittenListen;
 use crate::settings::units::Raw;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ pub(crate) struct WrittenManifest {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WrittenPolicy {
-    pub(crate) listen: Option<String>,
+    pub(crate) listen: WrittenListen,
     pub(crate) admin: Option<String>,
     pub(crate) plugins: Option<String>,
     pub(crate) data: Option<String>,
