@@ -23,6 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What stands in no head.
 const SPOILT: u8 = 0;
+/// What every head ends with.
+const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// How much is borne of a peer.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +56,10 @@ enum Speaks {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ended {
     No,
-    /// A head was spoilt: what follows it is nothing.
+    /// A head was spoilt, and has to look as if it had ended: the library looks at it no sooner.
     AtHead,
+    /// It has: what follows it is nothing.
+    Spoilt,
     /// A body or the connection cannot go on.
     Broken,
 }
@@ -138,8 +142,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Scan<S> {
         let broken = || io::Error::from(io::ErrorKind::InvalidData);
         match self.ended {
             Ended::No => {}
+            Ended::AtHead => {
+                self.ended = Ended::Spoilt;
+                // Without room it looks like the end of the stream, and the connection ends without an answer.
+                if buf.remaining() >= HEAD_END.len() {
+                    buf.put_slice(HEAD_END);
+                }
+                return Poll::Ready(Ok(()));
+            }
             // An end here would end the connection before its answer; with that the library ends it itself.
-            Ended::AtHead => return Poll::Pending,
+            Ended::Spoilt => return Poll::Pending,
             Ended::Broken => return Poll::Ready(Err(broken())),
         }
         let before = buf.filled().len();

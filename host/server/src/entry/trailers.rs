@@ -60,6 +60,18 @@ pub fn clean(trailers: &mut HeaderMap) {
     }
 }
 
+/// Takes out what a client says to the host or of others: it is not believed, and breaks nothing.
+fn drop_claims(trailers: &mut HeaderMap) {
+    let claims = trailers.keys().filter(|name| {
+        let name = name.as_str().replace('_', "-");
+        is_for_the_host(&name) || speaks_for_others(&name)
+    });
+    let claims: Vec<_> = claims.cloned().collect();
+    for name in claims {
+        trailers.remove(name);
+    }
+}
+
 /// The body of a request, its trailers looked at.
 pub struct Checked(pub Incoming);
 
@@ -73,16 +85,14 @@ impl Body for Checked {
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let frame = ready!(Pin::new(&mut self.0).poll_frame(cx));
         Poll::Ready(frame.map(|frame| {
-            let frame = frame.map_err(|error| broken_off(&error))?;
-            let names = frame.trailers_ref().map(HeaderMap::keys);
-            match names
-                .into_iter()
-                .flatten()
-                .find(|name| is_forbidden(name.as_str()))
-            {
-                Some(name) => Err(misplaced(name.as_str())),
-                None => Ok(frame),
+            let mut frame = frame.map_err(|error| broken_off(&error))?;
+            if let Some(trailers) = frame.trailers_mut() {
+                drop_claims(trailers);
+                if let Some(name) = trailers.keys().find(|name| is_forbidden(name.as_str())) {
+                    return Err(misplaced(name.as_str()));
+                }
             }
+            Ok(frame)
         }))
     }
 
