@@ -32,13 +32,14 @@ fn world(does: fn(Admitted) -> Doing) -> World {
     }
 }
 
-fn ended(admitted: &Admitted, kind: FailureKind) -> Doing {
-    admitted.call().meter.start_begun();
+fn ended(admitted: Admitted, kind: FailureKind) -> Doing {
+    let (call, _scope) = admitted.into_parts();
+    call.meter.start_begun();
     Box::pin(async move { Err(Failure::new(kind, "it did not start")) })
 }
 
 fn dies_at_start(admitted: Admitted) -> Doing {
-    ended(&admitted, FailureKind::Trapped)
+    ended(admitted, FailureKind::Trapped)
 }
 
 impl World {
@@ -81,8 +82,8 @@ fn a_trap_while_a_call_is_served_switches_nothing_off() {
 fn what_the_machine_lacks_is_not_held_against_the_service() {
     for kind in [FailureKind::PoolExhausted, FailureKind::HostMemoryExhausted] {
         let world = match kind {
-            FailureKind::PoolExhausted => world(|admitted| ended(&admitted, FailureKind::PoolExhausted)),
-            _ => world(|admitted| ended(&admitted, FailureKind::HostMemoryExhausted)),
+            FailureKind::PoolExhausted => world(|admitted| ended(admitted, FailureKind::PoolExhausted)),
+            _ => world(|admitted| ended(admitted, FailureKind::HostMemoryExhausted)),
         };
         for _ in 0..10 {
             assert_eq!(code(world.ask()), "overloaded");
