@@ -20,8 +20,8 @@
 use crate::Parts;
 use crate::metrics::Series;
 use holdfast_call::{
-    Answer, Applies, Body, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, CallId, Fault, HostCode, Layer,
-    Meter, Next, Payload, Registered, Reply, Sources, Target,
+    Answer, Applies, Body, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, CallId, Fault, HostCode,
+    Layer, Meter, Next, Payload, Registered, Reply, Sources, Target,
 };
 use http::{Method, Request};
 use http_body::Body as _;
@@ -169,7 +169,10 @@ impl Layer for Watched {
     }
 
     fn run<'a>(&'a self, call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
-        let settings = call.registered.as_ref().map(|registered| &registered.settings);
+        let settings = call
+            .registered
+            .as_ref()
+            .map(|registered| &registered.settings);
         match settings.and_then(|settings| settings.get::<Settings>()) {
             Some(Settings { version }) if version.on_trial() => {
                 let version = version.clone();

@@ -179,7 +179,10 @@ mod tests {
     fn quarantined() -> State {
         let mut state = State::default();
         for _ in 0..FAILURES_MAX {
-            assert_eq!(state.step(Event::Wanted, at(0)), Effect::Let(Pass::Ordinary));
+            assert_eq!(
+                state.step(Event::Wanted, at(0)),
+                Effect::Let(Pass::Ordinary)
+            );
             state.step(Event::Failed(Pass::Ordinary), at(0));
         }
         state
@@ -200,12 +203,24 @@ mod tests {
     #[test]
     fn exactly_one_call_is_the_probe() {
         let mut state = quarantined();
-        assert!(matches!(state.step(Event::Wanted, at(999)), Effect::Refuse(_)));
-        assert_eq!(state.step(Event::Wanted, at(1_000)), Effect::Let(Pass::Probe));
-        assert!(matches!(state.step(Event::Wanted, at(1_000)), Effect::Refuse(_)));
+        assert!(matches!(
+            state.step(Event::Wanted, at(999)),
+            Effect::Refuse(_)
+        ));
+        assert_eq!(
+            state.step(Event::Wanted, at(1_000)),
+            Effect::Let(Pass::Probe)
+        );
+        assert!(matches!(
+            state.step(Event::Wanted, at(1_000)),
+            Effect::Refuse(_)
+        ));
         // One that left without having found out makes room for another.
         state.step(Event::Left(Pass::Probe), at(1_001));
-        assert_eq!(state.step(Event::Wanted, at(1_001)), Effect::Let(Pass::Probe));
+        assert_eq!(
+            state.step(Event::Wanted, at(1_001)),
+            Effect::Let(Pass::Probe)
+        );
         assert_eq!(state.step(Event::Started, at(1_002)), Effect::Over);
         assert!(state.calm());
     }

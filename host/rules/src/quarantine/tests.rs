@@ -32,13 +32,14 @@ fn world(does: fn(Admitted) -> Doing) -> World {
     }
 }
 
-fn ended(admitted: &Admitted, kind: FailureKind) -> Doing {
-    admitted.call().meter.start_begun();
+fn ended(admitted: Admitted, kind: FailureKind) -> Doing {
+    let (call, _scope) = admitted.into_parts();
+    call.meter.start_begun();
     Box::pin(async move { Err(Failure::new(kind, "it did not start")) })
 }
 
 fn dies_at_start(admitted: Admitted) -> Doing {
-    ended(&admitted, FailureKind::Trapped)
+    ended(admitted, FailureKind::Trapped)
 }
 
 impl World {
@@ -60,8 +61,19 @@ fn the_fourth_call_of_a_service_that_does_not_start_is_refused_and_told_when_to_
     assert_eq!(refused.wait(), Some(Duration::from_millis(700)));
     let verdict = refused.verdict();
     assert_eq!(verdict.boundary, Boundary::Lifecycle);
-    let evidence: Vec<_> = verdict.evidence.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    assert_eq!(evidence, [("failures", "3"), ("since_ms", "300"), ("next_probe_ms", "700")]);
+    let evidence: Vec<_> = verdict
+        .evidence
+        .iter()
+        .map(|(key, value)| (*key, value.as_str()))
+        .collect();
+    assert_eq!(
+        evidence,
+        [
+            ("failures", "3"),
+            ("since_ms", "300"),
+            ("next_probe_ms", "700")
+        ]
+    );
 }
 
 #[test]
@@ -81,8 +93,10 @@ fn a_trap_while_a_call_is_served_switches_nothing_off() {
 fn what_the_machine_lacks_is_not_held_against_the_service() {
     for kind in [FailureKind::PoolExhausted, FailureKind::HostMemoryExhausted] {
         let world = match kind {
-            FailureKind::PoolExhausted => world(|admitted| ended(&admitted, FailureKind::PoolExhausted)),
-            _ => world(|admitted| ended(&admitted, FailureKind::HostMemoryExhausted)),
+            FailureKind::PoolExhausted => {
+                world(|admitted| ended(admitted, FailureKind::PoolExhausted))
+            }
+            _ => world(|admitted| ended(admitted, FailureKind::HostMemoryExhausted)),
         };
         for _ in 0..10 {
             assert_eq!(code(world.ask()), "overloaded");
@@ -134,8 +148,16 @@ fn a_probe_whose_caller_leaves_makes_room_for_the_next() {
     call.operation = "GET /slow".into();
     let mut probe = world.pipeline.run(call);
     assert!(matches!(poll(&mut probe), Poll::Pending));
-    assert_eq!(code(world.ask()), "quarantined", "there is one probe already");
+    assert_eq!(
+        code(world.ask()),
+        "quarantined",
+        "there is one probe already"
+    );
     drop(probe);
-    assert_eq!(code(world.ask()), "service-fault", "nobody may probe any more");
+    assert_eq!(
+        code(world.ask()),
+        "service-fault",
+        "nobody may probe any more"
+    );
     assert_eq!(code(world.ask()), "quarantined");
 }

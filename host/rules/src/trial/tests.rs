@@ -153,7 +153,12 @@ fn the_second_look_is_a_call_of_its_own_with_its_own_line() {
         let closings = world.bench.log.closings.lock().unwrap();
         let lines: Vec<_> = closings
             .iter()
-            .map(|closing| (closing.outcome.as_str(), closing.trace.header()[..36].to_owned()))
+            .map(|closing| {
+                (
+                    closing.outcome.as_str(),
+                    closing.trace.header()[..36].to_owned(),
+                )
+            })
             .collect();
         assert_eq!(lines.len(), 2, "{closings:?}");
         assert_eq!((lines[0].0, lines[1].0), ("fault", "ok"));
