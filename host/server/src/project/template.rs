@@ -127,8 +127,12 @@ pub fn make(folder: &Path, language: Language, name: &Name) -> anyhow::Result<()
 fn refuse_full(folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
     match std::fs::read_dir(folder) {
-        Ok(mut entries) if entries.next().is_none() => Ok(()),
-        Ok(_) => bail!("{shown} is not empty: choose another name, or a folder without files"),
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => {
+                bail!("{shown} is not empty: choose another name, or a folder without files")
+            }
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).with_context(|| format!("cannot make a project in {shown}")),
     }
