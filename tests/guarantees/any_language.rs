@@ -8,7 +8,7 @@
 //! 6. The checklist is below.
 
 use super::loading::under_traffic;
-use crate::harness::{Guest, Host, Project, Setup, patiently, run};
+use crate::harness::{Guest, Host, Project, Setup, patiently, root, run};
 
 /// Makes a project, builds it, asks it; then builds it again without a network.
 fn new_build_curl(lang: &str) {
@@ -115,6 +115,9 @@ fn a_name_that_no_service_may_have_is_refused() {
         assert_eq!(said.code, Some(1), "{name}");
         assert!(said.err.contains("is not a name"), "{}", said.err);
     }
+    let said = run(&["new", "--lang", "rust", "2fast"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("a letter first"), "{}", said.err);
 }
 
 #[test]
@@ -154,4 +157,20 @@ fn a_manifest_that_a_host_would_refuse_is_refused_before_anything_is_built() {
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("purpos"), "{}", said.err);
     assert!(!said.err.contains("[1/"), "{}", said.err);
+}
+
+/// A service of the first run has the very tools that a new project gets.
+#[test]
+fn the_services_of_the_first_run_are_pinned_as_new_projects_are() {
+    let pins = [
+        ("hello-js", "js", "package.json"),
+        ("hello-js", "js", "package-lock.json"),
+        ("hello-python", "python", "requirements.txt"),
+    ];
+    for (service, lang, file) in pins {
+        let project = Project::new(service, lang);
+        let path = root().join("guests/services").join(service).join(file);
+        let ours = std::fs::read_to_string(path).unwrap();
+        assert_eq!(project.text(file), ours, "{service}/{file}");
+    }
 }

@@ -106,9 +106,14 @@ impl Project {
 
     /// Replaces `old` in a source.
     pub(crate) fn edit(&self, file: &str, old: &str, new: &str) {
-        let text = std::fs::read_to_string(self.path(file)).unwrap();
+        let text = self.text(file);
         assert!(text.contains(old));
         self.write(file, &text.replace(old, new));
+    }
+
+    /// What is in a file of it.
+    pub(crate) fn text(&self, file: &str) -> String {
+        std::fs::read_to_string(self.path(file)).unwrap()
     }
 
     /// Writes a file of it.

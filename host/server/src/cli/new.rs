@@ -24,6 +24,13 @@ pub struct NewArgs {
 /// No service may have the name, the folder is not empty, or it cannot be written.
 pub fn run(args: &NewArgs) -> anyhow::Result<ExitCode> {
     let name = Name::parse(&args.name).map_err(anyhow::Error::msg)?;
+    if args.lang == Language::Rust
+        && name
+            .as_str()
+            .starts_with(|first: char| first.is_ascii_digit())
+    {
+        anyhow::bail!("`{name}` is no name for a project in Rust: cargo wants a letter first");
+    }
     template::make(Path::new(name.as_str()), args.lang, &name)?;
     complain(&format!("{name}/ is a project in {}; next:", args.lang));
     print(&format!(
