@@ -99,7 +99,7 @@ fn a_policy_or_a_manifest_that_is_wrong() {
 
 #[test]
 fn a_secret_that_is_missing_or_that_others_can_read() {
-    let policy = "[upstreams.api]\nurl = \"http://127.0.0.1:9\"\n[upstreams.api.credential]\nfile = \"secret\"";
+    let policy = "[upstreams.api]\nurl = \"https://127.0.0.1:9\"\n[upstreams.api.credential]\nfile = \"secret\"";
     fails(&folder(policy, &[]), 10, &["secret", "cannot open"]);
     let dir = folder(policy, &[("secret", "CANARY")]);
     fs::set_permissions(dir.path().join("secret"), Permissions::from_mode(0o644)).unwrap();
