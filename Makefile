@@ -7,7 +7,7 @@ SHELL := /bin/bash
 GUEST_TARGET := wasm32-wasip2
 GUESTS := --manifest-path guests/Cargo.toml --target $(GUEST_TARGET)
 
-.PHONY: help run test stress guests bench check toolchain host languages languages-present tools
+.PHONY: help run test stress guests bench fuzz check toolchain host languages languages-present tools
 
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 — \2/p' $(MAKEFILE_LIST)
@@ -36,12 +36,16 @@ languages-present: host
 bench: toolchain ## side by side with wasmtime serve and the bare ceiling
 	tests/bench/run.sh
 
+fuzz: toolchain ## try every parser of outside bytes with made-up inputs (SECONDS_EACH=60, TARGETS="policy routes")
+	tests/fuzz/run.sh $(TARGETS)
+
 check: toolchain ## formatting, lints and structure
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo fmt --manifest-path guests/Cargo.toml --all --check
 	cargo clippy --release $(GUESTS) -- -D warnings
 	cargo fmt --manifest-path tests/bench/Cargo.toml --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	rustfmt --check --edition 2024 $$(find host/rules/src -name '*.rs')
 
 # The whole workspace, as the tests build it: one selection of packages means one set of features, so that the engine is compiled once.

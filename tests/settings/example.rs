@@ -7,11 +7,11 @@ use holdfast_server::settings::{Effective, Limit, known_keys};
 use std::collections::BTreeSet;
 use toml::Value;
 
-const POLICY: &str = include_str!("../../holdfast.example.toml");
-const MANIFEST: &str = include_str!("../../service.example.toml");
+pub(super) const POLICY: &str = include_str!("../../holdfast.example.toml");
+pub(super) const MANIFEST: &str = include_str!("../../service.example.toml");
 
 /// A line that begins with `#` and no space is a setting.
-fn uncommented(text: &str) -> String {
+pub(super) fn uncommented(text: &str) -> String {
     text.lines()
         .map(|line| match line.strip_prefix('#') {
             Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,

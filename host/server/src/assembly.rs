@@ -5,6 +5,7 @@
 
 pub mod inspect;
 mod layers;
+pub mod probe;
 mod services;
 mod sharing;
 mod upstreams;

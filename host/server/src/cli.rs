@@ -7,9 +7,12 @@ pub mod allow;
 pub mod build;
 pub mod call;
 pub mod check;
+pub mod completions;
+pub mod doctor;
 pub mod ls;
 pub mod new;
 pub mod policy;
+pub mod schema;
 pub mod serve;
 pub mod speaker;
 pub mod warm;
@@ -100,6 +103,17 @@ pub enum Command {
     /// Read the policy anew, as if its file had changed.
     #[command(after_help = CODES)]
     Reload(DataArgs),
+    /// Probe everything that a host stands on, from its settings to the machine, and say what to do about what is wrong.
+    #[command(after_help = doctor::CODES)]
+    Doctor(doctor::DoctorArgs),
+    /// Print the JSON Schema of a settings file, so that an editor completes its keys and marks mistakes.
+    #[command(after_help = CODES)]
+    Schema(schema::SchemaArgs),
+    /// Print what a shell reads to complete commands and options.
+    ///
+    /// bash: holdfast completions bash > ~/.local/share/bash-completion/completions/holdfast
+    #[command(after_help = CODES)]
+    Completions(completions::CompletionsArgs),
 }
 
 /// Where a host's data is.
@@ -151,6 +165,9 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
         Command::Compile { words } => Ok(holdfast_wasm::compile::inside::run(&words)),
         Command::Reload(args) => text(&args, &Request::Reload),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
     }
 }
 

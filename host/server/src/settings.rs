@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod name;
 pub mod policy;
 pub mod routes;
+pub mod schema;
 pub mod secret;
 pub mod show;
 pub mod source;

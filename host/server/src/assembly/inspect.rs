@@ -6,6 +6,7 @@ use crate::cli::check::{Inspect, Inspection};
 use crate::settings::{Effective, Policy};
 use holdfast_call::{Closing, GuestLine, Level, Log};
 use holdfast_rules::clock::HostClock;
+use holdfast_wasm::anatomy::anatomy;
 use holdfast_wasm::cache::NoCache;
 use holdfast_wasm::compile::Compiler;
 use holdfast_wasm::engine::Engines;
@@ -29,6 +30,7 @@ impl Inspect for Inspector {
             imports: names.imports,
             exports: names.exports,
             missing,
+            anatomy: anatomy(bytes),
         })
     }
 

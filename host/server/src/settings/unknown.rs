@@ -187,8 +187,15 @@ impl Walk<'_> {
     }
 }
 
+/// The longest word that is compared with the known ones, in bytes.
+const WORD_BYTES_MAX: usize = 128;
+
 /// The one of `known` that `word` most likely was meant to be.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // The comparison takes time and memory by the product of the lengths; what is far longer than every key is near to none.
+    if word.len() > WORD_BYTES_MAX {
+        return None;
+    }
     known
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance * 3 <= candidate.chars().count().max(3))
