@@ -6,5 +6,6 @@ mod ends;
 mod heads;
 mod hostile_h1;
 mod hostile_h2;
+mod hostile_targets;
 mod lines;
 mod routes;

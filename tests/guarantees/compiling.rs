@@ -118,7 +118,8 @@ fn a_large_or_odd_form_is_served_or_has_its_line() {
     let odd = [
         ("data", data, None),
         ("functions", Bomb::Functions(100_000), None),
-        ("nested", Bomb::Nested(5_000), None),
+        ("nested", Bomb::Nested(90), None),
+        ("too-deep", Bomb::Nested(5_000), Some("more than 100 deep")),
         ("types", Bomb::Types(90_000), None),
         ("memory", Bomb::Memory(65_536), Some("memory = 134217728")),
         ("doubled", Bomb::Doubled(60), Some("type size exceeds")),

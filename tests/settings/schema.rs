@@ -89,6 +89,10 @@ fn said(kind: Kind, text: &str) -> Vec<String> {
 /// The schema of one key.
 fn of(schema: &Value, key: &str) -> Option<Value> {
     key.split('.').try_fold(schema.clone(), |node, part| {
+        // A table that may be a single value instead.
+        let ways = node.get("anyOf").and_then(Value::as_array);
+        let table = ways.and_then(|ways| ways.iter().find(|way| way["type"] == "object"));
+        let node = table.unwrap_or(&node);
         let below = match part {
             "*" => node.get("additionalProperties"),
             name => node.get("properties").and_then(|all| all.get(name)),

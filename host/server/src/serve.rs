@@ -206,15 +206,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     });
     tokio::spawn(control.run(owners, stop.clone()));
 
-    let scheme = match &keys {
-        None => "http",
-        Some(keys) => {
-            let (keys, clock) = (keys.clone(), host.pipeline.sources().clock.clone());
-            tokio::spawn(keys.follow(clock, say.clone()));
-            "https"
-        }
-    };
-    greet(scheme, listen, admin, &say);
+    greet(follow(keys, &host.pipeline, &say), listen, admin, &say);
     let at = settings.plugins.display();
     say(&format!(
         "serving what lies in {at}, keeping what must last in {data}"
@@ -309,6 +301,17 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Keeps the keys as their files are, if there are any; the scheme under which the gateway is found.
+fn follow(keys: Option<Arc<Keys>>, pipeline: &Pipeline, say: &Say) -> &'static str {
+    match keys {
+        None => "http",
+        Some(keys) => {
+            tokio::spawn(keys.follow(pipeline.sources().clock.clone(), say.clone()));
+            "https"
         }
     }
 }

@@ -21,7 +21,7 @@ pub fn check_method(method: &Method) -> Result<(), Invalid> {
     }
     let text = method.as_str();
     let respelt = |known: &&str| **known != *text && known.eq_ignore_ascii_case(text);
-    if KNOWN.iter().any(|known| respelt(known)) {
+    if KNOWN.iter().any(respelt) {
         Err(Invalid::BadMethod)
     } else {
         Ok(())

@@ -29,6 +29,11 @@ pub fn schema(kind: Kind) -> Value {
         Kind::Manifest => ("NAME.toml", "The manifest of a service: its author's file."),
     };
     let mut schema = root.schema();
+    // The one table in whose place its most important value may stand alone.
+    if let Some(listen) = schema.pointer_mut("/properties/listen") {
+        let address = shape("listen.address", None).schema();
+        *listen = json!({ "anyOf": [address, listen.take()], "description": "Where the gateway is found." });
+    }
     if let Value::Object(map) = &mut schema {
         map.insert(
             "$schema".to_owned(),

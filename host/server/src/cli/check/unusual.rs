@@ -54,7 +54,8 @@ fn interfaces(inspection: &Inspection, effective: &Effective) -> Vec<String> {
     }
     let network = has("wasi:http/outgoing-handler") || has("wasi:http/client");
     let grants = &effective.grants;
-    if !network && !(grants.upstreams_asked.is_empty() && grants.services_asked.is_empty()) {
+    let asks = !grants.upstreams_asked.is_empty() || !grants.services_asked.is_empty();
+    if asks && !network {
         said.push("its manifest asks for upstreams or services, but it does not import the way out (wasi:http)".to_owned());
     }
     for name in &inspection.anatomy.unused {

@@ -8,7 +8,12 @@ const POLICY: &str = include_str!("../../../../../holdfast.example.toml");
 const MANIFEST: &str = include_str!("../../../../../service.example.toml");
 
 /// What must be said, and so has no default.
-const NEEDED: &[&str] = &["upstreams.*.url", "files.*.path"];
+const NEEDED: &[&str] = &[
+    "listen.tls.cert",
+    "listen.tls.key",
+    "upstreams.*.url",
+    "files.*.path",
+];
 
 /// What an example file says of a key or of a table.
 #[derive(Clone, Debug)]

@@ -54,7 +54,7 @@ const SHARE: &str = "^\\+?[0-9]+%$";
 /// What an example cannot show: words, patterns and ranges.
 const TOLD: &[(&str, Shape)] = &[
     (
-        "listen",
+        "listen.address",
         Shape::Text {
             pattern: Some(ADDRESS),
         },
