@@ -12,6 +12,7 @@ pub mod limits;
 pub mod manifest;
 pub mod name;
 pub mod policy;
+mod reuse;
 pub mod routes;
 pub mod secret;
 pub mod show;

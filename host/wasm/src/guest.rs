@@ -1,8 +1,9 @@
-//! What one guest reaches: the data of its store, made for one admitted call and dropped with it.
+//! What one guest reaches: the data of its store, made for one admitted call, and made anew for each further one that it serves.
 //!
 //! Nothing in here comes from the host's process: no environment, no arguments, no files, no sockets but what the settings grant.
 
 use crate::failure;
+use crate::idle::Idle;
 use crate::imports::clocks;
 use crate::imports::http::Hooks;
 use crate::imports::stdio::Lines;
@@ -59,6 +60,8 @@ pub(crate) struct Supplies {
     pub(crate) memory: Arc<HostMemory>,
     /// The serving runtime: where child calls run.
     pub(crate) serving: Handle,
+    /// Instances that wait for their next call.
+    pub(crate) idle: Arc<Idle>,
 }
 
 /// The data of one guest's store.
@@ -69,7 +72,17 @@ pub(crate) struct Guest {
     hooks: Hooks,
     pub(crate) limiter: Limiter,
     pub(crate) surroundings: Arc<Surroundings>,
-    pub(crate) lines: Arc<Lines>,
+    /// The log lines of its call; none between two calls.
+    pub(crate) lines: Option<Arc<Lines>>,
+}
+
+/// What of a call is left in an instance when the call has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing: no handle, no stream, no task.
+    Nothing,
+    /// Something that the next call could use.
+    Something,
 }
 
 impl WasiView for Guest {
@@ -103,8 +116,6 @@ impl Guest {
     ) -> Result<Store<Self>, Failure> {
         let lines = Lines::new(&scope, limits, supplies.log.clone(), supplies.clock.clone());
         let wasi = wasi(limits, surroundings, &lines, &supplies.clock)?;
-        let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(size(limits.header_bytes));
         let mut table = ResourceTable::new();
         table.set_max_capacity(count(limits.resources));
         let limiter = Limiter::new(limits, supplies.memory.clone(), scope.meter().clone());
@@ -112,36 +123,71 @@ impl Guest {
         let guest = Self {
             table,
             wasi,
-            http,
+            http: http(limits),
             hooks,
             limiter,
             surroundings: surroundings.clone(),
-            lines,
+            lines: Some(lines),
         };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.limiter);
-        limits.apply(&mut store).map_err(|error| {
-            Failure::new(
-                FailureKind::Internal,
-                format!("cannot set the limits: {error:#}"),
-            )
-        })?;
-        store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        begin(&mut store, limits)?;
         Ok(store)
     }
 
-    /// How the guest's run ended: its error as a failure, and a body it left without an end as one too.
-    pub(crate) fn ended(&mut self, result: wasmtime::Result<()>) -> Result<(), Failure> {
-        if let Err(error) = result {
-            return Err(failure::of(&error, &self.limiter));
+    /// Lets go of the call it served: its name, its log, its way out, its clock and its random source. Says whether the guest kept
+    /// anything that came from it.
+    pub(crate) fn leave(store: &mut Store<Self>) -> Left {
+        let tasks = store.concurrent_resource_table();
+        if tasks.is_some_and(|tasks| !tasks.is_empty()) {
+            return Left::Something;
         }
+        let guest = store.data_mut();
+        if !guest.table.is_empty() {
+            return Left::Something;
+        }
+        guest.flush();
+        guest.lines = None;
+        guest.wasi = WasiCtx::builder().build();
+        guest.hooks.leave();
+        Left::Nothing
+    }
+
+    /// Makes a store that left its last call the store of another one, with every limit in place as for the first. Its memory stays as it
+    /// is, and counted.
+    pub(crate) fn renew(
+        store: &mut Store<Self>,
+        scope: Scope,
+        life: Arc<Life>,
+        limits: &Limits,
+        supplies: &Supplies,
+    ) -> Result<(), Failure> {
+        let guest = store.data_mut();
+        let lines = Lines::new(&scope, limits, supplies.log.clone(), supplies.clock.clone());
+        guest.wasi = wasi(limits, &guest.surroundings, &lines, &supplies.clock)?;
+        guest.lines = Some(lines);
+        guest.http = http(limits);
+        guest.limiter.renew(scope.meter().clone());
+        guest.hooks = Hooks::new(scope, life, supplies.serving.clone(), limits.calls);
+        begin(store, limits)
+    }
+
+    fn flush(&self) {
+        if let Some(lines) = &self.lines {
+            lines.flush();
+        }
+    }
+
+    /// How the guest's run ended: its error as a failure, and a body it left without an end as one too.
+    pub(crate) fn ended<T>(&mut self, result: wasmtime::Result<T>) -> Result<T, Failure> {
+        let result = result.map_err(|error| failure::of(&error, &self.limiter))?;
         if !self
             .table
             .iter_mut()
             .any(|entry| entry.is::<HostOutgoingBody>())
         {
-            return Ok(());
+            return Ok(result);
         }
         Err(Failure::new(
             FailureKind::Trapped,
@@ -153,8 +199,26 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         // What a guest was writing when it was killed is the line that tells where.
-        self.lines.flush();
+        self.flush();
     }
+}
+
+/// What is set at the beginning of each call that a store serves.
+fn begin(store: &mut Store<Guest>, limits: &Limits) -> Result<(), Failure> {
+    limits.apply(store).map_err(|error| {
+        Failure::new(
+            FailureKind::Internal,
+            format!("cannot set the limits: {error:#}"),
+        )
+    })?;
+    store.set_epoch_deadline(1);
+    Ok(())
+}
+
+fn http(limits: &Limits) -> WasiHttpCtx {
+    let mut http = WasiHttpCtx::new();
+    http.set_field_size_limit(size(limits.header_bytes));
+    http
 }
 
 fn size(bytes: u64) -> usize {
