@@ -7,26 +7,37 @@ SHELL := /bin/bash
 GUEST_TARGET := wasm32-wasip2
 GUESTS := --manifest-path guests/Cargo.toml --target $(GUEST_TARGET)
 
-.PHONY: help run test stress guests bench check toolchain host
+.PHONY: help run test stress guests bench fuzz check toolchain host languages languages-present tools
 
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 — \2/p' $(MAKEFILE_LIST)
 
-run: guests host ## build everything and serve guests/services on http://127.0.0.1:8080
+run: guests host languages-present ## build everything and serve guests/services on http://127.0.0.1:8080
 	target/debug/holdfast serve --plugins target/plugins --config guests/services/holdfast.toml --data data
 
-test: guests host ## all tests, scaled down where they count to thousands
+test: guests host languages ## all tests, scaled down where they count to thousands
 	HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
 
-stress: guests host ## the same tests at full counts
+stress: guests host languages ## the same tests at full counts
 	HOLDFAST_SCALE=full HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
 
 guests: toolchain ## build the services and the cases to WebAssembly
 	cargo build --release $(GUESTS)
 	guests/publish.sh
 
+# The services that are not in Rust, through `holdfast build`, as an author builds them. What is built already and did not change stays.
+languages: tools host
+	guests/languages.sh js python
+
+# The same for those languages alone whose tools are here: whoever only wants to see the host run needs no Node.js and no Python.
+languages-present: host
+	guests/languages.sh --present js python
+
 bench: toolchain ## side by side with wasmtime serve and the bare ceiling
 	tests/bench/run.sh
+
+fuzz: toolchain ## try every parser of outside bytes with made-up inputs (SECONDS_EACH=60, TARGETS="policy routes")
+	tests/fuzz/run.sh $(TARGETS)
 
 check: toolchain ## formatting, lints and structure
 	cargo fmt --all --check
@@ -34,6 +45,7 @@ check: toolchain ## formatting, lints and structure
 	cargo fmt --manifest-path guests/Cargo.toml --all --check
 	cargo clippy --release $(GUESTS) -- -D warnings
 	cargo fmt --manifest-path tests/bench/Cargo.toml --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	rustfmt --check --edition 2024 $$(find host/rules/src -name '*.rs')
 
 # The whole workspace, as the tests build it: one selection of packages means one set of features, so that the engine is compiled once.
@@ -44,3 +56,8 @@ host: toolchain
 toolchain:
 	@command -v cc >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev; }
 	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(GUEST_TARGET)" || rustup target add $(GUEST_TARGET)
+
+# What `holdfast build` needs for the other languages; their packages it fetches itself, into the project.
+tools: toolchain
+	@command -v node >/dev/null && command -v npm >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends nodejs npm; }
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { apt-get update && apt-get install --yes --no-install-recommends python3 python3-venv; }

@@ -14,10 +14,9 @@ put() { # from, to
 }
 
 mkdir -p ../target/plugins ../target/guests
-for manifest in services/*/*.toml; do
-    name=$(basename "$manifest" .toml)
-    if [ "$name" = Cargo ]; then continue; fi
-    put "$manifest" "../target/plugins/$name.toml"
+for service in services/*/Cargo.toml; do
+    name=$(basename "$(dirname "$service")")
+    put "services/$name/$name.toml" "../target/plugins/$name.toml"
     put "$built/$name.wasm" "../target/plugins/$name.wasm"
 done
 for case in cases/*/Cargo.toml; do

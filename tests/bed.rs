@@ -11,6 +11,7 @@ use holdfast_server::entry::connections::{self, Terms};
 use holdfast_server::entry::http::Gateway;
 use holdfast_server::entry::peer::TrustedProxies;
 use holdfast_server::router::{Claim, Routes};
+use holdfast_server::settings::ListenLimits;
 use http_body::Frame;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -256,14 +257,20 @@ impl Bed {
             line.pipeline.clone(),
             routes.clone(),
             TrustedProxies::default(),
+            ListenLimits::default(),
             Settings::default(),
         ));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Stop::default();
         let terms = Terms {
+            until: holdfast_server::drain::Phase::Leaving,
             stop: stop.clone(),
-            connections_max,
+            limits: ListenLimits {
+                connections: connections_max,
+                ..ListenLimits::default()
+            },
+            keys: None,
             clock: line.pipeline.sources().clock.clone(),
             log: Arc::new(Silence),
         };

@@ -4,5 +4,7 @@ mod bodies;
 pub(crate) mod client;
 mod ends;
 mod heads;
+mod hostile_h1;
+mod hostile_h2;
 mod lines;
 mod routes;

@@ -24,12 +24,28 @@ mod streams;
 mod gateway_view;
 // A component dropped into the directory is served; a worse one is not.
 mod loading;
+// What is dropped in may be anything: compiling it harms nobody.
+mod compiling;
+// Three lines to a service, in any language.
+mod any_language;
+// And of any age.
+mod any_age;
+// A version that is worse, or does not start, is not left in place.
+mod lifecycle;
+// A new binary takes over, and nobody notices.
+mod takeover;
 // The end is orderly.
 mod drain;
 // A connection is worth what is done on it.
 mod connections;
 // What happens is what author and operator both allow.
 mod policy;
+// What one client may hold of the gateway.
+mod hostile_clients;
+// The gateway, encrypted.
+mod encryption;
+// What an answer says of its connection is the host's to say.
+mod frames;
 // Every call leaves its line, its why and its id.
 mod observability;
 

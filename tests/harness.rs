@@ -2,10 +2,12 @@
 
 mod answer;
 mod ask;
+mod bombs;
 mod guests;
 mod h2;
 mod host;
 mod log;
+mod project;
 mod scale;
 mod setup;
 mod tls;
@@ -13,14 +15,19 @@ mod upstream;
 mod wait;
 
 pub(crate) use ask::{Ask, End, Flow};
+pub(crate) use bombs::Bomb;
 pub(crate) use guests::{Guest, root};
-pub(crate) use host::{Host, begin_in, run};
+pub(crate) use host::{Host, begin_in, binary, run};
+pub(crate) use project::Project;
 pub(crate) use scale::{full, scaled};
-pub(crate) use setup::Setup;
+pub(crate) use setup::{Setup, put};
 pub(crate) use upstream::Upstream;
-pub(crate) use wait::until;
+pub(crate) use wait::{patiently, rest, until};
 
-pub(crate) use h2::{get as h2_get, unread as h2_unread, without_window as h2_without_window};
+pub(crate) use h2::{
+    get as h2_get, get_with as h2_get_with, unread as h2_unread,
+    without_window as h2_without_window,
+};
 pub(crate) use tls::TlsUpstream;
 
 /// `text` as it stands in a query.

@@ -25,6 +25,10 @@ mod logs;
 mod plugins;
 mod settings;
 
+// What must hold of every parser of outside bytes, and the inputs on which it is tried; the fuzzer finds more of them.
+mod corpus;
+mod parsers;
+
 // One promise, one file; the README's table of promises points here.
 mod guarantees;
 

@@ -2,11 +2,13 @@
 
 mod allow;
 mod check;
+mod doctor;
 mod effective;
 mod example;
 mod manifest;
 mod policy;
 mod routes;
+mod schema;
 mod secrets;
 mod units;
 mod upstreams;

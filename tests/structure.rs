@@ -20,7 +20,9 @@ fn walk(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             let name = path.file_name().unwrap_or_default();
-            let built = name == "target" || name == ".git" || name == "tools";
+            let built = ["target", "build", "node_modules", ".venv", ".git", "tools"]
+                .iter()
+                .any(|built| name == *built);
             if !built {
                 walk(&path, extension, found);
             }

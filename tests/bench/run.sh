@@ -268,21 +268,44 @@ done
 printf 'with a warm cache, from the start of the host to its first answer: %s ms; from a file dropped in: %s ms\n' \
     "$(middle <"$work/starts")" "$(middle <"$work/drops")"
 
-anonymous() { awk '/^RssAnon/ { print $2 }' "/proc/$idle/status"; }
+held() { awk '/^Pss:/ { print $2 }' "/proc/$idle/smaps_rollup"; }
 
 # A custom section with its number makes each of them another component, which shares no code with the others.
 services=${SERVICES:-1000}
 for number in $(seq "$services"); do
     { cat "$hello"; printf '\0\007\002no%04d' "$number"; } >"$work/many/no$number.wasm"
 done
+# What is called is the same service each time; there are ten of them, or all.
+mkdir "$work/ten"
+cp "$work/many"/no?.wasm "$work/many/no10.wasm" "$work/ten/"
 alone "$work/one" http://127.0.0.1:9110/readyz
-few=$(anonymous)
+few=$(held)
+stop
+alone "$work/ten" http://127.0.0.1:9110/readyz
+for _ in $(seq "$rounds"); do p50 http://127.0.0.1:9010/no5/ >>"$work/among-ten"; done
 stop
 alone "$work/many" http://127.0.0.1:9110/readyz
-many=$(anonymous)
+many=$(held)
+for _ in $(seq "$rounds"); do p50 http://127.0.0.1:9010/no5/ >>"$work/among-many"; done
 stop
-awk -v few="$few" -v many="$many" -v services="$services" \
-    'BEGIN { printf "memory of an idle service, of %d: %.0f KiB\n", services, (many - few) / (services - 1) }'
+bar "an idle service of $services, KiB (Pss)" \
+    "$(awk -v few="$few" -v many="$many" -v services="$services" 'BEGIN { printf "%.0f", (many - few) / (services - 1) }')" "<=" 1024
+ten=$(middle <"$work/among-ten")
+all=$(middle <"$work/among-many")
+printf 'a call of one service of 10: %s µs; of one of %s: %s µs\n' "$ten" "$services" "$all"
+bar "a call among $services services, to one among 10" "$(awk -v ten="$ten" -v all="$all" 'BEGIN { printf "%.2f", all / ten }')" "<=" 1.25
+
+# A restart: the services differ, and all of them were compiled before.
+mkdir "$work/restart"
+for number in $(seq 23); do cp "$work/many/no$number.wasm" "$work/restart/"; done
+target/release/holdfast warm --plugins "$work/restart" --config "$work/alone.toml" --data "$work/data" >"$work/warm.out" 2>&1
+for _ in $(seq "$rounds"); do
+    began=$(millis)
+    alone "$work/restart" http://127.0.0.1:9110/readyz
+    echo $(($(millis) - began)) >>"$work/restarts"
+    stop
+done
+bar "start with 23 services and a warm cache, ms" "$(middle <"$work/restarts")" "<=" 500
 
 echo
 cargo test --quiet --release -p holdfast-rules --lib -- --ignored --nocapture of_each_layer | grep ns

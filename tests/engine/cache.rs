@@ -1,6 +1,6 @@
 //! What is cached is used only if it is exactly what this host compiled for exactly this engine.
 
-use super::{Lines, component, guest};
+use super::{Lines, compiling, component, guest};
 use holdfast_call::{BoxFuture, Clock, Level, Moment, WallTime};
 use holdfast_wasm::cache::{self, ArtifactCache, Unsealed};
 use holdfast_wasm::compile::{Compiled, Compiler, FromCache};
@@ -11,8 +11,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use wasmtime::component::Linker;
-
-const METERED: EngineKind = EngineKind::new(Metering::Metered, Tasks::One);
 
 const SERVICE: &str = r#"(component
     (core module $m (memory 1) (func (export "f") (param i32) (result i32) (i32.add (local.get 0) (i32.const 40))))
@@ -76,6 +74,7 @@ fn bench() -> Bench {
     let kept = Arc::new(Kept::default());
     let compiler = Compiler::new(
         engines.clone(),
+        compiling(),
         kept.clone(),
         Arc::new(Steps::default()),
         log.clone(),
@@ -185,7 +184,7 @@ async fn an_artefact_of_the_other_engine_is_refused_although_its_digest_is_right
     let artifact = cache::open(&plain_key, &sealed).unwrap().to_vec();
     let metered_key = cache::key(
         &cache::digest(&component(SERVICE)),
-        bench.engines.get(METERED).unwrap(),
+        &bench.engines.fingerprint(Metering::Metered).unwrap(),
     );
     assert_ne!(plain_key, metered_key);
     bench
@@ -206,20 +205,20 @@ fn a_component_is_told_from_another_by_its_bytes_alone() {
     let engines = bench().engines;
     let one = cache::key(
         &cache::digest(b"one"),
-        engines.get(EngineKind::PLAIN).unwrap(),
+        &engines.fingerprint(Metering::Plain).unwrap(),
     );
     assert_eq!(
         one,
         cache::key(
             &cache::digest(b"one"),
-            engines.get(EngineKind::PLAIN).unwrap()
+            &engines.fingerprint(Metering::Plain).unwrap()
         )
     );
     assert_ne!(
         one,
         cache::key(
             &cache::digest(b"two"),
-            engines.get(EngineKind::PLAIN).unwrap()
+            &engines.fingerprint(Metering::Plain).unwrap()
         )
     );
     // Two engines made alike take each other's artefacts: that is what a cache is for.
@@ -227,7 +226,7 @@ fn a_component_is_told_from_another_by_its_bytes_alone() {
         one,
         cache::key(
             &cache::digest(b"one"),
-            bench().engines.get(EngineKind::PLAIN).unwrap()
+            &bench().engines.fingerprint(Metering::Plain).unwrap()
         )
     );
 }

@@ -14,7 +14,10 @@ mod ticker;
 mod turns;
 mod verify;
 
+use crate::harness::binary;
 use holdfast_call::{Closing, GuestLine, Level, Log, Meter};
+use holdfast_wasm::compile::job::CompileLimits;
+use holdfast_wasm::compile::process::CompileProcess;
 use holdfast_wasm::engine::{EngineSettings, Engines};
 use holdfast_wasm::limiter::{ExhaustedFlag, Limiter};
 use holdfast_wasm::limits::Limits;
@@ -53,6 +56,12 @@ pub(crate) fn engines() -> Arc<Engines> {
         ..EngineSettings::default()
     };
     Engines::new(settings, Arc::new(Lines::default())).unwrap()
+}
+
+/// The compiling process of the program under test.
+pub(crate) fn compiling() -> CompileProcess {
+    let limits = CompileLimits::default();
+    CompileProcess::new(binary().to_owned(), "compile-confined", limits)
 }
 
 pub(crate) fn component(text: &str) -> Vec<u8> {

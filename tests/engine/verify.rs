@@ -1,14 +1,13 @@
 //! What cannot be served is refused with a line that says what to change, before anything is compiled where that is possible.
 
-use super::{Lines, component, engines};
+use super::component;
 use crate::harness::Guest;
-use holdfast_call::{BoxFuture, Clock, Moment, WallTime};
-use holdfast_wasm::cache::NoCache;
-use holdfast_wasm::compile::Compiler;
+use holdfast_wasm::compile::artifact::Artifact;
+use holdfast_wasm::compile::inside;
+use holdfast_wasm::compile::job::{CompileLimits, Job};
 use holdfast_wasm::engine::{Metering, Tasks};
 use holdfast_wasm::load_error::LoadError;
 use holdfast_wasm::verify::{Exports, verify};
-use std::sync::Arc;
 
 const SERVED: &str = r#"(component
     (instance $empty)
@@ -28,30 +27,14 @@ fn with_core(inside: &str) -> Vec<u8> {
     with(&format!("(core module $m {inside})"))
 }
 
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Moment {
-        Moment::START
-    }
-    fn wall(&self) -> WallTime {
-        WallTime(0)
-    }
-    fn sleep_until(&self, _moment: Moment) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
-    }
-}
-
+/// What the compiling process does, but in this one.
 fn compile(bytes: &[u8]) -> Result<Exports, LoadError> {
-    let compiler = Compiler::new(
-        engines(),
-        Arc::new(NoCache),
-        Arc::new(Still),
-        Arc::new(Lines::default()),
-    );
-    compiler
-        .compile(bytes, Metering::Plain)
-        .map(|compiled| compiled.exports)
+    let job = Job {
+        metering: Metering::Plain,
+        memory_bytes_max: 4 << 30,
+        limits: CompileLimits::default(),
+    };
+    inside::compile(bytes, &job).map(|artifact| Artifact::read(&artifact).unwrap().verified.exports)
 }
 
 fn line(bytes: &[u8]) -> String {

@@ -1,8 +1,8 @@
 //! How long a connection is held for a peer of whom nothing, or little, is heard. Time passes only where these tests let it.
 
 use holdfast_call::{BoxFuture, Clock, Moment, WallTime};
-use holdfast_server::entry::line::Line;
-use holdfast_server::entry::wire::{WRITE_SPAN, Wire};
+use holdfast_server::entry::line::{Line, Spans};
+use holdfast_server::entry::wire::Wire;
 use http::Version;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -15,6 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 const SPAN: Duration = Duration::from_secs(30);
+const SPANS: Spans = Spans {
+    head: SPAN,
+    idle: SPAN,
+    write: SPAN,
+};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A clock that moves only when told.
@@ -47,7 +52,7 @@ async fn line() -> (Arc<Line>, Arc<Told>, TcpStream) {
     let peer = TcpStream::connect(listener.local_addr().unwrap());
     let (peer, taken) = tokio::join!(peer, listener.accept());
     let clock = Arc::new(Told(watch::Sender::new(Moment::START)));
-    let line = Line::new(taken.unwrap().0, clock.clone());
+    let line = Line::new(taken.unwrap().0, clock.clone(), SPANS);
     line.stream().writable().await.unwrap();
     (line, clock, peer.unwrap())
 }
@@ -72,7 +77,7 @@ async fn ready_after(
 #[tokio::test]
 async fn a_line_on_which_nothing_happens_rests() {
     let (line, clock, _peer) = line().await;
-    assert_eq!(ready_after(&clock, line.rested(SPAN), |_| {}).await, 30);
+    assert_eq!(ready_after(&clock, line.rested(), |_| {}).await, 30);
 }
 
 #[tokio::test]
@@ -86,7 +91,7 @@ async fn a_line_rests_only_once_what_is_under_way_has_ended() {
             upload = None;
         }
     };
-    assert_eq!(ready_after(&clock, line.rested(SPAN), each).await, 70);
+    assert_eq!(ready_after(&clock, line.rested(), each).await, 70);
 }
 
 #[tokio::test]
@@ -104,12 +109,13 @@ async fn what_begins_in_the_last_moment_is_waited_for() {
 #[tokio::test]
 async fn bytes_alone_keep_a_line_for_five_minutes() {
     let (line, clock, _peer) = line().await;
+    drop(line.busy(Version::HTTP_2));
     let each = |second| {
         if second % 20 == 0 {
             line.taken();
         }
     };
-    assert_eq!(ready_after(&clock, line.rested(SPAN), each).await, 300);
+    assert_eq!(ready_after(&clock, line.rested(), each).await, 300);
 }
 
 /// Writes until the wire takes no more at once.
@@ -132,7 +138,7 @@ async fn a_peer_that_takes_nothing_is_reset() {
     let error = loop {
         // The system moves its own bounds at first, so there may be room once more.
         match filled(&mut wire).await {
-            Ok(_) => clock.advance(WRITE_SPAN),
+            Ok(_) => clock.advance(SPAN),
             Err(error) => break error,
         }
         tries.next().expect("it is never given up");
@@ -152,7 +158,7 @@ async fn a_peer_that_takes_its_bytes_slowly_is_not() {
         // Far less than the system waits for before it tells of room.
         let mut some = vec![0; 256 * 1024];
         peer.read_exact(&mut some).await.unwrap();
-        clock.advance(WRITE_SPAN);
+        clock.advance(SPAN);
         assert!(filled(&mut wire).await.unwrap() > 0);
     }
 }

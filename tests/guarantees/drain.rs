@@ -43,6 +43,22 @@ fn a_new_call_on_an_open_connection_is_told() {
 }
 
 #[test]
+fn whoever_asks_whether_the_host_is_ready_is_told_that_it_drains() {
+    let mut host = two("").policy("drain_ms = 600000").start();
+    let mut held = host.ask("GET", "/two/drip?ms=50").open();
+    held.next().unwrap();
+    host.terminate();
+    until("the host to say that it drains", || {
+        let answer = Ask::new(host.admin, "GET", "/readyz").send();
+        (answer.status == 503 && answer.text() == "draining\n").then_some(())
+    });
+    // Its owner is told as well, and what runs runs on.
+    held.next().unwrap();
+    host.terminate();
+    host.ended();
+}
+
+#[test]
 fn what_does_not_end_in_time_is_cut() {
     let mut host = two("").policy("drain_ms = 300").start();
     let mut flow = host.ask("GET", "/two/drip?ms=50").open();

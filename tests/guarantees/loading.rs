@@ -17,7 +17,7 @@ fn hello() -> Setup {
 }
 
 /// Asks for `/name/ok` without a pause while `change` happens, and returns how many calls were made; none may fail.
-fn under_traffic(host: &Host, name: &str, change: impl FnOnce()) -> usize {
+pub(super) fn under_traffic(host: &Host, name: &str, change: impl FnOnce()) -> usize {
     let (stop, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -340,6 +340,39 @@ fn what_is_compiled_once_is_not_compiled_again() {
     assert!(damaged > 0, "the cache holds a compiled component");
     host.restart();
     assert_eq!(host.get("/two/ok").text(), "ok\n");
+}
+
+#[test]
+fn what_was_compiled_ahead_is_not_compiled_at_the_start() {
+    let mut host = two("").start();
+    host.terminate();
+    assert_eq!(host.ended(), Some(0));
+    // One that was compiled when the host ran, one that was not, and one that never will.
+    host.drop_in("hello", Guest::Service("hello"), "");
+    host.drop_in("broken", Guest::Text("core-module"), "");
+    let data = host.dir().join("data");
+    let words = ["warm", "--data", data.to_str().unwrap()];
+    let said = host.offline(&words);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("hello: compiled in"), "{said:?}");
+    assert!(said.err.contains("two: compiled before"), "{said:?}");
+    assert!(said.err.contains("broken: would not load"), "{said:?}");
+    assert!(said.out.contains("2 of 3"), "{said:?}");
+    host.remove("broken");
+    let said = host.offline(&words);
+    assert_eq!(said.code, Some(0), "{said:?}");
+
+    host.again();
+    assert_eq!(host.get("/hello/").status, 200);
+    let compiled = host
+        .stderr()
+        .lines()
+        .any(|line| line.contains("compiled in"));
+    assert!(!compiled, "{}", host.stderr());
+    // Beside a host that runs there is nothing to do.
+    let said = host.offline(&words);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("a host runs on"), "{said:?}");
 }
 
 fn files_below(dir: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -9,7 +9,7 @@
 //! 6. The checklist is below.
 
 use super::two;
-use crate::harness::{Guest, Setup, Upstream, encoded};
+use crate::harness::{Guest, Setup, Upstream, encoded, until};
 use serde_json::Value;
 
 /// The names of a closing line, in their order.
@@ -238,5 +238,28 @@ fn the_admin_door_only_reads() {
     assert!(
         listed["digest"].is_string() && listed["routes"].is_array(),
         "{listed}"
+    );
+}
+
+#[test]
+fn a_hang_up_opens_the_log_anew_and_ends_nothing() {
+    let host = two("").start();
+    let first = host.get("/two/ok");
+    host.closing(first.call());
+    let old = host.dir().join("log.1");
+    std::fs::rename(host.log(), &old).unwrap();
+    host.hang_up();
+    until("the new log file", || {
+        assert_eq!(host.get("/two/ok").status, 200);
+        host.log().exists().then_some(())
+    });
+    let next = host.get("/two/ok");
+    host.closing(next.call());
+    let kept = std::fs::read_to_string(old).unwrap();
+    assert!(kept.contains(first.call()) && !kept.contains(next.call()));
+    assert!(
+        host.stderr().contains("policy: the new settings hold"),
+        "{}",
+        host.stderr()
     );
 }

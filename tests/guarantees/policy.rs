@@ -194,8 +194,19 @@ fn the_policy_command_shows_what_holds_and_where_it_comes_from() {
     );
     assert!(line("deadline").contains("default"), "{}", line("deadline"));
     let said = host.offline(&["policy"]);
-    let order = ["record", "deadline", "authorize", "admit", "attempt"];
-    let places: Vec<_> = order.iter().map(|layer| said.out.find(layer)).collect();
+    let order = [
+        "trial",
+        "record",
+        "deadline",
+        "authorize",
+        "admit",
+        "quarantine",
+        "attempt",
+    ];
+    let places: Vec<_> = order
+        .iter()
+        .map(|layer| said.out.find(&format!(" {layer} ")))
+        .collect();
     assert!(
         places.iter().all(Option::is_some) && places.is_sorted(),
         "{said:?}"

@@ -16,6 +16,19 @@ pub(crate) fn get(to: SocketAddr, path: &str) -> Answer {
     })
 }
 
+/// The same with these headers, each of the value `x`.
+pub(crate) fn get_with(to: SocketAddr, path: &str, headers: &[&'static str]) -> Answer {
+    block_on(async {
+        let mut sender = connect(to).await;
+        let mut request = ask(to, path);
+        for name in headers {
+            let value = http::HeaderValue::from_static("x");
+            request.headers_mut().insert(*name, value);
+        }
+        read(sender.send_request(request).await.unwrap()).await
+    })
+}
+
 /// Asks for `path`, takes nothing of its answer, and does `meanwhile` with its call's id. Then asks for `other` on the same connection, and
 /// reads both to their ends.
 pub(crate) fn unread(

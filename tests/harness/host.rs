@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -60,7 +61,8 @@ impl Host {
             }
             let said = self.stderr();
             let told = |what: &str| said.rsplit_once(what)?.1.lines().next()?.parse().ok();
-            self.gateway = told("listening on http://")?;
+            self.gateway =
+                told("listening on http://").or_else(|| told("listening on https://"))?;
             self.admin = told("admin pages on http://")?;
             let answer = Ask::new(self.admin, "GET", "/readyz").send();
             (answer.status == 200).then_some(())
@@ -70,6 +72,11 @@ impl Host {
     /// Kills it, and starts it again on the same data.
     pub(crate) fn restart(&mut self) {
         self.kill();
+        self.again();
+    }
+
+    /// Starts it again on the same data, once it has ended.
+    pub(crate) fn again(&mut self) {
         std::fs::remove_file(self.dir().join("stderr")).unwrap();
         self.child = spawn(&self.setup);
         self.wait_ready();
@@ -196,6 +203,11 @@ impl Host {
         kill_process(self.pid(), Signal::TERM).unwrap();
     }
 
+    /// Tells it that the terminal, or whoever turns logs over, has hung up.
+    pub(crate) fn hang_up(&self) {
+        kill_process(self.pid(), Signal::HUP).unwrap();
+    }
+
     /// Waits until it has ended.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         until("the host to end", || self.child.try_wait().unwrap()).code()
@@ -218,7 +230,8 @@ impl Host {
         (resident.expect("a resident size"), open)
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 }
@@ -231,6 +244,13 @@ impl Drop for Host {
             let _ = writeln!(std::io::stderr(), "the host said:\n{}", self.stderr());
         }
     }
+}
+
+/// The binary, about to be run with `words`.
+pub(crate) fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(words);
+    command
 }
 
 /// Runs the binary with `words` to its end.
@@ -265,7 +285,7 @@ fn spawn(setup: &Setup) -> Child {
         .create(true)
         .append(true)
         .open(dir.join("stderr"));
-    let mut command = Command::new(binary());
+    let mut command = beginning(setup);
     command.arg("serve").current_dir(dir);
     if setup.named {
         command.args([Path::new("--config"), &dir.join("holdfast.toml")]);
@@ -276,15 +296,28 @@ fn spawn(setup: &Setup) -> Child {
         .args(["--listen", "127.0.0.1:0"])
         .args(["--admin", "127.0.0.1:0"])
         .envs(setup.environment.iter().cloned())
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(stderr.unwrap())
         .spawn()
         .unwrap()
 }
 
+/// The binary, with its socket where a service manager puts it if it is handed one: descriptor 3, and two words in the environment.
+fn beginning(setup: &Setup) -> Command {
+    let Some(socket) = &setup.socket else {
+        let mut command = Command::new(binary());
+        command.stdin(Stdio::null());
+        return command;
+    };
+    let mut command = Command::new("sh");
+    let hand = "export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\" 3<&0 </dev/null";
+    command.args(["-c", hand]).arg(binary());
+    command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
+    command
+}
+
 /// The binary under test: `HOLDFAST_BIN`, or built once.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         if let Some(path) = std::env::var_os("HOLDFAST_BIN") {

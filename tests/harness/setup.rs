@@ -3,6 +3,7 @@
 use super::guests::Guest;
 use super::host::Host;
 use super::upstream::Upstream;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -12,6 +13,8 @@ pub(crate) struct Setup {
     pub(crate) environment: Vec<(String, String)>,
     /// Whether the command line names the policy.
     pub(crate) named: bool,
+    /// The gateway's socket, if it is handed over instead of opened.
+    pub(crate) socket: Option<TcpListener>,
     policy: String,
 }
 
@@ -24,6 +27,7 @@ impl Setup {
             dir,
             environment: Vec::new(),
             named: true,
+            socket: None,
             policy: String::new(),
         }
     }
@@ -47,6 +51,12 @@ impl Setup {
         self.policy(&format!(
             "[upstreams.{name}]\nurl = \"{url}\"\nallow_private = [\"127.0.0.0/8\"]"
         ))
+    }
+
+    /// With the gateway's socket opened by the test, as a service manager would.
+    pub(crate) fn socket(mut self, socket: TcpListener) -> Self {
+        self.socket = Some(socket);
+        self
     }
 
     /// With a variable in the environment of the host itself.

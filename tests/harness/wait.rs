@@ -6,9 +6,23 @@ use std::time::Duration;
 const TRIES: u32 = 2400;
 const PAUSE: Duration = Duration::from_millis(25);
 
+/// Leaves the machine to others for a moment, between two calls of somebody who is not in a hurry.
+pub(crate) fn rest() {
+    std::thread::sleep(PAUSE);
+}
+
 /// Waits until `seen` sees something, and returns it; `what` is what the failure says was waited for.
 pub(crate) fn until<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..TRIES {
+    wait(what, TRIES, &mut seen)
+}
+
+/// The same for what takes a compiler half a minute when it is alone: ten minutes in all.
+pub(crate) fn patiently<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
+    wait(what, TRIES * 10, &mut seen)
+}
+
+fn wait<T>(what: &str, tries: u32, seen: &mut impl FnMut() -> Option<T>) -> T {
+    for _ in 0..tries {
         if let Some(found) = seen() {
             return found;
         }

@@ -11,6 +11,7 @@ use holdfast_server::drain::Drained;
 use holdfast_server::entry::http::Gateway;
 use holdfast_server::entry::peer::TrustedProxies;
 use holdfast_server::serve::{Anonymous, Host, Running, Settings, exposure, start};
+use holdfast_server::settings::ListenLimits;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,10 +32,13 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         bed.pipeline.clone(),
         bed.routes.clone(),
         TrustedProxies::default(),
+        ListenLimits::default(),
         LayerSettings::default(),
     );
     let settings = Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
+        limits: ListenLimits::default(),
+        tls: None,
         admin: Some("127.0.0.1:0".parse().unwrap()),
         plugins: plugins.to_owned(),
         data: data.to_owned(),
@@ -53,6 +57,7 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         reload: Arc::new(|| Err("line 3 is wrong".to_owned())),
         metrics: Arc::new(|| "holdfast_calls_total 0\n".to_owned()),
         say: Arc::new(|_| {}),
+        handed: Default::default(),
     };
     start(settings, host).await.unwrap()
 }

@@ -172,3 +172,16 @@ fn a_service_policy_is_found_by_name() {
     assert!(service.services.contains(&Name::parse("b").unwrap()));
     assert_eq!(service.anonymous, Some(Anonymous::Allow));
 }
+
+#[test]
+fn listen_is_a_text_or_a_table() {
+    let text = policy("listen = \"127.0.0.1:9\"");
+    let table =
+        policy("[listen]\naddress = \"127.0.0.1:9\"\n[listen.limits]\nwrite = \"2s\"\nstreams = 7");
+    assert_eq!(text.listen, table.listen);
+    assert_eq!(table.listen_limits.streams, 7);
+    assert_eq!(table.listen_limits.write.as_secs(), 2);
+    assert_eq!(table.origin("listen"), Origin::Policy { line: 2 });
+    let rows = host_text(&table, &[]);
+    assert!(rows.contains("listen.limits.streams"), "{rows}");
+}

@@ -148,6 +148,9 @@ codes! {
     NoSuchOperation = "no-such-operation" 404 Permanent Routing Never "The service has no such operation";
     InvalidInput = "invalid-input" 400 Permanent Caller Never "The request is not valid";
     PayloadTooLarge = "payload-too-large" 413 Permanent Caller Never "The request is larger than allowed";
+    TargetTooLong = "target-too-long" 414 Permanent Caller Never "The target of the request is longer than allowed";
+    ExpectationFailed = "expectation-failed" 417 Permanent Caller Never "What the request expects is not offered";
+    FieldsTooLarge = "fields-too-large" 431 Permanent Caller Never "The request has more header fields than allowed";
     Unauthenticated = "unauthenticated" 401 Permanent Caller Never "The caller is not known";
     Forbidden = "forbidden" 403 Permanent Policy Never "The caller may not do this";
     ApprovalRequired = "approval-required" 403 Permanent Policy Never "A person has to approve this first";

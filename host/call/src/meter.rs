@@ -1,7 +1,10 @@
 //! What one call has used so far. Shared by whoever works for the call; read once, by the closing line.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+
+const BEGUN: u8 = 1;
+const DONE: u8 = 2;
 
 /// Counters of one call. Each only grows.
 #[derive(Debug, Default)]
@@ -13,6 +16,18 @@ pub struct Meter {
     attempts: AtomicU32,
     lines_dropped: AtomicU64,
     calls_dropped: AtomicU64,
+    start: AtomicU8,
+}
+
+/// How far the start of what serves a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing was started for this call.
+    None,
+    /// It was begun. Where the call has failed, the start has.
+    Begun,
+    /// It succeeded.
+    Done,
 }
 
 /// The counters at one moment.
@@ -69,6 +84,26 @@ impl Meter {
     /// Notes one more call that was not even refused.
     pub fn add_call_dropped(&self) {
         self.calls_dropped.fetch_add(1, Relaxed);
+    }
+
+    /// Notes that what serves the call is being started.
+    pub fn start_begun(&self) {
+        self.start.store(BEGUN, Relaxed);
+    }
+
+    /// Notes that what serves the call has started.
+    pub fn start_done(&self) {
+        self.start.store(DONE, Relaxed);
+    }
+
+    /// How far the start of what serves the call has come.
+    #[must_use]
+    pub fn start(&self) -> Start {
+        match self.start.load(Relaxed) {
+            BEGUN => Start::Begun,
+            DONE => Start::Done,
+            _ => Start::None,
+        }
     }
 
     /// All counters.

@@ -227,6 +227,14 @@ impl<'a> Next<'a> {
     }
 }
 
+impl Next<'_> {
+    /// Takes another call through the whole pipeline, from its outermost layer. It is no part of the call that this layer sees.
+    #[must_use]
+    pub fn afresh(&self, call: Call) -> BoxFuture<'static, Reply> {
+        self.pipeline.run(call)
+    }
+}
+
 /// The inner end of the pipeline, given to the attempt alone.
 #[derive(Clone, Copy)]
 pub struct Dispatch<'a> {

@@ -34,8 +34,9 @@ pub use resolve::{Resolve, SystemResolver};
 pub use tls::{Roots, RootsError};
 pub use upstream::Upstream;
 
-use holdfast_call::{Implementation, Log, Sources};
+use holdfast_call::{Failure, Implementation, Log, Sources};
 use pool::Pool;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// How many connections there are to all upstreams together.
@@ -72,6 +73,23 @@ impl HttpOut {
     #[must_use]
     pub fn upstream(self: &Arc<Self>, settings: Upstream) -> Arc<dyn Implementation> {
         Arc::new(send::Way::new(self.clone(), settings))
+    }
+
+    /// Whether an upstream can be reached: its name is resolved, the guard asked, a connection made and TLS verified, all within its
+    /// `connect`. Nothing is sent and the connection is let go, so there is no call, and nothing that a rule could be asked about.
+    ///
+    /// # Errors
+    /// How far it came.
+    pub async fn reach(&self, upstream: &Upstream) -> Result<SocketAddr, Failure> {
+        let tls = tls::Tls::new(&upstream.origin, upstream.ca.as_ref());
+        let by = self.sources.clock.now().after(upstream.connect);
+        let dial = connect::Dial {
+            out: self,
+            upstream,
+            tls: &tls,
+            by,
+        };
+        dial.reach().await
     }
 
     /// How many connections there are now.

@@ -104,6 +104,9 @@ outermost_first! {
     planned journal:
         "A child call of a durable execution whose result is recorded is given that result, and nothing else is asked again.";
         "Every replay would write a second closing line and be counted twice.";
+    built trial:
+        "The first calls of a new version are watched, and one that is worse than the version before is put back.";
+        "What it asks the version before would be part of the first call's record, instead of a call with its own.";
     built record:
         "Every call ends here: one closing line, the metrics and the outcome, whatever happened inside.";
         "A call that ran out of time would end outside the record, and no line would say so.";
@@ -122,6 +125,9 @@ outermost_first! {
     built admit:
         "A call runs only in a place: of the host, of the service, of the tree it belongs to; else it waits a little, or is shed.";
         "Payloads would be buffered and checked without a place, so a flood would take all memory.";
+    built quarantine:
+        "A service that fails to start is left alone for a while, but for one call that tries again.";
+        "The one call that may try would wait for a place, and be shed while nobody else may try.";
     planned contract:
         "The payload fits the declared types, on the way in and on the way out.";
         "A payload that is not valid would claim an idempotency key, and its refusal be kept as the outcome.";
@@ -173,12 +179,14 @@ mod tests {
             lines,
             [
                 "Planned journal",
+                "Built trial",
                 "Built record",
                 "Built deadline",
                 "Planned identify",
                 "Built authorize",
                 "Planned rate",
                 "Built admit",
+                "Built quarantine",
                 "Planned contract",
                 "Planned once",
                 "Planned retry",
@@ -195,7 +203,15 @@ mod tests {
         let pipeline = pipeline(&bench.parts).unwrap();
         assert_eq!(
             pipeline.order(),
-            ["record", "deadline", "authorize", "admit", "attempt"]
+            [
+                "trial",
+                "record",
+                "deadline",
+                "authorize",
+                "admit",
+                "quarantine",
+                "attempt"
+            ]
         );
     }
 

@@ -3,6 +3,7 @@
 //! A target's [`Series`] is looked up once, when the target is loaded, and outlives its versions; counting is a handful of relaxed
 //! atomics. Labels are target names and code words only: nothing that a guest, a client or an upstream said ever becomes one.
 
+use crate::trial::verdict::Record;
 use holdfast_call::meter::Reading;
 use holdfast_call::{Boundary, Code, HostCode, Outcome, Target};
 use std::collections::BTreeMap;
@@ -89,6 +90,19 @@ impl Series {
     #[must_use]
     pub fn open_streams(&self) -> u64 {
         self.open_streams.load(Relaxed)
+    }
+
+    /// How calls have ended so far: answered, or by a fault of the target's own.
+    pub(crate) fn record(&self) -> Record {
+        let cell = |row: usize, boundary: Boundary| {
+            let cell = self.failed.get(row * BOUNDARIES.len() + boundary as usize);
+            cell.map_or(0, |cell| cell.load(Relaxed))
+        };
+        let own = (0..=HostCode::ALL.len()).map(|row| cell(row, Boundary::Application));
+        Record {
+            well: self.answered.load(Relaxed),
+            faults: own.sum::<u64>() + cell(HostCode::Quarantined as usize, Boundary::Lifecycle),
+        }
     }
 
     pub(crate) fn opened(&self) {

@@ -6,7 +6,7 @@
 use crate::admit::{self, HostGate, Places, Room};
 use crate::clock::{HostClock, HostRandom};
 use crate::testing::{Bench, hello, register, run, service};
-use crate::{Parts, authorize, built, deadline, record};
+use crate::{Parts, authorize, built, deadline, quarantine, record, trial};
 use holdfast_call::{Closing, GuestLine, Level, Log, Pipeline, Settings, Sources, Target};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -73,6 +73,12 @@ fn serving(bench: &Bench, names: &[&'static str], target: &Target) -> Arc<Pipeli
     let settings = Settings::default()
         .with(record::Settings {
             series: bench.metrics().series(target),
+        })
+        .with(trial::Settings {
+            version: trial::Version::new(bench.metrics().series(target)),
+        })
+        .with(quarantine::Settings {
+            starts: Arc::default(),
         })
         .with(deadline::Settings::default())
         .with(authorize::Access {

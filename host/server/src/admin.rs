@@ -1,8 +1,9 @@
 //! The admin pages: health, readiness, metrics, services. They only look; whatever changes something goes over the owner's socket.
 
+use crate::drain::{Phase, Stop};
 use crate::entry::connections::Answers;
 use crate::entry::line::Busy;
-use crate::entry::peer::Peer;
+use crate::entry::peer::{Peer, Trust};
 use crate::plugins::Plugins;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -11,6 +12,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Writes the metrics out, in Prometheus' text format 0.0.4.
@@ -25,18 +27,26 @@ const PROMETHEUS: HeaderValue =
 pub struct Admin {
     plugins: Arc<Plugins>,
     metrics: Metrics,
+    stop: Stop,
 }
 
 impl Admin {
-    /// Pages about `plugins` and `metrics`.
+    /// Pages about `plugins` and `metrics`, for as long as `stop` says.
     #[must_use]
-    pub fn new(plugins: Arc<Plugins>, metrics: Metrics) -> Self {
-        Self { plugins, metrics }
+    pub fn new(plugins: Arc<Plugins>, metrics: Metrics, stop: Stop) -> Self {
+        Self {
+            plugins,
+            metrics,
+            stop,
+        }
     }
 
     fn page(&self, path: &str) -> Page {
         match path {
             "/healthz" => Page::new(StatusCode::OK, TEXT, "ok\n"),
+            "/readyz" if self.stop.phase() > Phase::Serving => {
+                Page::new(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n")
+            }
             "/readyz" if self.plugins.ready() => Page::new(StatusCode::OK, TEXT, "ready\n"),
             "/readyz" => Page::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -45,9 +55,7 @@ impl Admin {
             ),
             "/metrics" => Page::new(StatusCode::OK, PROMETHEUS, (self.metrics)()),
             "/services" => {
-                let services = self.plugins.services();
-                let rows: Vec<_> = services.iter().map(|service| service.json()).collect();
-                let text = serde_json::Value::Array(rows).to_string();
+                let text = serde_json::Value::Array(self.plugins.rows()).to_string();
                 Page::new(StatusCode::OK, JSON, text + "\n")
             }
             _ => Page::new(
@@ -98,5 +106,9 @@ impl Answers for Admin {
             response.headers_mut().insert(ALLOW, methods);
         }
         ready(Ok(response))
+    }
+
+    fn trust(&self, _address: IpAddr) -> Trust {
+        Trust::Stranger
     }
 }

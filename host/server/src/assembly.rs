@@ -5,12 +5,14 @@
 
 pub mod inspect;
 mod layers;
+pub mod probe;
 mod services;
 mod sharing;
 mod upstreams;
 mod versions;
 
 use self::sharing::Sharing;
+use crate::cli;
 use crate::logs::LogWriter;
 use crate::plugins::KeepVersions;
 use crate::router::Routes;
@@ -19,10 +21,11 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, SystemResolver};
-use holdfast_rules::{HostGate, Metrics, Parts};
+use holdfast_rules::{HostGate, Metrics, Parts, quarantine};
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, DataLock, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
+use holdfast_wasm::compile::process::CompileProcess;
 use holdfast_wasm::engine::{EngineKind, EngineSettings, Engines, PoolUse};
 use holdfast_wasm::lane::Lane;
 use holdfast_wasm::memory::{HostMemory, machine_memory};
@@ -204,7 +207,23 @@ impl Host {
             self.log.dropped()
         );
         self.pools(&mut out);
+        self.quarantined(&mut out);
         out
+    }
+
+    fn quarantined(&self, out: &mut String) {
+        let name = "holdfast_quarantined";
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "# HELP {name} Whether a service is left alone because it does not start.\n# TYPE {name} gauge"
+        );
+        for registered in self.pipeline.registry().all() {
+            if let Some(settings) = registered.settings.get::<quarantine::Settings>() {
+                let kept = u8::from(settings.starts.standing().is_some());
+                let _ = writeln!(out, "{name}{{target=\"{}\"}} {kept}", registered.target);
+            }
+        }
     }
 
     fn pools(&self, out: &mut String) {
@@ -236,7 +255,13 @@ impl Host {
 fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::Result<Workshop> {
     let engines = Engines::new(engine(policy), log.clone()).context("make the engine")?;
     let cache: Arc<dyn ArtifactCache> = Arc::new(Cache::open(&policy.data, log.clone())?);
-    let compiler = Compiler::new(engines.clone(), cache, sources.clock.clone(), log.clone());
+    let compiler = Compiler::new(
+        engines.clone(),
+        compiling(policy),
+        cache,
+        sources.clock.clone(),
+        log.clone(),
+    );
     let memory = HostMemory::new(guest_memory(policy.memory)?);
     let lane = Arc::new(Lane::new(log.clone())?);
     Ok(Workshop::new(
@@ -247,6 +272,14 @@ fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::R
         sources.clock.clone(),
         log.clone(),
     )?)
+}
+
+/// This very program, also where its file was replaced since it was started.
+const SELF: &str = "/proc/self/exe";
+
+/// The process that compiles under a policy.
+fn compiling(policy: &Policy) -> CompileProcess {
+    CompileProcess::new(SELF.into(), cli::COMPILE, policy.compile)
 }
 
 /// How the engines are made under a policy.
@@ -265,6 +298,8 @@ fn engine(policy: &Policy) -> EngineSettings {
 fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
     let keys = [
         ("listen", old.listen != new.listen),
+        ("listen.limits", old.listen_limits != new.listen_limits),
+        ("listen.tls", old.tls != new.tls),
         ("admin", old.admin != new.admin),
         ("plugins", old.plugins != new.plugins),
         ("data", old.data != new.data),
@@ -274,6 +309,7 @@ fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
         ("memory", old.memory != new.memory),
         ("slots", old.slots != new.slots),
         ("pool", old.pool != new.pool),
+        ("compile", old.compile != new.compile),
     ];
     let differs = keys.into_iter().filter(|(_, differs)| *differs);
     differs.map(|(key, _)| key).collect()

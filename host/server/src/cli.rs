@@ -4,12 +4,18 @@
 //! cut because they did not finish in time or a second signal came.
 
 pub mod allow;
+pub mod build;
 pub mod call;
 pub mod check;
+pub mod completions;
+pub mod doctor;
 pub mod ls;
+pub mod new;
 pub mod policy;
+pub mod schema;
 pub mod serve;
 pub mod speaker;
+pub mod warm;
 
 use crate::assembly::inspect::Inspector;
 use crate::control::client::Client;
@@ -20,6 +26,9 @@ use clap::{Args, Parser, Subcommand};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// The command by which the host runs itself to compile.
+pub(crate) const COMPILE: &str = "compile-confined";
 
 const CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong command line";
 
@@ -35,10 +44,23 @@ pub struct Cli {
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a small project to begin a service with, in the folder NAME.
+    #[command(after_help = CODES)]
+    New(new::NewArgs),
+    /// Build a project to a component, and put it with its manifest into the plugin directory.
+    ///
+    /// Rust needs cargo and its target wasm32-wasip2, JavaScript node and npm, Python python3 with venv. A host that serves the
+    /// directory swaps the new version in; one that runs is not needed.
+    #[command(after_help = CODES)]
+    Build(build::BuildArgs),
     /// Serve the components of a directory behind one gateway.
     ///
     /// NAME.wasm is served at /NAME/, or at the routes of its NAME.toml, as soon as it lies in the plugin directory; a new version is
     /// swapped in without a failed call, a removed one is drained. SIGTERM or SIGINT drains the host; a second one cuts what still runs.
+    /// SIGHUP reads the policy and opens the log file anew.
+    ///
+    /// Sockets of the gateway and of the admin pages that a service manager hands over (systemd's `LISTEN_FDS`) are used instead of opened:
+    /// then a new binary takes over without a refused connection.
     #[command(
         after_help = "Exit codes: 0 drained · 1 could not start · 2 wrong command line · 3 calls were cut at the end"
     )]
@@ -49,6 +71,13 @@ pub enum Command {
     /// Show what a service asks for beyond the policy, and write it into the policy on a yes.
     #[command(after_help = CODES)]
     Allow(allow::AllowArgs),
+    /// Compile everything in the plugin directory into the cache, without serving: the next start finds it done.
+    ///
+    /// A host that runs has compiled what it serves already.
+    #[command(
+        after_help = "Exit codes: 0 all is compiled, or a host runs · 1 something would not load · 2 wrong command line"
+    )]
+    Warm(warm::WarmArgs),
     /// Print the effective settings and where each comes from.
     #[command(after_help = CODES)]
     Policy(policy::PolicyArgs),
@@ -65,9 +94,26 @@ pub enum Command {
     /// Put the version before back; it stays, over restarts too, until the plugin directory holds another one.
     #[command(after_help = CODES)]
     Rollback(NameArgs),
+    /// Compile one component from standard input: how the host runs itself, confined, to compile. Not for people.
+    #[command(name = COMPILE, hide = true)]
+    Compile {
+        /// What to compile it for, and within which limits.
+        words: Vec<String>,
+    },
     /// Read the policy anew, as if its file had changed.
     #[command(after_help = CODES)]
     Reload(DataArgs),
+    /// Probe everything that a host stands on, from its settings to the machine, and say what to do about what is wrong.
+    #[command(after_help = doctor::CODES)]
+    Doctor(doctor::DoctorArgs),
+    /// Print the JSON Schema of a settings file, so that an editor completes its keys and marks mistakes.
+    #[command(after_help = CODES)]
+    Schema(schema::SchemaArgs),
+    /// Print what a shell reads to complete commands and options.
+    ///
+    /// bash: holdfast completions bash > ~/.local/share/bash-completion/completions/holdfast
+    #[command(after_help = CODES)]
+    Completions(completions::CompletionsArgs),
 }
 
 /// Where a host's data is.
@@ -104,17 +150,24 @@ pub fn run() -> ExitCode {
 
 fn obey(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::New(args) => new::run(&args),
+        Command::Build(args) => build::run(&args),
         Command::Serve(args) => Ok(match serve::run(&args)? {
             Drained::Finished => ExitCode::SUCCESS,
             Drained::OutOfTime | Drained::CutShort => ExitCode::from(3),
         }),
         Command::Check(args) => check::run(&args, &Inspector::default()),
         Command::Allow(args) => allow::run(&args),
+        Command::Warm(args) => warm::run(&args),
         Command::Policy(args) => policy::run(&args, &layers()),
         Command::Ls(args) => ls::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
+        Command::Compile { words } => Ok(holdfast_wasm::compile::inside::run(&words)),
         Command::Reload(args) => text(&args, &Request::Reload),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
     }
 }
 

@@ -111,11 +111,10 @@ impl Control {
             if limited.read_until(b'\n', &mut line).await? == 0 {
                 return Ok(());
             }
-            match serde_json::from_slice::<Request>(&line) {
+            match Request::read(&line) {
                 Ok(request) => self.answer(request, uid, &mut read, &mut write).await?,
-                Err(error) => {
+                Err(text) => {
                     // What follows on this connection cannot be told apart any more.
-                    let text = format!("the request is not valid: {error}");
                     return say(&mut write, &Response::Error(text)).await;
                 }
             }
@@ -130,10 +129,7 @@ impl Control {
         write: &mut OwnedWriteHalf,
     ) -> std::io::Result<()> {
         let response = match request {
-            Request::Ls => {
-                let services = self.plugins.services();
-                Response::Services(services.iter().map(|service| service.json()).collect())
-            }
+            Request::Ls => Response::Services(self.plugins.rows()),
             Request::Reload => match self.plugins.reload().await {
                 Ok(()) => Response::Text("the new settings hold".to_owned()),
                 Err(error) => Response::Error(format!("the old settings hold on: {error}")),

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 pub enum Phase {
     /// Everything is accepted.
     Serving,
+    /// The listening socket goes on without this host: it takes no new connection, and those there are may end their calls and be closed.
+    Leaving,
     /// No new connection, no new call; what runs may finish.
     Draining,
     /// What still runs is dropped.
@@ -84,6 +86,21 @@ pub enum Drained {
     OutOfTime,
     /// The operator would not wait.
     CutShort,
+}
+
+/// How long a connection that was taken may take to send its request, once the host leaves its socket.
+const LEAVE_SPAN: Duration = Duration::from_secs(1);
+/// How often it is looked whether the last connection has gone.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Leaves a listening socket that goes on without this host. Whoever was taken before is still served, so that nobody meets a closed gate
+/// who would have met an open one a moment earlier or later; whoever comes now waits for the next host.
+pub async fn leave(stop: &Stop, clock: &dyn Clock, gone: impl Fn() -> bool) {
+    stop.advance(Phase::Leaving);
+    let over = clock.now().after(LEAVE_SPAN);
+    while !gone() && clock.now() < over {
+        clock.sleep_until(clock.now().after(LOOK)).await;
+    }
 }
 
 /// How long what was cut may take to say so.

@@ -4,10 +4,14 @@
 
 pub mod answer;
 pub mod connections;
+pub mod crowd;
 pub mod door;
 pub mod http;
 pub mod line;
 pub mod overdue;
 pub mod peer;
 pub mod request;
+pub mod scan;
+pub mod target;
+pub mod trailers;
 pub mod wire;

@@ -4,7 +4,7 @@
 //! Reading order is the way of a call from outside: a connection is taken ([`entry`]), its request finds a service ([`router`]) that was
 //! loaded from the plugin directory ([`plugins`]) under the two owners' files ([`settings`]). Beside it stand what only looks ([`admin`]),
 //! what changes something ([`control`]), what is written down ([`logs`]), the end ([`drain`]); [`assembly`] puts the parts together and
-//! [`serve`] puts them on the air.
+//! [`serve`] puts them on the air. On the author's side, [`project`] makes and builds what is served.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,8 @@ pub mod entry;
 pub mod file;
 pub mod logs;
 pub mod plugins;
+pub mod project;
 pub mod router;
 pub mod serve;
 pub mod settings;
+pub mod tls;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-pub use crate::logs::sink::Sink;
+pub use crate::logs::sink::{Renew, Sink};
 
 /// Lines that may wait for the writer. At 100,000 lines a second this is a pause of more than half a second.
 pub const LINES_MAX: usize = 65_536;

@@ -4,11 +4,13 @@
 
 use crate::admin::{Admin, Metrics};
 use crate::control::{self, Control};
-use crate::drain::{self, Drained, Gate, Stop};
+use crate::drain::{self, Drained, Gate, Phase, Stop};
 use crate::entry::connections::{self, Terms};
 use crate::entry::http::Gateway;
 use crate::plugins::{KeepVersions, LoadService, Parts, Plugins, Reload, Say, load::Loader};
 use crate::router::Routes;
+use crate::settings::{ListenLimits, Tls};
+use crate::tls::Keys;
 use anyhow::{Context as _, bail};
 use holdfast_call::{Log, Pipeline};
 use std::net::SocketAddr;
@@ -18,10 +20,15 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Connections of the gateway at once.
-pub const CONNECTIONS_MAX: u32 = 16_384;
+pub mod handed;
+
+use handed::{Handed, Socket};
+
 /// Connections of the admin pages at once.
 const ADMIN_CONNECTIONS_MAX: u32 = 64;
+
+/// How long the queue of a socket that was handed over is left alone while the plugin directory is read for the first time.
+const USEFUL_MAX: Duration = Duration::from_secs(10);
 
 /// Whom the policy lets in without a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +46,10 @@ pub enum Anonymous {
 pub struct Settings {
     /// The gateway's address.
     pub listen: SocketAddr,
+    /// What clients may hold of it.
+    pub limits: ListenLimits,
+    /// The files of its encryption, if it is encrypted.
+    pub tls: Option<Tls>,
     /// The admin pages' address.
     pub admin: Option<SocketAddr>,
     /// The plugin directory.
@@ -75,6 +86,8 @@ pub struct Host {
     pub metrics: Metrics,
     /// Where people read what is done, a line a step.
     pub say: Say,
+    /// The sockets that whoever started the host has opened for it.
+    pub handed: Handed,
 }
 
 /// Whether the host may listen there, and what must be said about it.
@@ -119,8 +132,9 @@ pub fn shown(admin: SocketAddr, anonymous: &Anonymous) -> anyhow::Result<()> {
 /// The host cannot begin.
 pub async fn run(settings: Settings, host: Host) -> anyhow::Result<Drained> {
     let signals = Signals::new()?;
+    let hangups = signal(SignalKind::hangup()).context("cannot hear signals")?;
     let running = start(settings, host).await?;
-    running.until(signals).await
+    running.until(signals, hangups).await
 }
 
 /// A host that serves.
@@ -135,6 +149,7 @@ pub struct Running {
     gate: Arc<dyn Gate>,
     pipeline: Arc<Pipeline>,
     say: Say,
+    socket: Socket,
     drain: Duration,
     control: PathBuf,
     connections: tokio::task::JoinHandle<()>,
@@ -145,22 +160,27 @@ pub struct Running {
 /// # Errors
 /// An address, a directory or the socket cannot be used.
 pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
-    let warning = exposure(settings.listen, &settings.anonymous)?;
-    if let Some(admin) = settings.admin {
-        shown(admin, &settings.anonymous)?;
-    }
     let say = host.say.clone();
+    let socket = host.handed.socket();
+    let (door, admin) = doors(host.handed, &settings, &say)?;
+    let warning = exposure(door.1, &settings.anonymous)?;
+    if let Some((_, admin)) = &admin {
+        shown(*admin, &settings.anonymous)?;
+    }
     directory(&settings.plugins, &say)?;
-    let (gateway, listen) = bind(settings.listen).await?;
+    let keys = settings.tls.map(Keys::load).transpose()?.map(Arc::new);
+    let (gateway, listen) = open(door).await?;
     let stop = Stop::default();
     let terms = Terms {
         stop: stop.clone(),
-        connections_max: CONNECTIONS_MAX,
+        until: Phase::Leaving,
+        limits: settings.limits,
+        keys: keys.clone(),
         clock: host.pipeline.sources().clock.clone(),
         log: host.log.clone(),
     };
     let data = settings.data.display();
-    let socket = control::open(&settings.data)
+    let owners = control::open(&settings.data)
         .with_context(|| format!("cannot open the control socket in {data}"))?;
     let plugins = Plugins::start(Parts {
         directory: settings.plugins.clone(),
@@ -175,20 +195,26 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         reload: host.reload,
     })
     .context("cannot start the threads of the plugin directory")?;
-    let connections = tokio::spawn(connections::run(gateway, host.gateway, terms.clone()));
-    let pages = Admin::new(plugins.clone(), host.metrics);
-    let admin = look(settings.admin, pages, terms).await?;
+    let waits = (socket == Socket::Handed).then(|| plugins.clone());
+    let connections = tokio::spawn(take_in(gateway, host.gateway, terms.clone(), waits));
+    let pages = Admin::new(plugins.clone(), host.metrics, stop.clone());
+    let admin = look(admin, pages, terms).await?;
     let control = Arc::new(Control {
         plugins: plugins.clone(),
         pipeline: host.pipeline.clone(),
         log: host.log,
     });
-    tokio::spawn(control.run(socket, stop.clone()));
+    tokio::spawn(control.run(owners, stop.clone()));
 
-    say(&format!("listening on http://{listen}"));
-    if let Some(admin) = admin {
-        say(&format!("admin pages on http://{admin}"));
-    }
+    let scheme = match &keys {
+        None => "http",
+        Some(keys) => {
+            let (keys, clock) = (keys.clone(), host.pipeline.sources().clock.clone());
+            tokio::spawn(keys.follow(clock, say.clone()));
+            "https"
+        }
+    };
+    greet(scheme, listen, admin, &say);
     let at = settings.plugins.display();
     say(&format!(
         "serving what lies in {at}, keeping what must last in {data}"
@@ -204,6 +230,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         gate: host.gate,
         pipeline: host.pipeline,
         say,
+        socket,
         drain: settings.drain,
         control: control::path(&settings.data),
         connections,
@@ -211,8 +238,16 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
 }
 
 impl Running {
-    async fn until(self, mut signals: Signals) -> anyhow::Result<Drained> {
+    /// A hang-up asks for the policy to be read and the log file to be opened anew.
+    async fn until(self, mut signals: Signals, mut hangups: Signal) -> anyhow::Result<Drained> {
         let ready = self.plugins.until_ready();
+        let plugins = self.plugins.clone();
+        tokio::spawn(async move {
+            while hangups.recv().await.is_some() {
+                // What comes of it is said where every reload is.
+                let _ = plugins.reload().await;
+            }
+        });
         tokio::select! {
             () = signals.next() => {}
             () = async {
@@ -229,6 +264,9 @@ impl Running {
     /// Drains; `hurry` cuts it short.
     pub async fn end(self, hurry: impl Future<Output = ()>) -> Drained {
         let clock = &*self.pipeline.sources().clock;
+        if self.socket == Socket::Handed {
+            drain::leave(&self.stop, clock, || self.connections.is_finished()).await;
+        }
         let connections = async {
             // The accept loop ends by itself; had it panicked, nothing of it would be left to wait for.
             let _ = self.connections.await;
@@ -275,28 +313,82 @@ impl Signals {
     }
 }
 
-/// Opens the admin pages, if there is an address for them.
-async fn look(
-    address: Option<SocketAddr>,
-    pages: Admin,
+fn greet(scheme: &str, listen: SocketAddr, admin: Option<SocketAddr>, say: &Say) {
+    say(&format!("listening on {scheme}://{listen}"));
+    if let Some(admin) = admin {
+        say(&format!("admin pages on http://{admin}"));
+    }
+}
+
+/// A socket that was handed over, if it was, and its address, or the one to open.
+type Way = (Option<TcpListener>, SocketAddr);
+
+/// The ways to the gateway and to the admin pages.
+fn doors(handed: Handed, settings: &Settings, say: &Say) -> anyhow::Result<(Way, Option<Way>)> {
+    let (gateway, admin) = handed.listeners(say)?;
+    let at = |handed: &TcpListener| {
+        let address = handed.local_addr();
+        address.context("a socket that was handed over has no address")
+    };
+    let listen = gateway.as_ref().map(at).transpose()?;
+    let shown = admin.as_ref().map(at).transpose()?;
+    Ok((
+        (gateway, listen.unwrap_or(settings.listen)),
+        shown.or(settings.admin).map(|shown| (admin, shown)),
+    ))
+}
+
+/// Takes connections at the gateway; `waits` is there where they are queued by a socket that was handed over.
+async fn take_in(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
     terms: Terms,
-) -> anyhow::Result<Option<SocketAddr>> {
-    let Some(address) = address else {
+    waits: Option<Arc<Plugins>>,
+) {
+    if let Some(plugins) = waits {
+        until_useful(&plugins, &terms).await;
+    }
+    connections::run(listener, gateway, terms).await;
+}
+
+/// Whoever waits in the queue of a socket that was handed over waited for a service, not for a host without any.
+async fn until_useful(plugins: &Plugins, terms: &Terms) {
+    let mut stop = terms.stop.listen();
+    let late = terms.clock.sleep_until(terms.clock.now().after(USEFUL_MAX));
+    tokio::select! {
+        () = plugins.until_ready() => {}
+        () = stop.reached(Phase::Leaving) => {}
+        () = late => {}
+    }
+}
+
+/// Opens the admin pages, if there is an address for them.
+async fn look(way: Option<Way>, pages: Admin, terms: Terms) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(way) = way else {
         return Ok(None);
     };
-    let (listener, address) = bind(address).await?;
+    let (listener, address) = open(way).await?;
     let terms = Terms {
-        connections_max: ADMIN_CONNECTIONS_MAX,
+        limits: ListenLimits {
+            connections: ADMIN_CONNECTIONS_MAX,
+            ..terms.limits
+        },
+        keys: None,
+        // Whoever looks on must be told that the host drains, and not be refused.
+        until: Phase::Cut,
         ..terms
     };
     tokio::spawn(connections::run(listener, Arc::new(pages), terms));
     Ok(Some(address))
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))?;
+async fn open((handed, address): Way) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = match handed {
+        Some(handed) => handed,
+        None => TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?,
+    };
     let address = listener.local_addr()?;
     Ok((listener, address))
 }

@@ -4,16 +4,19 @@
 //! Nothing here opens a socket or knows the engine; the only files read are the settings themselves and the secrets they name.
 
 pub mod allow;
+pub mod compile;
 pub mod effective;
 pub mod error;
 pub mod excess;
 pub mod host;
 pub mod limits;
+pub mod listen;
 pub mod manifest;
 pub mod name;
 pub mod policy;
 mod reuse;
 pub mod routes;
+pub mod schema;
 pub mod secret;
 pub mod show;
 pub mod source;
@@ -30,6 +33,7 @@ pub use error::{Problem, SettingsError};
 pub use excess::{Change, Excess, Refused};
 pub use host::{Anonymous, HostMemory, LogForm, Pool};
 pub use limits::{Limit, Limits};
+pub use listen::{ListenLimits, Tls};
 pub use manifest::Manifest;
 pub use merge::{Merged, merge};
 pub use name::Name;

@@ -5,8 +5,7 @@
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use std::hash::{Hash, Hasher};
-use wasmtime::Engine;
+use std::hash::Hasher;
 
 /// Keeps bytes under keys, for this host alone. Best effort: what cannot be read is compiled again.
 pub trait ArtifactCache: Send + Sync {
@@ -27,15 +26,13 @@ impl ArtifactCache for NoCache {
     fn write(&self, _key: &str, _bytes: &[u8]) {}
 }
 
-const MAGIC: &[u8] = b"holdfast artifact 1\n";
+const MAGIC: &[u8] = b"holdfast artifact 2\n";
 const DIGEST_BYTES: usize = 32;
 
-/// The key of a component compiled for an engine: its digest, and everything of the engine that the machine code depends on.
+/// The key of a component compiled for engines with this fingerprint: everything that the machine code depends on.
 #[must_use]
-pub fn key(component_digest: &str, engine: &Engine) -> String {
-    let mut settings = DigestHasher(Sha256::new());
-    engine.precompile_compatibility_hash().hash(&mut settings);
-    format!("{component_digest}{}", hex(&settings.0.finalize()))
+pub fn key(component_digest: &str, fingerprint: &str) -> String {
+    format!("{component_digest}{fingerprint}")
 }
 
 /// The digest of a component, in hexadecimal.
@@ -96,8 +93,16 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Collects what the engine hashes, whole instead of folded to 64 bits.
-struct DigestHasher(Sha256);
+/// Collects what an engine hashes, whole instead of folded to 64 bits.
+#[derive(Default)]
+pub(crate) struct DigestHasher(Sha256);
+
+impl DigestHasher {
+    /// What was collected, in hexadecimal.
+    pub(crate) fn text(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
 
 impl Hasher for DigestHasher {
     fn write(&mut self, bytes: &[u8]) {

@@ -1,23 +1,36 @@
 //! Turns the bytes of a component into one that can be instantiated, by way of the cache where that is safe.
 //!
-//! Runs on the calling thread and takes seconds for large components: never call it on a serving thread. It says nothing about progress;
+//! A compiler is an attack surface: two megabytes can make it take thirty gigabytes, and an allocation that fails ends its process. So the
+//! host itself neither looks into a component nor compiles it: a process of its own does ([`inside`]), which has confined itself
+//! ([`confine`]) before it reads a byte, and which the host bounds from outside as well ([`process`]). What the host loads is what that
+//! process answered for this component and these engines ([`artifact`]).
+//!
+//! It blocks the calling thread for seconds where a component is large: never call it on a serving thread. It says nothing about progress;
 //! the caller knows the name of what it loads.
 
+pub mod artifact;
+pub mod confine;
+pub mod inside;
+pub mod job;
+pub mod process;
+
+use self::job::Job;
+use self::process::CompileProcess;
 use crate::cache::{self, ArtifactCache, Unsealed};
 use crate::engine::{EngineKind, Engines, Metering};
 use crate::load_error::{LoadError, Needs};
 use crate::trusted::Trusted;
-use crate::verify::{self, Exports};
+use crate::verify::{Exports, Verified};
 use holdfast_call::{Clock, Level, Log};
 use std::sync::Arc;
 use std::time::Duration;
-use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// Compiles components, or takes them from the cache.
 #[derive(Clone)]
 pub struct Compiler {
     engines: Arc<Engines>,
+    process: CompileProcess,
     cache: Arc<dyn ArtifactCache>,
     clock: Arc<dyn Clock>,
     log: Arc<dyn Log>,
@@ -56,33 +69,37 @@ impl Compiler {
     #[must_use]
     pub fn new(
         engines: Arc<Engines>,
+        process: CompileProcess,
         cache: Arc<dyn ArtifactCache>,
         clock: Arc<dyn Clock>,
         log: Arc<dyn Log>,
     ) -> Self {
         Self {
             engines,
+            process,
             cache,
             clock,
             log,
         }
     }
 
-    /// Verifies, then compiles or loads.
+    /// Loads a component from the cache, or has it verified and compiled.
     ///
     /// # Errors
     /// If the component cannot be served; the error says what to change.
     pub fn compile(&self, bytes: &[u8], metering: Metering) -> Result<Compiled, LoadError> {
         let began = self.clock.now();
-        let verified = verify::verify(bytes)?;
-        let kind = EngineKind::new(metering, verified.tasks);
-        let engine = self.engines.get(kind)?;
         let digest = cache::digest(bytes);
-        let key = cache::key(&digest, engine);
-        let (component, from_cache) = match self.cached(engine, &key) {
-            Some(component) => (component, FromCache::Yes),
-            None => (self.fresh(engine, &key, bytes)?, FromCache::No),
+        let key = cache::key(&digest, &self.engines.fingerprint(metering)?);
+        let (loaded, from_cache) = match self.cached(&key, metering) {
+            Some(loaded) => (loaded, FromCache::Yes),
+            None => (self.fresh(&key, bytes, metering)?, FromCache::No),
         };
+        let Loaded {
+            component,
+            verified,
+            kind,
+        } = loaded;
         Ok(Compiled {
             needs: Needs::of(&component),
             component,
@@ -94,12 +111,12 @@ impl Compiler {
         })
     }
 
-    fn cached(&self, engine: &Engine, key: &str) -> Option<Component> {
+    fn cached(&self, key: &str, metering: Metering) -> Option<Loaded> {
         let envelope = self.cache.read(key)?;
         let why = match Trusted::check(key, &envelope) {
-            Ok(trusted) => match trusted.load(engine) {
-                Ok(component) => return Some(component),
-                Err(error) => format!("the engine refuses it: {error:#}"),
+            Ok(trusted) => match self.load(&trusted, metering) {
+                Ok(loaded) => return Some(loaded),
+                Err(error) => format!("the engine refuses it: {error}"),
             },
             Err(Unsealed::Foreign) => "it is not one of this host's".to_owned(),
             Err(Unsealed::Damaged) => "its digest is wrong".to_owned(),
@@ -111,17 +128,37 @@ impl Compiler {
         None
     }
 
-    fn fresh(&self, engine: &Engine, key: &str, bytes: &[u8]) -> Result<Component, LoadError> {
-        let component = Component::from_binary(engine, bytes)
-            .map_err(|error| verify::explain(engine, bytes, &error))?;
-        match component.serialize() {
-            Ok(artifact) => self.cache.write(key, &cache::seal(key, &artifact)),
-            // The component works; only the next start is slower.
-            Err(error) => self.log.host(
-                Level::Warn,
-                format!("the compiled component cannot be cached: {error:#}"),
-            ),
-        }
-        Ok(component)
+    fn fresh(&self, key: &str, bytes: &[u8], metering: Metering) -> Result<Loaded, LoadError> {
+        let job = Job {
+            metering,
+            memory_bytes_max: self.engines.memory_bytes_max(),
+            limits: self.process.limits(),
+        };
+        let answer = self.process.answer(bytes, &job)?;
+        let artifact = artifact::read_answer(&answer).unwrap_or_else(|| Err(LoadError::garbled()));
+        let trusted = Trusted::compiled(artifact?);
+        let loaded = self.load(&trusted, metering)?;
+        self.cache.write(key, &trusted.seal(key));
+        Ok(loaded)
     }
+
+    fn load(&self, trusted: &Trusted<'_>, metering: Metering) -> Result<Loaded, LoadError> {
+        let artifact = trusted.artifact().ok_or_else(LoadError::garbled)?;
+        let kind = EngineKind::new(metering, artifact.verified.tasks);
+        let component = trusted
+            .load(self.engines.get(kind)?)
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        Ok(Loaded {
+            component,
+            verified: artifact.verified,
+            kind,
+        })
+    }
+}
+
+/// A component in its engine.
+struct Loaded {
+    component: Component,
+    verified: Verified,
+    kind: EngineKind,
 }

@@ -3,9 +3,11 @@
 //!
 //! Epoch interruption is always on. Nothing here decides what a guest may do; limits belong to its store.
 
+use crate::cache::DigestHasher;
 use crate::pool::{PoolChoice, PoolPlan};
 use crate::ticker::Ticker;
 use holdfast_call::{Level, Log};
+use std::hash::Hash as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -60,6 +62,7 @@ pub struct Engines {
     plan: PoolPlan,
     log: Arc<dyn Log>,
     running: PerKind<Running>,
+    fingerprints: [OnceLock<String>; 2],
     // Held while an engine is made, so that two first users do not make two.
     making: Mutex<()>,
 }
@@ -204,6 +207,7 @@ impl Engines {
             plan,
             log,
             running: PerKind::default(),
+            fingerprints: Default::default(),
             making: Mutex::new(()),
         };
         engines.get(EngineKind::PLAIN)?;
@@ -226,6 +230,34 @@ impl Engines {
         }
         let running = Running::start(&self.settings, &self.plan, kind, self.log.as_ref())?;
         Ok(&place.get_or_init(|| running).engine)
+    }
+
+    /// What the machine code of both engines of this metering depends on besides the component, in hexadecimal: a component is compiled for
+    /// one of them, and which one is found out by looking into it.
+    ///
+    /// # Errors
+    /// If the engine does not take its settings.
+    pub fn fingerprint(&self, metering: Metering) -> Result<String, EngineError> {
+        let [plain, metered] = &self.fingerprints;
+        let place = match metering {
+            Metering::Plain => plain,
+            Metering::Metered => metered,
+        };
+        if let Some(known) = place.get() {
+            return Ok(known.clone());
+        }
+        let mut hasher = DigestHasher::default();
+        for tasks in [Tasks::One, Tasks::Many] {
+            let engine = compiling(&self.settings, EngineKind::new(metering, tasks))?;
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+        }
+        Ok(place.get_or_init(|| hasher.text()).clone())
+    }
+
+    /// The largest single memory of a guest, in bytes.
+    #[must_use]
+    pub fn memory_bytes_max(&self) -> u64 {
+        self.settings.memory_bytes_max
     }
 
     /// How the pools are reset.
@@ -298,8 +330,29 @@ impl Running {
     }
 }
 
-/// The one configuration. What is compiled for one engine loads only into one configured the same.
+/// An engine that only compiles: without a pool, and with no thread behind it. What it makes loads into the engine of the same kind.
+pub(crate) fn compiling(
+    settings: &EngineSettings,
+    kind: EngineKind,
+) -> Result<Engine, EngineError> {
+    Engine::new(&code(settings, kind)).map_err(|cause| EngineError::Engine {
+        kind,
+        slots: 0,
+        cause,
+    })
+}
+
+/// The configuration of an engine that runs what was compiled.
 fn config(settings: &EngineSettings, plan: &PoolPlan, kind: EngineKind, slots: u32) -> Config {
+    let mut config = code(settings, kind);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
+        settings, plan, slots,
+    )));
+    config
+}
+
+/// The one configuration of the code. What is compiled for one engine loads only into one configured the same.
+fn code(settings: &EngineSettings, kind: EngineKind) -> Config {
     let tasks = kind.tasks == Tasks::Many;
     let mut config = Config::new();
     config
@@ -310,10 +363,7 @@ fn config(settings: &EngineSettings, plan: &PoolPlan, kind: EngineKind, slots: u
         .parallel_compilation(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(STACK_BYTES)
-        .memory_reservation(settings.memory_bytes_max.max(RESERVATION_BYTES))
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
-            settings, plan, slots,
-        )));
+        .memory_reservation(settings.memory_bytes_max.max(RESERVATION_BYTES));
     config
 }
 

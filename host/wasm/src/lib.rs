@@ -4,6 +4,7 @@
 //! component (`verify`, `compile`, `cache`, `trusted`); from an admitted call to an answer (`service`, `guest`, `imports`, `serve02`,
 //! `serve03`, `drive`, `answer`, `idle`). It knows no rule: what a guest asks for becomes a child call, and the pipeline decides.
 
+pub mod anatomy;
 pub mod cache;
 pub mod cgroup;
 pub mod compile;

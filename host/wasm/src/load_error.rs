@@ -30,7 +30,7 @@ pub enum LoadError {
         at: u64,
     },
     /// It does not validate.
-    #[error("the component is not valid: {0}")]
+    #[error("the component is not valid: {}", one_line(.0))]
     Invalid(String),
     /// It needs features this host does not have.
     #[error("the component needs {}", .0.join(", and "))]
@@ -45,8 +45,40 @@ pub enum LoadError {
         exports: Vec<String>,
     },
     /// The engine cannot compile it.
-    #[error("compile the component: {0}")]
+    #[error("compile the component: {}", one_line(.0))]
     Compile(String),
+    /// The compiling process found it cut short; in its words.
+    #[error("{0}")]
+    Cut(String),
+    /// The compiling process refused it; in its words.
+    #[error("{0}")]
+    Refused(String),
+    /// Compiling it took more than it may take.
+    #[error(
+        "compiling it took more {what} than {key} = \"{limit}\" allows; if you know the component, raise {key} under [compile] in holdfast.toml"
+    )]
+    Beyond {
+        /// What it took too much of.
+        what: &'static str,
+        /// The settings key.
+        key: &'static str,
+        /// How much it may take.
+        limit: String,
+    },
+    /// The compiling process was killed by somebody else.
+    #[error("the compiling process was killed: most likely the machine ran out of memory")]
+    Killed,
+    /// The compiling process died by itself.
+    #[error("the compiler failed on it ({end}): {said}")]
+    Crashed {
+        /// How it ended.
+        end: String,
+        /// What it said.
+        said: String,
+    },
+    /// The compiling process cannot be run at all.
+    #[error("run the compiling process: {0}")]
+    CompileProcess(#[source] std::io::Error),
     /// It declares more than its limits allow, so no call could ever start.
     #[error("it has {has} {what}, and {key} = {limit} allows fewer")]
     Needs {
@@ -62,6 +94,13 @@ pub enum LoadError {
     /// The engine itself cannot be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl LoadError {
+    /// The compiling process answered something that is no answer.
+    pub(crate) fn garbled() -> Self {
+        Self::CompileProcess(std::io::Error::other("its answer is not understood"))
+    }
 }
 
 /// What instantiating a component takes, as far as it can be told without doing it.
@@ -165,7 +204,7 @@ pub struct MissingImport {
 
 impl fmt::Display for MissingImport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} `{}`", self.kind, self.name)?;
+        write!(f, "{} `{}`", self.kind, one_line(&self.name))?;
         if let Some(note) = self.note {
             write!(f, " ({note})")?;
         }
@@ -176,12 +215,44 @@ impl fmt::Display for MissingImport {
     }
 }
 
+/// The most names that one line lists.
+pub const LISTED_MAX: usize = 20;
+/// The longest text of a component, or about one, that a line repeats, in characters.
+const SHOWN_CHARS_MAX: usize = 500;
+
+/// Text that a component wrote, or that was written about it: one line of bounded length, which steers no terminal.
+fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(SHOWN_CHARS_MAX));
+    for (at, c) in text.chars().enumerate() {
+        if at == SHOWN_CHARS_MAX {
+            out.push('…');
+            break;
+        }
+        match c {
+            '\n' => out.push(' '),
+            c if c.is_control() => out.extend(c.escape_debug()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The first of many, and how many more there are.
+fn listed(items: impl ExactSizeIterator<Item = String>, between: &str) -> String {
+    let more = items.len().saturating_sub(LISTED_MAX);
+    let mut text = items.take(LISTED_MAX).collect::<Vec<_>>().join(between);
+    if more > 0 {
+        text.push_str(&format!("{between}and {more} more"));
+    }
+    text
+}
+
 /// All missing imports, for the error.
 fn list(missing: &[MissingImport]) -> String {
-    let lines: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    let names = missing.iter().map(ToString::to_string);
     format!(
         "this host does not offer what it imports: {}",
-        lines.join("; ")
+        listed(names, "; ")
     )
 }
 
@@ -198,5 +269,6 @@ fn exports_in_words(exports: &[String]) -> String {
     } else {
         ""
     };
-    format!("it exports {}{hint}", exports.join(", "))
+    let names = exports.iter().map(|name| one_line(name));
+    format!("it exports {}{hint}", listed(names, ", "))
 }

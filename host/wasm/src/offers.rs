@@ -127,9 +127,16 @@ pub enum Offered {
     No,
 }
 
+/// The longest name that is compared with the offers, in bytes.
+const NAME_BYTES_MAX: usize = 128;
+
 /// The offer nearest to a name: the same interface in another version if there is one, else the most similar name.
 #[must_use]
 pub fn nearest(name: &str) -> Option<Offer> {
+    // A comparison takes time by the product of the lengths, and every import of a component may ask for one.
+    if name.len() > NAME_BYTES_MAX {
+        return None;
+    }
     let named = Named::parse(name);
     OFFERS.iter().copied().min_by_key(|offer| {
         let version = named.version.unwrap_or_default();

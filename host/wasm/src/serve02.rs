@@ -4,7 +4,7 @@ use crate::guest::Guest;
 use crate::idle::{Exported, Keep};
 use crate::life::Life;
 use crate::service::Begin;
-use holdfast_call::{Body, Failure, FailureKind};
+use holdfast_call::{Body, Failure, FailureKind, Meter};
 use http::Request;
 use http_body_util::BodyExt as _;
 use std::sync::Arc;
@@ -20,9 +20,10 @@ pub(crate) async fn run(
     mut store: Store<Guest>,
     request: Request<Body>,
     life: Arc<Life>,
+    meter: Arc<Meter>,
     keep: Option<Keep>,
 ) {
-    let result = handle(begin, &mut store, request, &life).await;
+    let result = handle(begin, &mut store, request, &life, &meter).await;
     match result.and_then(|result| store.data_mut().ended(result)) {
         Ok(proxy) => {
             life.finish(Ok(()));
@@ -39,6 +40,7 @@ async fn handle(
     store: &mut Store<Guest>,
     request: Request<Body>,
     life: &Arc<Life>,
+    meter: &Meter,
 ) -> Result<wasmtime::Result<Proxy>, Failure> {
     let scheme = match request.uri().scheme_str() {
         Some("https") => Scheme::Https,
@@ -58,10 +60,16 @@ async fn handle(
         })
         .map_err(invalid)?;
     let proxy = match begin {
-        Begin::Fresh(pre) => match pre.instantiate_async(&mut *store).await {
-            Ok(proxy) => proxy,
-            Err(error) => return Ok(Err(error)),
-        },
+        Begin::Fresh(pre) => {
+            meter.start_begun();
+            match pre.instantiate_async(&mut *store).await {
+                Ok(proxy) => {
+                    meter.start_done();
+                    proxy
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
         Begin::Again(proxy) => *proxy,
     };
     let handler = proxy.wasi_http_incoming_handler();

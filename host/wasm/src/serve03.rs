@@ -4,7 +4,7 @@ use crate::guest::Guest;
 use crate::idle::{Exported, Keep};
 use crate::life::Life;
 use crate::service::Begin;
-use holdfast_call::Body;
+use holdfast_call::{Body, Meter};
 use http::Request;
 use http_body_util::BodyExt as _;
 use std::future::poll_fn;
@@ -22,9 +22,10 @@ pub(crate) async fn run(
     mut store: Store<Guest>,
     request: Request<Body>,
     life: Arc<Life>,
+    meter: Arc<Meter>,
     keep: Option<Keep>,
 ) {
-    let result = handle(begin, &mut store, request, &life).await;
+    let result = handle(begin, &mut store, request, &life, &meter).await;
     match store.data_mut().ended(result) {
         Ok(service) => {
             life.finish(Ok(()));
@@ -41,9 +42,15 @@ async fn handle(
     store: &mut Store<Guest>,
     request: Request<Body>,
     life: &Arc<Life>,
+    meter: &Meter,
 ) -> wasmtime::Result<Service> {
     let service = match begin {
-        Begin::Fresh(pre) => pre.instantiate_async(&mut *store).await?,
+        Begin::Fresh(pre) => {
+            meter.start_begun();
+            let service = pre.instantiate_async(&mut *store).await?;
+            meter.start_done();
+            service
+        }
         Begin::Again(service) => *service,
     };
     let request = request.map(|body| body.map_err(|fault| super::imports::seen::error_of(&fault)));

@@ -20,7 +20,7 @@ use crate::verify::Exports;
 use crate::{serve02, serve03};
 use holdfast_call::{
     Admitted, Answer, Body, BoxFuture, Call, Clock, Failure, FailureKind, Implementation, Log,
-    Payload, Scope, Target,
+    Meter, Payload, Scope, Target,
 };
 use http::{HeaderMap, Request};
 use std::sync::Arc;
@@ -256,7 +256,7 @@ impl Service {
             None => (self.store(scope, life.clone())?, None, 0),
         };
         let keep = self.keep(&name, served);
-        let run = self.run(exported, store, request, life.clone(), keep)?;
+        let run = self.run(exported, store, request, life.clone(), meter.clone(), keep)?;
         Ok(Driver::new(
             Work::new(run, life, meter, self.limits.cpu),
             self.lane.clone(),
@@ -297,24 +297,25 @@ impl Service {
         store: Store<Guest>,
         request: Request<Body>,
         life: Arc<Life>,
+        meter: Arc<Meter>,
         keep: Option<Keep>,
     ) -> Result<BoxFuture<'static, ()>, Failure> {
         Ok(match (&self.pre, exported) {
             (Pre::Http02(pre), None) => {
                 let begin: Begin<_, Proxy> = Begin::Fresh(pre.clone());
-                Box::pin(serve02::run(begin, store, request, life, keep))
+                Box::pin(serve02::run(begin, store, request, life, meter, keep))
             }
             (Pre::Http03(pre), None) => {
                 let begin: Begin<_, Http03> = Begin::Fresh(pre.clone());
-                Box::pin(serve03::run(begin, store, request, life, keep))
+                Box::pin(serve03::run(begin, store, request, life, meter, keep))
             }
             (Pre::Http02(_), Some(Exported::Http02(proxy))) => {
                 let begin = Begin::Again(Box::new(proxy));
-                Box::pin(serve02::run(begin, store, request, life, keep))
+                Box::pin(serve02::run(begin, store, request, life, meter, keep))
             }
             (Pre::Http03(_), Some(Exported::Http03(service))) => {
                 let begin = Begin::Again(Box::new(service));
-                Box::pin(serve03::run(begin, store, request, life, keep))
+                Box::pin(serve03::run(begin, store, request, life, meter, keep))
             }
             (Pre::Http02(_), Some(Exported::Http03(_)))
             | (Pre::Http03(_), Some(Exported::Http02(_))) => {

@@ -4,7 +4,7 @@
 //! Function bodies are left to the compiler, which validates them anyway; [`explain`] turns its complaint into what to change.
 
 use crate::engine::Tasks;
-use crate::load_error::{LoadError, MissingImport};
+use crate::load_error::{LISTED_MAX, LoadError, MissingImport};
 use crate::offers::{self, Named, Offered};
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 use wasmparser::types::Types;
@@ -37,11 +37,14 @@ pub fn verify(bytes: &[u8]) -> Result<Verified, LoadError> {
     check_form(bytes)?;
     // Everything is allowed here; what the engine does not have is told apart from what is wrong by `explain`.
     let outline = outline(bytes, WasmFeatures::all())?;
-    let missing: Vec<_> = outline
+    let mut missing: Vec<_> = outline
         .imports
         .iter()
         .filter_map(|name| missing(name, &outline.types))
         .collect();
+    for import in missing.iter_mut().take(LISTED_MAX) {
+        import.nearest = offers::nearest(&import.name).map(|offer| offer.to_string());
+    }
     if !missing.is_empty() {
         return Err(LoadError::Imports(missing));
     }
@@ -197,6 +200,9 @@ fn valid(bytes: &[u8], features: WasmFeatures) -> bool {
 
 // === Outline ===
 
+/// How deep components and modules may stand in each other. Tools nest two or three deep.
+const NESTED_MAX: usize = 100;
+
 /// The outermost component's names, and its types.
 struct Outline {
     imports: Vec<String>,
@@ -226,6 +232,11 @@ fn outline(bytes: &[u8], features: WasmFeatures) -> Result<Outline, LoadError> {
             names(&payload, &mut imports, &mut exports).map_err(invalid)?;
         }
         match validator.payload(&payload).map_err(invalid)? {
+            // Each level costs the validator a hundred times what it costs the file.
+            ValidPayload::Parser(_) if outer.len() >= NESTED_MAX => {
+                let text = format!("it nests components more than {NESTED_MAX} deep");
+                return Err(LoadError::Invalid(text));
+            }
             ValidPayload::Parser(nested) => outer.push(std::mem::replace(&mut parser, nested)),
             ValidPayload::End(types) => match outer.pop() {
                 Some(previous) => parser = previous,
@@ -291,7 +302,8 @@ fn missing(name: &str, types: &Types) -> Option<MissingImport> {
     Some(MissingImport {
         name: name.to_owned(),
         kind,
-        nearest: offers::nearest(name).map(|offer| offer.to_string()),
+        // Looked up for those that are shown: a component may import a million things.
+        nearest: None,
         note: note(name),
     })
 }

@@ -6,6 +6,7 @@ mod answers;
 mod asked;
 mod burn;
 mod floods;
+mod frames;
 mod inside;
 mod keep;
 mod outside;
@@ -46,6 +47,8 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("/after-answer", answers::works_on),
     ("/after-answer-loop", answers::works_on_forever),
     // Says too much.
+    ("/says", frames::says),
+    ("/ends-with", frames::ends_with),
     ("/drip", floods::drip),
     ("/flood-body", floods::body),
     ("/flood-headers", floods::headers),

@@ -58,6 +58,27 @@ impl Dial<'_> {
         connection.map_err(|failure| failure.with("address", address))
     }
 
+    /// Makes the connection as far as TLS, and lets it go.
+    pub(super) async fn reach(&self) -> Result<SocketAddr, Failure> {
+        let addresses = self.addresses().await?;
+        let (stream, address) = self.socket(&addresses).await?;
+        match self.tls {
+            Tls::Clear => Ok(address),
+            Tls::Verified(connector, name) => {
+                let handshake = connector.connect(name.clone(), stream);
+                match self.timed(Stage::Tls, handshake).await? {
+                    Ok(_) => Ok(address),
+                    Err(error) => Err(unreachable(Stage::Tls, format!("TLS failed: {error}"))),
+                }
+            }
+            Tls::Broken(cause) => {
+                let cause = format!("TLS could not be set up: {cause}");
+                Err(failure(FailureKind::Internal, Stage::Tls, cause))
+            }
+        }
+        .map_err(|failure| failure.with("address", address))
+    }
+
     fn clock(&self) -> &dyn Clock {
         &*self.out.sources.clock
     }

@@ -4,6 +4,7 @@
 
 use http::Uri;
 use std::fmt;
+use std::net::Ipv6Addr;
 
 /// How an upstream is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,7 +93,14 @@ impl Origin {
             }
             Some(_) | None => return Err(OriginError::Authority),
         };
-        if host.is_empty() || port == 0 {
+        // What stands in brackets is an IPv6 address and nothing else: no zone, no form of the future.
+        let readable = match host.strip_prefix('[') {
+            Some(rest) => rest
+                .strip_suffix(']')
+                .is_some_and(|literal| literal.parse::<Ipv6Addr>().is_ok()),
+            None => !host.contains(['[', ']', ':']),
+        };
+        if host.is_empty() || !readable || port == 0 {
             return Err(OriginError::Authority);
         }
         Ok(Self { scheme, host, port })

@@ -1,11 +1,12 @@
 //! What `holdfast check` asks of a component.
 
 use super::services::{folders, refusal};
-use super::{engine, layers};
+use super::{compiling, engine, layers};
 use crate::cli::check::{Inspect, Inspection};
 use crate::settings::{Effective, Policy};
 use holdfast_call::{Closing, GuestLine, Level, Log};
 use holdfast_rules::clock::HostClock;
+use holdfast_wasm::anatomy::anatomy;
 use holdfast_wasm::cache::NoCache;
 use holdfast_wasm::compile::Compiler;
 use holdfast_wasm::engine::Engines;
@@ -29,6 +30,7 @@ impl Inspect for Inspector {
             imports: names.imports,
             exports: names.exports,
             missing,
+            anatomy: anatomy(bytes),
         })
     }
 
@@ -46,7 +48,14 @@ fn compiler(policy: &Policy) -> Result<Compiler, String> {
     let log = Arc::new(Unsaid);
     let engines = Engines::new(engine(policy), log.clone()).map_err(|error| error.to_string())?;
     let clock = Arc::new(HostClock::start());
-    Ok(Compiler::new(engines, Arc::new(NoCache), clock, log))
+    let process = compiling(policy);
+    Ok(Compiler::new(
+        engines,
+        process,
+        Arc::new(NoCache),
+        clock,
+        log,
+    ))
 }
 
 /// What the engines say of the machine is for a host that serves.

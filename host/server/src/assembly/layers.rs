@@ -3,7 +3,7 @@
 use super::Host;
 use crate::settings::{Anonymous, Effective, Fuel, Upstream};
 use holdfast_call::{Settings, Target};
-use holdfast_rules::{admit, authorize, deadline, record};
+use holdfast_rules::{admit, authorize, deadline, quarantine, record};
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::service::Service;
@@ -44,6 +44,10 @@ pub(super) fn service(
             stream: limits.stream,
         })
         .with(authorize::Access { anonymous })
+        .with(quarantine::Settings {
+            // Anew for each version and each policy: a larger limit may be all that was missing.
+            starts: Arc::default(),
+        })
         .with(grants(effective))
         .with(admit::Settings {
             places: host.sharing.places(target, places),

@@ -6,6 +6,7 @@ use crate::plugins::{LoadError, LoadService, LoadedService};
 use crate::settings::{Effective, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
 use holdfast_call::{Level, Log as _, Registered, Target, Why};
+use holdfast_rules::trial::{self, Version};
 use holdfast_store::{Digest, pair_digest};
 use holdfast_wasm::compile::FromCache;
 use holdfast_wasm::engine::Metering;
@@ -19,6 +20,8 @@ struct Origin {
     manifest: Manifest,
     metering: Metering,
     service: Arc<Service>,
+    /// What is known of it since it began to serve: another policy does not make it another version.
+    version: Arc<Version>,
 }
 
 impl LoadService for Host {
@@ -52,6 +55,10 @@ impl LoadService for Host {
             manifest,
             metering: metering(&effective),
             service: made.service,
+            version: Version::new(
+                self.metrics
+                    .series(&Target::Service(effective.name.shared())),
+            ),
         };
         let registered = self.register(&effective, origin, digest.clone());
         Ok(LoadedService {
@@ -95,7 +102,7 @@ pub(super) fn folders(effective: &Effective) -> Result<(), String> {
 
 pub(super) fn refusal(name: &str, error: &ComponentError) -> LoadError {
     match error {
-        ComponentError::Truncated { .. } | ComponentError::Empty => {
+        ComponentError::Truncated { .. } | ComponentError::Empty | ComponentError::Cut(_) => {
             LoadError::Truncated(error.to_string())
         }
         ComponentError::Needs { key, .. } => LoadError::NotAllowed(format!(
@@ -131,6 +138,7 @@ impl Host {
                 manifest: origin.manifest.clone(),
                 metering: metering(&effective),
                 service: self.again(origin, &effective, &digest)?,
+                version: origin.version.clone(),
             };
             made.push(self.register(&effective, again, digest));
         }
@@ -162,7 +170,11 @@ impl Host {
     fn register(&self, effective: &Effective, origin: Origin, digest: Arc<str>) -> Arc<Registered> {
         let target = Target::Service(effective.name.shared());
         let service = origin.service.clone();
-        let settings = layers::service(self, &target, effective, &service).with(origin);
+        let trial = trial::Settings {
+            version: origin.version.clone(),
+        };
+        let settings = layers::service(self, &target, effective, &service);
+        let settings = settings.with(trial).with(origin);
         Registered::new(&self.pipeline, target, Some(digest), settings, service)
     }
 }

@@ -61,7 +61,7 @@ fn way(host: &Host, upstream: &Upstream) -> anyhow::Result<Way> {
     })
 }
 
-fn roots(path: &std::path::PathBuf) -> anyhow::Result<Roots> {
+pub(super) fn roots(path: &std::path::PathBuf) -> anyhow::Result<Roots> {
     let pem = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
     Roots::from_pem(&pem).with_context(|| format!("use {}", path.display()))
 }

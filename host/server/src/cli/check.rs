@@ -3,10 +3,14 @@
 //!
 //! What is inside a component is found out by whoever knows the engine and handed in as an [`Inspection`].
 
-use crate::file::{self, COMPONENT_BYTES_MAX};
-use crate::settings::show::service_text;
-use crate::settings::{Effective, Manifest, Merged, Name, Policy, Route, merge};
+mod found;
+mod powers;
+mod unusual;
+
+use self::found::{Routes, look};
+use crate::settings::{Effective, Policy};
 use anyhow::Context as _;
+pub use holdfast_wasm::anatomy::Anatomy;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,6 +37,8 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// A line for each thing that keeps this host from running it: a missing import, an export that nobody serves.
     pub missing: Vec<String>,
+    /// What it is made of.
+    pub anatomy: Anatomy,
 }
 
 /// Who knows the engine.
@@ -140,163 +146,11 @@ pub fn check(components: &[PathBuf], config: Option<&Path>, inspect: &dyn Inspec
     let mut verdict = Verdict::Loads;
     let mut routes = Routes::default();
     for component in components {
-        let found = one(component, &policy, inspect, &mut routes);
-        if !found.problems.is_empty() {
+        let found = look(component, &policy, inspect, &mut routes);
+        if found.verdict() == Verdict::Stopped {
             verdict = Verdict::Stopped;
         }
         found.push(component, &mut text);
     }
     Report { verdict, text }
-}
-
-/// The routes claimed so far, and by whom.
-#[derive(Default)]
-struct Routes(std::collections::BTreeMap<String, Name>);
-
-impl Routes {
-    fn claim(&mut self, effective: &Effective, problems: &mut Vec<String>) {
-        let default = [Route::of_name(effective.name.as_str())];
-        let routes = if effective.routes.is_empty() {
-            &default[..]
-        } else {
-            &effective.routes
-        };
-        for route in routes {
-            let taken = self.0.insert(route.to_string(), effective.name.clone());
-            if let Some(other) = taken.filter(|other| *other != effective.name) {
-                problems.push(format!(
-                    "route {route} is claimed by `{other}` too: the one loaded later would not load"
-                ));
-            }
-        }
-    }
-}
-
-#[derive(Default)]
-struct Found {
-    problems: Vec<String>,
-    notes: Vec<String>,
-    inspection: Option<Inspection>,
-    merged: Option<Merged>,
-}
-
-impl Found {
-    /// Looks into the component, and hands it back if there is nothing yet that would stop it.
-    fn names(&mut self, inspect: &dyn Inspect, bytes: Vec<u8>) -> Option<Vec<u8>> {
-        match inspect.names(&bytes) {
-            Ok(inspection) => {
-                self.problems.extend(inspection.missing.iter().cloned());
-                self.inspection = Some(inspection);
-            }
-            Err(why) => self.problems.push(why),
-        }
-        self.problems.is_empty().then_some(bytes)
-    }
-}
-
-fn one(component: &Path, policy: &Policy, inspect: &dyn Inspect, routes: &mut Routes) -> Found {
-    let mut found = Found::default();
-    let bytes = match file::read(component, COMPONENT_BYTES_MAX) {
-        Ok(bytes) => found.names(inspect, bytes),
-        Err(error) => {
-            found.problems.push(format!("cannot be read: {error}"));
-            None
-        }
-    };
-    let manifest = match manifest_beside(component) {
-        Ok(manifest) => manifest,
-        Err(why) => {
-            found.problems.push(why);
-            return found;
-        }
-    };
-    let merged = merge(&manifest, policy);
-    found
-        .problems
-        .extend(merged.excess.iter().map(ToString::to_string));
-    if !merged.excess.is_empty() {
-        found.notes.push(format!(
-            "to allow what it asks for: holdfast allow {}",
-            manifest.name
-        ));
-    }
-    if let Some(bytes) = bytes
-        && let Err(why) = inspect.compile(&bytes, policy, &merged.effective)
-    {
-        found.problems.push(why);
-    }
-    routes.claim(&merged.effective, &mut found.problems);
-    check_secrets(policy, &manifest, &mut found.problems);
-    found.merged = Some(merged);
-    found
-}
-
-/// The secrets of the upstreams that it would use must be there.
-fn check_secrets(policy: &Policy, manifest: &Manifest, problems: &mut Vec<String>) {
-    let used = policy
-        .upstreams
-        .values()
-        .filter(|upstream| manifest.upstreams.contains(&upstream.name));
-    for upstream in used {
-        let read = upstream
-            .credential
-            .as_ref()
-            .map(|credential| credential.source.read());
-        if let Some(Err(why)) = read {
-            problems.push(format!("upstream `{}`: {why}", upstream.name));
-        }
-    }
-}
-
-fn manifest_beside(component: &Path) -> Result<Manifest, String> {
-    let stem = component.file_stem().unwrap_or_default().to_string_lossy();
-    let name = Name::parse(&stem)?;
-    let beside = component.with_extension("toml");
-    match file::settings(&beside) {
-        Ok(text) => Manifest::parse(name, &beside.display().to_string(), &text)
-            .map_err(|error| error.to_string()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Manifest::absent(name)),
-        Err(error) => Err(format!("{} cannot be read: {error}", beside.display())),
-    }
-}
-
-impl Found {
-    fn push(&self, component: &Path, text: &mut String) {
-        let mut line = |words: &str| {
-            text.push_str(words);
-            text.push('\n');
-        };
-        line(&format!("{}", component.display()));
-        match self.problems.as_slice() {
-            [] => line("  would load"),
-            problems => {
-                line("  would not load:");
-                for problem in problems.iter().flat_map(|problem| problem.lines()) {
-                    line(&format!("    {problem}"));
-                }
-            }
-        }
-        for note in &self.notes {
-            line(&format!("  {note}"));
-        }
-        if let Some(inspection) = &self.inspection {
-            line(&format!("  exports: {}", listed(&inspection.exports)));
-            line(&format!("  imports: {}", listed(&inspection.imports)));
-        }
-        if let Some(merged) = &self.merged {
-            line("  what holds for it:");
-            for row in service_text(&merged.effective).lines().skip(2) {
-                line(&format!("  {row}"));
-            }
-        }
-        line("");
-    }
-}
-
-fn listed(items: &[String]) -> String {
-    if items.is_empty() {
-        "nothing".to_owned()
-    } else {
-        items.join(", ")
-    }
 }

@@ -25,7 +25,7 @@ pub fn table(services: &[Value]) -> String {
         return "no services: copy NAME.wasm into the plugin directory".to_owned();
     }
     let mut lines = vec![format!(
-        "{:<20} {:<9} {:<16} {}",
+        "{:<20} {:<11} {:<16} {}",
         "NAME", "STATE", "DIGEST", "ROUTES"
     )];
     for service in services {
@@ -38,10 +38,21 @@ pub fn table(services: &[Value]) -> String {
             .unwrap_or_default();
         let routes = routes.join(", ");
         lines.push(format!(
-            "{:<20} {:<9} {digest:<16} {routes}",
+            "{:<20} {:<11} {digest:<16} {routes}",
             word("name"),
             word("state")
         ));
+        if let Some(kept) = service.get("quarantine") {
+            let number = |key| kept.get(key).and_then(Value::as_u64).unwrap_or(0);
+            let (failures, since) = (number("failures"), number("since_ms").div_ceil(1_000));
+            let probe = number("next_probe_ms").div_ceil(1_000);
+            lines.push(format!(
+                "  does not start: {failures} starts in a row have failed; left alone for {since} s, tried again in {probe} s"
+            ));
+        }
+        if let Some(why) = service.get("held").and_then(Value::as_str) {
+            lines.push(format!("  {why}"));
+        }
         if let Some(error) = service.get("error").and_then(Value::as_str) {
             lines.push(format!("  {error}"));
         }

@@ -5,9 +5,10 @@ use crate::cli::speaker::Speaker;
 use crate::drain::{Drained, Gate};
 use crate::entry::http::Gateway;
 use crate::entry::peer::TrustedProxies;
-use crate::logs::{Flushed, LogWriter, Sink};
+use crate::logs::{Flushed, LogWriter, Renew, Sink};
 use crate::plugins::{Reload, Say};
 use crate::router::Routes;
+use crate::serve::handed::Handed;
 use crate::serve::{self, Anonymous};
 use crate::settings::policy::DEFAULT_FILE;
 use crate::settings::{Anonymous as Access, Flags, LogForm, Policy};
@@ -62,6 +63,8 @@ fn form(text: &str) -> Result<LogForm, String> {
 /// # Errors
 /// The host cannot begin.
 pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
+    // The first thing of all: there is no other thread yet that could read the environment.
+    let handed = Handed::from_environment()?;
     let flags = Flags {
         listen: args.listen,
         admin: args.admin,
@@ -74,8 +77,9 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
         clock: Arc::new(HostClock::start()),
         random: Arc::new(HostRandom),
     };
+    let renew = Renew::default();
     let sink = match &policy.log_file {
-        Some(path) => Sink::file(path)
+        Some(path) => Sink::renewed(path, &renew)
             .with_context(|| format!("cannot write the log file {}", path.display()))?,
         None => Sink::stdout().context("cannot write to standard output")?,
     };
@@ -95,7 +99,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
         args.config.clone(),
         log.clone(),
         sources,
-        &speaker,
+        (&speaker, handed, renew),
     ));
     // What still ran is dropped here, and leaves its closing line. What cannot be dropped must not keep the process alive.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
@@ -113,10 +117,12 @@ async fn begin(
     named: Option<PathBuf>,
     log: Arc<LogWriter>,
     sources: Sources,
-    speaker: &Speaker,
+    (speaker, handed, renew): (&Speaker, Handed, Renew),
 ) -> anyhow::Result<Drained> {
     let settings = serve::Settings {
         listen: policy.listen,
+        limits: policy.listen_limits,
+        tls: policy.tls.clone(),
         admin: Some(policy.admin),
         plugins: policy.plugins.clone(),
         data: policy.data.clone(),
@@ -125,6 +131,7 @@ async fn begin(
         drain: policy.drain,
     };
     let proxies = TrustedProxies::new(policy.trusted_proxies.clone());
+    let limits = policy.listen_limits;
     let host = Arc::new(assembly::Host::start(
         policy,
         flags,
@@ -137,6 +144,7 @@ async fn begin(
         host.pipeline().clone(),
         routes.clone(),
         proxies,
+        limits,
         host.nowhere(),
     ));
     // People read it at once; the log keeps it.
@@ -151,7 +159,7 @@ async fn begin(
         log,
         service: host.clone(),
         versions: host.versions(),
-        reload: reload(&host, &routes, &gateway),
+        reload: reload(&host, &routes, &gateway, renew),
         metrics: Arc::new({
             let host = host.clone();
             move || host.metrics()
@@ -159,13 +167,21 @@ async fn begin(
         say,
         routes,
         gateway,
+        handed,
     };
     serve::run(settings, parts).await
 }
 
-fn reload(host: &Arc<assembly::Host>, routes: &Arc<Routes>, gateway: &Arc<Gateway>) -> Reload {
+fn reload(
+    host: &Arc<assembly::Host>,
+    routes: &Arc<Routes>,
+    gateway: &Arc<Gateway>,
+    renew: Renew,
+) -> Reload {
     let (host, routes, gateway) = (host.clone(), routes.clone(), gateway.clone());
     Arc::new(move || {
+        // Whatever becomes of the policy: whoever moved the log file away and sent a hang-up waits for it to be let go.
+        renew.ask();
         host.reload(&routes).map_err(|error| format!("{error:#}"))?;
         gateway.trust(TrustedProxies::new(host.policy().trusted_proxies.clone()));
         Ok(())

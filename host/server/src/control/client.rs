@@ -30,6 +30,16 @@ impl Client {
         })
     }
 
+    /// The same client, which waits no longer than this for each part of an answer.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn within(self, patience: std::time::Duration) -> anyhow::Result<Self> {
+        self.read.get_ref().set_read_timeout(Some(patience))?;
+        self.read.get_ref().set_write_timeout(Some(patience))?;
+        Ok(self)
+    }
+
     /// Sends a request, with the body that follows it.
     ///
     /// # Errors

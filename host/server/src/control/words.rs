@@ -19,6 +19,22 @@ pub enum Request {
     Call(CallRequest),
 }
 
+impl Request {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// It is no request; the text says why, and may be shown on a terminal.
+    pub fn read(line: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(line).map_err(|error| {
+            let text = format!("the request is not valid: {error}");
+            // The complaint quotes what was sent.
+            text.chars()
+                .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+                .collect()
+        })
+    }
+}
+
 /// A call from the terminal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,12 +4,13 @@
 use crate::entry::line::Busy;
 use crate::entry::overdue::guarded;
 use crate::entry::request::remove_hop_by_hop;
+use crate::entry::trailers;
 use bytes::Bytes;
 use holdfast_call::problem::{self, CALL_HEADER};
 use holdfast_call::{
     Answer, Body, BoxFuture, Call, CallId, Clock, Fault, Payload, Pipeline, Reply, Tree,
 };
-use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::header::{CONTENT_LENGTH, DATE, HeaderValue, SERVER};
 use http::{Method, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use std::convert::Infallible;
@@ -151,7 +152,7 @@ impl http_body::Body for Outgoing {
         {
             body.close();
         }
-        Poll::Ready(frame.map(|frame| frame.map(without_id)))
+        Poll::Ready(frame.map(|frame| frame.map(cleaned)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -177,10 +178,10 @@ impl Drop for Outgoing {
     }
 }
 
-/// A trailer must not say what only the host's header may.
-fn without_id(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+/// A trailer must not say what only a header may.
+fn cleaned(mut frame: Frame<Bytes>) -> Frame<Bytes> {
     if let Some(trailers) = frame.trailers_mut() {
-        trailers.remove(CALL_HEADER);
+        trailers::clean(trailers);
     }
     frame
 }
@@ -189,7 +190,7 @@ fn without_id(mut frame: Frame<Bytes>) -> Frame<Bytes> {
 fn response(reply: Reply, id: CallId, method: &Method) -> Response<Body> {
     let mut response = match reply {
         Ok(Answer::Http(mut response)) => {
-            remove_hop_by_hop(response.headers_mut());
+            frame(&mut response, method);
             response
         }
         Err(fault) => problem::response(&fault, id),
@@ -199,17 +200,49 @@ fn response(reply: Reply, id: CallId, method: &Method) -> Response<Body> {
     }
     let status = response.status();
     if *method == Method::HEAD
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || matches!(
+            status,
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+        )
     {
         response = bodiless(response);
     }
     response
 }
 
+/// Takes out what the host says itself: how the message is framed, when and by what it was sent.
+fn frame(response: &mut Response<Body>, method: &Method) {
+    // These say how long the body is that another request would have got.
+    let about_another = *method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED;
+    let exact = response.body().size_hint().exact();
+    let headers = response.headers_mut();
+    remove_hop_by_hop(headers);
+    headers.remove(SERVER);
+    headers.remove(DATE);
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next() {
+        let digits = length.as_bytes().iter().all(u8::is_ascii_digit);
+        let said = length.to_str().ok().filter(|_| digits);
+        let said: Option<u64> = said.and_then(|text| text.parse().ok());
+        // A length that is none, or another than is known here, is left to the connection to say.
+        let known = match exact {
+            Some(0) if about_another => true,
+            Some(exact) => said == Some(exact),
+            None => true,
+        };
+        if said.is_none() || lengths.next().is_some() || !known {
+            headers.remove(CONTENT_LENGTH);
+        }
+    }
+}
+
 /// The same head without its body, which ends well although nobody reads it.
 fn bodiless(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
-    if head.status == StatusCode::NO_CONTENT {
+    if matches!(
+        head.status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT
+    ) {
         head.headers.remove(CONTENT_LENGTH);
     } else if head.status != StatusCode::NOT_MODIFIED
         && let Some(length) = body.size_hint().exact().filter(|length| *length > 0)

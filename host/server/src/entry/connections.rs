@@ -1,12 +1,18 @@
 //! Connections: taken one by one, HTTP/1.1 and HTTP/2 (prior knowledge) on each, ended gracefully when the host drains.
 //!
-//! One accept loop serves the gateway and the admin pages. It knows nothing of calls.
+//! Encryption, and the look at what comes in, stand between the socket and the protocol. One accept loop serves the gateway and the admin
+//! pages. It knows nothing of calls.
 
 use crate::drain::{Listener, Phase, Stop};
-use crate::entry::line::{Busy, Line};
-use crate::entry::peer::Peer;
+use crate::entry::crowd::{Crowd, Entered};
+use crate::entry::line::{Busy, Line, Spans};
+use crate::entry::peer::{Peer, Trust};
+use crate::entry::scan::{self, Borne, Scan};
 use crate::entry::wire::Wire;
-use holdfast_call::{Clock, Level, Log};
+use crate::settings::ListenLimits;
+use crate::tls::Keys;
+use holdfast_call::{Clock, Level, Log, Moment};
+use http::uri::Scheme;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -14,21 +20,20 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
-/// A client that has begun a request's head must have ended it by then; a connection on which nothing happens is closed after the same
-/// span, whether or not it ever said which protocol it speaks.
-const HEAD_SPAN: Duration = Duration::from_secs(30);
 /// How long a connection that is closed for want of use may take to end in order.
 const CLOSE_SPAN: Duration = Duration::from_secs(1);
-/// The largest head of a request, in bytes. A larger one is answered 431 and never becomes a call.
-const HEAD_BYTES_MAX: u32 = 64 * 1024;
-/// Requests at once on one connection of HTTP/2.
-const STREAMS_MAX: u32 = 250;
+/// Fields of a head that the library of HTTP/1.1 has room for without asking for memory.
+const FIELDS_AT_HAND: u32 = 100;
+/// How long nothing more is said of addresses that hold too many connections.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 /// How long the loop rests when the system gives it no connection (no file descriptors, for one): it must not spin.
 const REST: Duration = Duration::from_millis(100);
 
@@ -43,6 +48,9 @@ pub trait Answers: Send + Sync + 'static {
 
     /// Answers one request. `busy` lives until its answer has ended.
     fn answer(&self, peer: &Peer, request: Request<Incoming>, busy: Busy) -> Self::Future;
+
+    /// Whether `address` is one of the proxies that speak for others.
+    fn trust(&self, address: IpAddr) -> Trust;
 }
 
 /// What a listener needs besides its socket.
@@ -50,8 +58,12 @@ pub trait Answers: Send + Sync + 'static {
 pub struct Terms {
     /// Tells when to stop.
     pub stop: Stop,
-    /// How many connections there may be at once; the next one waits in the system's queue.
-    pub connections_max: u32,
+    /// The phase in which it ends: it takes no more connections, and begins nothing new on those there are.
+    pub until: Phase,
+    /// What clients may hold.
+    pub limits: ListenLimits,
+    /// The keys of an encrypted listener.
+    pub keys: Option<Arc<Keys>>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Where trouble is said.
@@ -60,27 +72,36 @@ pub struct Terms {
 
 /// Takes connections until the host drains, then waits until the last of them has ended.
 pub async fn run<A: Answers>(listener: TcpListener, answers: Arc<A>, terms: Terms) {
-    let places = Arc::new(Semaphore::new(terms.connections_max as usize));
+    let places = Arc::new(Semaphore::new(terms.limits.connections as usize));
+    let crowd = Crowd::new(terms.limits.connections_per_address);
     let mut stop = terms.stop.listen();
     let mut silent = Silent::No;
+    let mut full = Full::default();
     loop {
         let taken = tokio::select! {
             biased;
-            () = stop.reached(Phase::Draining) => break,
+            () = stop.reached(terms.until) => break,
             taken = take(&listener, &places) => taken,
         };
         match taken {
             Ok((stream, address, place)) => {
                 silent = Silent::No;
-                let connection = Connection {
-                    answers: answers.clone(),
-                    peer: Peer::at(address),
-                    line: Line::new(stream, terms.clock.clone()),
+                let seat = match answers.trust(address.ip()) {
+                    // Behind it is everybody: what is too much for one is little for all of them.
+                    Trust::Proxy => None,
+                    Trust::Stranger => match crowd.enter(address.ip()) {
+                        Entered::Seat(seat) => Some(seat),
+                        Entered::Full => {
+                            let most = terms.limits.connections_per_address;
+                            full.say(&*terms.log, &*terms.clock, address.ip(), most);
+                            continue;
+                        }
+                    },
                 };
-                let stop = terms.stop.listen();
+                let (answers, terms) = (answers.clone(), terms.clone());
                 tokio::spawn(async move {
-                    drive(connection, stop).await;
-                    drop(place);
+                    serve(stream, address, answers, &terms).await;
+                    drop((seat, place));
                 });
             }
             Err(error) => {
@@ -95,7 +116,26 @@ pub async fn run<A: Answers>(listener: TcpListener, answers: Arc<A>, terms: Term
     }
     drop(listener);
     // The semaphore is never closed, so all places come back once the last connection has ended.
-    let _ = places.acquire_many(terms.connections_max).await;
+    let _ = places.acquire_many(terms.limits.connections).await;
+}
+
+/// Says that an address holds too many connections, now and then: whoever opens them may not fill the log too.
+#[derive(Default)]
+struct Full {
+    said: Option<Moment>,
+}
+
+impl Full {
+    fn say(&mut self, log: &dyn Log, clock: &dyn Clock, address: IpAddr, most: u32) {
+        let now = clock.now();
+        if self.said.is_none_or(|said| said.after(SAY_AGAIN) <= now) {
+            self.said = Some(now);
+            let text = format!(
+                "connections from {address} are closed: it holds {most}, as many as connections_per_address under [listen.limits] allows"
+            );
+            log.host(Level::Warn, text);
+        }
+    }
 }
 
 /// Whether trouble was said already: once is enough until it is over.
@@ -105,11 +145,7 @@ enum Silent {
     No,
 }
 
-type Taken = (
-    TcpStream,
-    std::net::SocketAddr,
-    tokio::sync::OwnedSemaphorePermit,
-);
+type Taken = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
 async fn take(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<Taken> {
     let place = places
@@ -140,14 +176,62 @@ impl<A: Answers> Service<Request<Incoming>> for Connection<A> {
     }
 }
 
-async fn drive<A: Answers>(connection: Connection<A>, stop: Listener) {
-    let wire = TokioIo::new(Wire::new(connection.line.clone()));
-    let (end, mut end_comes) = oneshot::channel();
+async fn serve<A: Answers>(stream: TcpStream, address: SocketAddr, answers: Arc<A>, terms: &Terms) {
+    let limits = &terms.limits;
+    let spans = Spans {
+        head: limits.head,
+        idle: limits.idle,
+        write: limits.write,
+    };
+    let line = Line::new(stream, terms.clock.clone(), spans);
+    let wire = Wire::new(line.clone());
+    let scheme = match &terms.keys {
+        None => Scheme::HTTP,
+        Some(_) => Scheme::HTTPS,
+    };
+    let connection = Connection {
+        answers,
+        peer: Peer::at(address, scheme),
+        line: line.clone(),
+    };
+    let (end, end_comes) = oneshot::channel();
     // A set, because it ends with this future, however that ends.
     let mut watcher = JoinSet::new();
-    watcher.spawn(watch(connection.line.clone(), stop, end));
-    let builder = protocols();
-    let mut served = std::pin::pin!(builder.serve_connection(wire, connection));
+    watcher.spawn(watch(line, (terms.stop.listen(), terms.until), end));
+    match &terms.keys {
+        None => drive(wire, connection, limits, end_comes).await,
+        Some(keys) => {
+            let mut end_comes = end_comes;
+            // The handshake is a part of the first head, and ends in its time or with the host.
+            let shaken = tokio::select! {
+                biased;
+                shaken = keys.accept(wire) => shaken,
+                _ = &mut end_comes => return,
+            };
+            // What the client did wrong is told to it by the protocol itself.
+            if let Ok(stream) = shaken {
+                drive(stream, connection, limits, end_comes).await;
+            }
+        }
+    }
+}
+
+async fn drive<A: Answers, S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
+    connection: Connection<A>,
+    limits: &ListenLimits,
+    mut end_comes: oneshot::Receiver<End>,
+) {
+    let borne = scan::Terms {
+        head_bytes_max: limits.head_bytes,
+        borne: Borne {
+            resets_max: limits.resets,
+            frames_max: limits.frames,
+        },
+    };
+    let stream = Scan::new(stream, connection.line.clone(), borne);
+    let builder = protocols(limits);
+    let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), connection));
     // How a connection ended is of no interest: every call on it has its own closing line, and a request that never became a call was
     // answered by the protocol itself.
     tokio::select! {
@@ -176,7 +260,7 @@ enum End {
 
 /// Watches for what ends a connection from outside: the host's end, a peer that has left, and want of use. It is a task of its own, so that
 /// the connection's does not look at all of that each time a byte comes.
-async fn watch(line: Arc<Line>, mut stop: Listener, end: oneshot::Sender<End>) {
+async fn watch(line: Arc<Line>, (mut stop, until): (Listener, Phase), end: oneshot::Sender<End>) {
     // Dropped when this returns: then the connection's time is over.
     let (_held, later) = oneshot::channel();
     let mut cutting = stop.clone();
@@ -184,12 +268,12 @@ async fn watch(line: Arc<Line>, mut stop: Listener, end: oneshot::Sender<End>) {
     let tell = |what: End| drop(end.send(what));
     let unused = tokio::select! {
         biased;
-        () = stop.reached(Phase::Draining) => false,
+        () = over(&line, &mut stop, until) => false,
         () = line.left() => {
             line.cut();
             return tell(End::Now);
         }
-        () = line.rested(HEAD_SPAN) => true,
+        () = line.rested() => true,
     };
     tell(End::InOrder(later));
     tokio::select! {
@@ -202,17 +286,31 @@ async fn watch(line: Arc<Line>, mut stop: Listener, end: oneshot::Sender<End>) {
     line.cut();
 }
 
-fn protocols() -> auto::Builder<TokioExecutor> {
+/// Ready once nothing new is to be begun on a connection because of the host's end. A host that only leaves its socket still waits for the
+/// first request of a connection that it took: the one who sends it could have been left for the next host.
+async fn over(line: &Line, stop: &mut Listener, until: Phase) {
+    stop.reached(until).await;
+    tokio::select! {
+        biased;
+        () = stop.reached(Phase::Draining) => {}
+        () = line.asked() => {}
+    }
+}
+
+fn protocols(limits: &ListenLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // The watcher bounds a head's time: here it would be a timer for each request.
     builder
         .http1()
         .header_read_timeout(None)
-        .max_buf_size(HEAD_BYTES_MAX as usize);
+        .max_buf_size(limits.head_bytes as usize);
+    if limits.fields != FIELDS_AT_HAND {
+        builder.http1().max_headers(limits.fields as usize);
+    }
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(HEAD_BYTES_MAX)
-        .max_concurrent_streams(STREAMS_MAX);
+        .max_header_list_size(limits.head_bytes)
+        .max_concurrent_streams(limits.streams);
     builder
 }

@@ -8,15 +8,20 @@ use crate::entry::door::Door;
 use crate::entry::line::Busy;
 use crate::entry::peer::{Peer, Trust, TrustedProxies};
 use crate::entry::request::{self, Invalid, Said};
+use crate::entry::trailers::Checked;
 use crate::router::{Found, Routes};
+use crate::settings::ListenLimits;
 use arc_swap::ArcSwap;
 use holdfast_call::{
     Body, BodyEnd, BodyWatch, Boundary, Call, CallId, Caller, Entry, Fault, HostCode, Link, Meter,
     Moment, Payload, Pipeline, Registered, Settings, Trace, Tree, Verdict, Why,
 };
 use http::request::Parts;
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request};
+use http_body::Body as _;
 use hyper::body::Incoming;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,16 +30,18 @@ pub struct Gateway {
     pipeline: Arc<Pipeline>,
     routes: Arc<Routes>,
     proxies: ArcSwap<TrustedProxies>,
+    limits: ListenLimits,
     door: Door,
 }
 
 impl Gateway {
-    /// A gateway to the services of `routes`. `refused` are the layers' settings for requests that find no target.
+    /// A gateway to the services of `routes`, within `limits`. `refused` are the layers' settings for requests that find no target.
     #[must_use]
     pub fn new(
         pipeline: Arc<Pipeline>,
         routes: Arc<Routes>,
         proxies: TrustedProxies,
+        limits: ListenLimits,
         refused: Settings,
     ) -> Self {
         Self {
@@ -42,6 +49,7 @@ impl Gateway {
             pipeline,
             routes,
             proxies: ArcSwap::from_pointee(proxies),
+            limits,
         }
     }
 
@@ -54,10 +62,14 @@ impl Gateway {
         let (mut parts, incoming) = request.into_parts();
         let trust = self.proxies.load().trust(peer.address);
         let routed = self.route(&mut parts, peer, trust);
-        let (way, said) = match routed {
+        let (mut way, said) = match routed {
             Ok((found, said)) => (Ok(found), said),
             Err((fault, said)) => (Err(fault), said),
         };
+        // Whoever announces too much is told so before anybody waits for it.
+        if way.is_ok() && incoming.size_hint().lower() > self.limits.body_bytes {
+            way = Err(invalid_fault(Invalid::LongBody));
+        }
         let call = self.call(way, said, parts, incoming, &busy);
         Serving::of(&self.pipeline, call, Some(busy))
     }
@@ -69,7 +81,7 @@ impl Gateway {
         peer: &Peer,
         trust: Trust,
     ) -> Result<(Arc<Found>, Said), (Fault, Said)> {
-        let authority = request::authority(parts);
+        let authority = self.head(parts, trust, &peer.scheme);
         let said = request::strip(&mut parts.headers, trust);
         let authority = match authority {
             Ok(authority) => authority,
@@ -83,6 +95,19 @@ impl Gateway {
             Ok(()) => Ok((found, said)),
             Err(invalid) => Err((invalid_fault(invalid), said)),
         }
+    }
+
+    /// Checks the head.
+    fn head(&self, parts: &Parts, trust: Trust, used: &Scheme) -> Result<Authority, Invalid> {
+        let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        if target.len() as u64 > u64::from(self.limits.target_bytes) {
+            return Err(Invalid::LongTarget);
+        }
+        // The library of HTTP/1.1 counts the fields itself, and answers before there is a call.
+        if parts.headers.len() > self.limits.fields as usize {
+            return Err(Invalid::ManyFields);
+        }
+        request::authority(parts, trust, used)
     }
 
     fn call(
@@ -118,10 +143,29 @@ impl Gateway {
                 None => Trace::start(random(), random()),
             },
             ordinal: 0,
-            payload: Payload::Http(Request::from_parts(parts, body(incoming, &meter, busy))),
+            payload: Payload::Http(Request::from_parts(
+                parts,
+                self.body(incoming, &meter, busy),
+            )),
             meter,
             tree: Arc::new(Tree::default()),
         }
+    }
+}
+
+impl Gateway {
+    /// The body of a request, its bytes counted for the call.
+    fn body(&self, incoming: Incoming, meter: &Arc<Meter>, busy: &Busy) -> Body {
+        let mut body = Body::wrap(Checked(incoming), |fault| fault);
+        // An empty body stays as it is: it has nothing to count, and a watch would make it look like one that is still to come.
+        if body.as_whole().is_none() {
+            body.watch(Box::new(Count {
+                meter: meter.clone(),
+                busy: Some(busy.also()),
+                left: self.limits.body_bytes,
+            }));
+        }
+        body
     }
 }
 
@@ -132,30 +176,28 @@ impl Answers for Gateway {
     fn answer(&self, peer: &Peer, request: Request<Incoming>, busy: Busy) -> Serving {
         self.serve(peer, request, busy)
     }
-}
 
-/// The body of a request, its bytes counted for the call.
-fn body(incoming: Incoming, meter: &Arc<Meter>, busy: &Busy) -> Body {
-    let mut body = Body::wrap(incoming, broken_off);
-    // An empty body stays as it is: it has nothing to count, and a watch would make it look like one that is still to come.
-    if body.as_whole().is_none() {
-        body.watch(Box::new(Count {
-            meter: meter.clone(),
-            busy: Some(busy.also()),
-        }));
+    fn trust(&self, address: IpAddr) -> Trust {
+        self.proxies.load().trust(address)
     }
-    body
 }
 
 /// Counts a request's bytes; and as long as they come, its connection is in use.
 struct Count {
     meter: Arc<Meter>,
     busy: Option<Busy>,
+    /// How many more may come.
+    left: u64,
 }
 
 impl BodyWatch for Count {
     fn frame(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.meter.add_in(bytes as u64);
+        let bytes = bytes as u64;
+        self.meter.add_in(bytes);
+        self.left = self
+            .left
+            .checked_sub(bytes)
+            .ok_or_else(|| invalid_fault(Invalid::LongBody))?;
         Ok(())
     }
 
@@ -164,31 +206,18 @@ impl BodyWatch for Count {
     }
 }
 
-// Taken by value because the body hands its errors on so.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape of a body's error mapping"
-)]
-fn broken_off(error: hyper::Error) -> Fault {
-    let verdict = Verdict {
-        boundary: Boundary::Caller,
-        stage: "request-body",
-        cause: "the caller broke its request off".to_owned(),
-        evidence: vec![("error", error.to_string())],
-        next: "the caller, or the network between".to_owned(),
-    };
-    Fault::host(HostCode::Cancelled, "The request was broken off.", verdict)
-}
-
 fn invalid_fault(invalid: Invalid) -> Fault {
     let verdict = Verdict {
         boundary: Boundary::Caller,
         stage: "route",
         cause: invalid.detail().to_owned(),
         evidence: Vec::new(),
-        next: "the request".to_owned(),
+        next: match invalid.setting() {
+            Some(key) => format!("the request, or {key} under [listen.limits] in holdfast.toml"),
+            None => "the request".to_owned(),
+        },
     };
-    Fault::host(HostCode::InvalidInput, invalid.detail(), verdict)
+    Fault::host(invalid.code(), invalid.detail(), verdict)
 }
 
 fn no_route(host: &str, method: &Method, path: &str) -> Fault {

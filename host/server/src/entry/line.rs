@@ -15,13 +15,30 @@ use tokio::net::TcpStream;
 const BYTES_SPAN: Duration = Duration::from_secs(5 * 60);
 /// How often a line that its peer has closed is looked at for an answer under way.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often a line without a request is looked at while the host leaves its socket.
+const ASKED_LOOK: Duration = Duration::from_millis(5);
 
 /// One connection's line. Whoever reads, writes or watches it holds it; answers under way hold its pulse alone, so that the socket is
 /// closed when the connection ends.
 pub struct Line {
     stream: TcpStream,
+    spans: Spans,
     pulse: Arc<Pulse>,
 }
+
+/// How long a peer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Spans {
+    /// Until a head that it has begun has ended.
+    pub head: Duration,
+    /// Until it asks for something.
+    pub idle: Duration,
+    /// Until it takes something of what is ready for it.
+    pub write: Duration,
+}
+
+/// The time of a head that has not begun.
+const NEVER: u64 = u64::MAX;
 
 struct Pulse {
     clock: Arc<dyn Clock>,
@@ -30,21 +47,31 @@ struct Pulse {
     taken: AtomicU64,
     /// When an answer ended last, likewise.
     ended: AtomicU64,
+    /// When the head began that has not ended, likewise; [`NEVER`] while there is none.
+    head: AtomicU64,
     reset: AtomicBool,
+    asked: AtomicBool,
 }
 
 impl Line {
     /// The line over `stream`, which begins to rest now.
-    pub fn new(stream: TcpStream, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn new(stream: TcpStream, clock: Arc<dyn Clock>, spans: Spans) -> Arc<Self> {
         let now = clock.now().as_nanos();
         let pulse = Arc::new(Pulse {
             clock,
             busy: AtomicU32::new(0),
             taken: AtomicU64::new(now),
             ended: AtomicU64::new(now),
+            // Before anything is asked, everything that comes is a beginning.
+            head: AtomicU64::new(now),
             reset: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
         });
-        Arc::new(Self { stream, pulse })
+        Arc::new(Self {
+            stream,
+            spans,
+            pulse,
+        })
     }
 
     /// The socket.
@@ -59,7 +86,26 @@ impl Line {
 
     /// An answer to a request of `version` is under way until what this returns is dropped.
     pub fn busy(&self, version: Version) -> Busy {
+        self.head(Begun::No);
         Busy::new(&self.pulse, version)
+    }
+
+    /// How long its peer is waited for.
+    pub fn spans(&self) -> Spans {
+        self.spans
+    }
+
+    /// What came last left a head begun, or none.
+    pub fn head(&self, begun: Begun) {
+        let head = &self.pulse.head;
+        match begun {
+            Begun::Yes => {
+                if head.load(Ordering::Acquire) == NEVER {
+                    self.pulse.note(head);
+                }
+            }
+            Begun::No => head.store(NEVER, Ordering::Release),
+        }
     }
 
     /// The peer took bytes.
@@ -67,20 +113,28 @@ impl Line {
         self.pulse.note(&self.pulse.taken);
     }
 
-    /// Ready once nothing has been under way, and no byte was taken, for `span`; bytes alone count for [`BYTES_SPAN`].
-    pub async fn rested(&self, span: Duration) {
+    /// Ready once nothing has been under way, and no byte was taken, for the time of idleness; bytes alone count for [`BYTES_SPAN`]. And
+    /// once a head has not ended in its time.
+    pub async fn rested(&self) {
         let pulse = &self.pulse;
+        let span = self.spans.idle;
         loop {
             // Looked at first: what ends after this look has left its time.
             let busy = pulse.is_busy();
             let now = pulse.clock.now();
             let at = |time: &AtomicU64| Moment::from_nanos(time.load(Ordering::Acquire));
             let (taken, ended) = (at(&pulse.taken), at(&pulse.ended));
+            // A head that begins while this sleeps is overdue by half its time at most.
+            let look = now.after(span.min(self.spans.head / 2));
             let due = if busy {
-                now.after(span)
+                look
             } else {
                 let bytes = taken.after(span).min(ended.after(BYTES_SPAN));
-                bytes.max(ended.after(span))
+                let rest = bytes.max(ended.after(span));
+                match pulse.head.load(Ordering::Acquire) {
+                    NEVER => rest.min(look),
+                    _ => at(&pulse.head).after(self.spans.head),
+                }
             };
             if due <= now {
                 return;
@@ -97,6 +151,14 @@ impl Line {
             if !self.pulse.is_busy() {
                 return;
             }
+        }
+    }
+
+    /// Ready once there was a request.
+    pub async fn asked(&self) {
+        let clock = &self.pulse.clock;
+        while !self.pulse.asked.load(Ordering::Acquire) {
+            clock.sleep_until(clock.now().after(ASKED_LOOK)).await;
         }
     }
 
@@ -143,6 +205,15 @@ impl Pulse {
     }
 }
 
+/// Whether a head has begun and not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It has.
+    Yes,
+    /// There is none.
+    No,
+}
+
 /// An answer under way.
 pub struct Busy {
     pulse: Arc<Pulse>,
@@ -152,6 +223,9 @@ pub struct Busy {
 impl Busy {
     fn new(pulse: &Arc<Pulse>, version: Version) -> Self {
         pulse.busy.fetch_add(1, Ordering::AcqRel);
+        if !pulse.asked.load(Ordering::Relaxed) {
+            pulse.asked.store(true, Ordering::Release);
+        }
         Self {
             pulse: pulse.clone(),
             version,

@@ -3,6 +3,7 @@
 //! Trust comes from the policy's `trusted_proxies`, never from an address being local: behind a proxy the internet *is* loopback.
 
 use http::HeaderValue;
+use http::uri::Scheme;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -46,16 +47,22 @@ pub struct Peer {
     pub address: IpAddr,
     /// The same as a header's value, written once a connection.
     pub text: HeaderValue,
+    /// What its connection speaks: `https` if it is encrypted.
+    pub scheme: Scheme,
 }
 
 impl Peer {
-    /// The peer at `address`.
+    /// The peer at `address`, over a connection of `scheme`.
     #[must_use]
-    pub fn at(address: SocketAddr) -> Self {
+    pub fn at(address: SocketAddr, scheme: Scheme) -> Self {
         let address = address.ip().to_canonical();
         // The text of an address holds digits, letters, dots and colons alone, so this never falls back.
         let text = HeaderValue::from_str(&address.to_string())
             .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { address, text }
+        Self {
+            address,
+            text,
+            scheme,
+        }
     }
 }

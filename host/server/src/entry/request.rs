@@ -4,8 +4,9 @@
 //! are for one connection only are removed. Nothing here touches the body.
 
 use crate::entry::peer::{Peer, Trust};
+use crate::entry::target::{self, Others};
 use crate::router::Found;
-use holdfast_call::{Trace, Why};
+use holdfast_call::{HostCode, Trace, Why};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -21,7 +22,7 @@ const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Whether a header is for one connection alone, whoever sends it. `trailer` is not: it belongs to the message.
-fn is_hop_by_hop(name: &str) -> bool {
+pub(crate) fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
         "keep-alive"
@@ -44,12 +45,30 @@ pub enum Invalid {
     NoHost,
     /// The host is none.
     BadHost,
+    /// The target and the header name different ones.
+    TwoHosts,
     /// `CONNECT`: the host is no proxy.
     Connect,
     /// An upgrade to another protocol.
     Upgrade,
     /// The target of the request is no path.
     BadPath,
+    /// The path has a `.` or `..` in it.
+    DotSegment,
+    /// The target is longer than allowed.
+    LongTarget,
+    /// The scheme that the target names is not the connection's.
+    BadScheme,
+    /// The method is a known one in another spelling.
+    BadMethod,
+    /// More is expected than `100-continue`.
+    Expects,
+    /// There are more fields than allowed.
+    ManyFields,
+    /// The body's length is said twice, or is none.
+    BadLength,
+    /// The body is longer than allowed.
+    LongBody,
 }
 
 impl Invalid {
@@ -59,9 +78,54 @@ impl Invalid {
         match self {
             Self::NoHost => "The request must name exactly one host.",
             Self::BadHost => "The host of the request is not valid.",
+            Self::TwoHosts => "The target of the request and its host header name different hosts.",
             Self::Connect => "CONNECT is not served.",
             Self::Upgrade => "Upgrades to other protocols, WebSockets among them, are not served.",
-            Self::BadPath => "The target of the request must be a path.",
+            Self::BadPath => {
+                "The target of the request must be a path, of visible ASCII, without a backslash or a broken `%`."
+            }
+            Self::DotSegment => {
+                "The path must not have `.` or `..` in it: resolve it before it is sent."
+            }
+            Self::LongTarget => "The target of the request is longer than this host allows.",
+            Self::BadScheme => "The scheme of the target is not the one of this connection.",
+            Self::BadMethod => "Methods are written in capital letters.",
+            Self::Expects => "Nothing can be expected but `100-continue`.",
+            Self::ManyFields => "The request has more header fields than this host allows.",
+            Self::BadLength => "The length of the body must be said once, in digits.",
+            Self::LongBody => "The body of the request is longer than this host allows.",
+        }
+    }
+
+    /// The code that a caller may rely on.
+    #[must_use]
+    pub const fn code(self) -> HostCode {
+        match self {
+            Self::LongTarget => HostCode::TargetTooLong,
+            Self::Expects => HostCode::ExpectationFailed,
+            Self::ManyFields => HostCode::FieldsTooLarge,
+            Self::LongBody => HostCode::PayloadTooLarge,
+            Self::NoHost
+            | Self::BadHost
+            | Self::TwoHosts
+            | Self::Connect
+            | Self::Upgrade
+            | Self::BadPath
+            | Self::DotSegment
+            | Self::BadScheme
+            | Self::BadMethod
+            | Self::BadLength => HostCode::InvalidInput,
+        }
+    }
+
+    /// The key of the policy that allows more, where one does.
+    #[must_use]
+    pub const fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::LongTarget => Some("target_bytes"),
+            Self::ManyFields => Some("fields"),
+            Self::LongBody => Some("body_bytes"),
+            _ => None,
         }
     }
 }
@@ -70,40 +134,48 @@ impl Invalid {
 ///
 /// # Errors
 /// The request is not valid.
-pub fn authority(parts: &Parts) -> Result<Authority, Invalid> {
-    if parts.method == Method::CONNECT {
-        return Err(Invalid::Connect);
-    }
+pub fn authority(parts: &Parts, trust: Trust, used: &Scheme) -> Result<Authority, Invalid> {
+    target::check_method(&parts.method)?;
     // `Upgrade: h2c` is an offer that may be left unanswered, and common clients make it; any other upgrade is what the client came for.
-    let upgrades = parts.headers.get_all(header::UPGRADE).iter();
-    if upgrades
-        .into_iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"h2c"))
-    {
+    let only = |name, word: &str| {
+        let mut values = parts.headers.get_all(name).iter();
+        values.all(|value| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()))
+    };
+    if !only(header::UPGRADE, "h2c") {
         return Err(Invalid::Upgrade);
     }
-    let path_ok = parts.uri.path().starts_with('/')
-        || (parts.method == Method::OPTIONS && parts.uri.path() == "*");
-    if !path_ok {
-        return Err(Invalid::BadPath);
+    if !only(header::EXPECT, "100-continue") {
+        return Err(Invalid::Expects);
     }
+    // In HTTP/1.1 nothing else comes as far as this; in HTTP/2 the library looks at the first alone.
+    let mut lengths = parts.headers.get_all(header::CONTENT_LENGTH).iter();
+    let digits = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
+    if lengths.next().is_some_and(|length| !digits(length)) || lengths.next().is_some() {
+        return Err(Invalid::BadLength);
+    }
+    target::check_path(&parts.uri, &parts.method)?;
+    let others = match trust {
+        Trust::Proxy => Others::Proxied,
+        Trust::Stranger => Others::Nobody,
+    };
+    target::check_scheme(parts.uri.scheme(), used, others)?;
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let (host, more) = (hosts.next(), hosts.next());
     if more.is_some() {
         return Err(Invalid::NoHost);
     }
-    // A request line with an authority of its own (and `:authority`) goes before the header (RFC 9112, 3.2.2).
+    let host = host.map(|host| Authority::try_from(host.as_bytes()));
+    let host = host.transpose().map_err(|_| Invalid::BadHost)?;
+    // A request line with an authority of its own (and `:authority`) goes before the header (RFC 9112, 3.2.2), which must not say
+    // something else then: whoever reads the header alone would send the request elsewhere.
     let authority = match (parts.uri.authority(), host) {
+        (Some(authority), Some(host)) if *authority != host => return Err(Invalid::TwoHosts),
         (Some(authority), _) => authority.clone(),
-        (None, Some(host)) => Authority::try_from(host.as_bytes()).map_err(|_| Invalid::BadHost)?,
+        (None, Some(host)) => host,
         (None, None) => return Err(Invalid::NoHost),
     };
-    let plain = !authority.host().is_empty() && !authority.as_str().contains('@');
-    if plain {
-        Ok(authority)
-    } else {
-        Err(Invalid::BadHost)
-    }
+    target::check_authority(&authority)?;
+    Ok(authority)
 }
 
 /// The host of an authority as the router knows it: in lower case, without port and last dot.
@@ -144,13 +216,25 @@ pub fn strip(headers: &mut HeaderMap, trust: Trust) -> Said {
 }
 
 fn is_taken(name: &str, trust: Trust) -> bool {
-    // The wait for `100 Continue` is over as soon as somebody reads the body; what it reads is no expectation any more.
+    // Many programs read `_` in a field's name as `-`. What would be taken for one that decides something was written by nobody honest.
+    if name.contains('_') {
+        let name = name.replace('_', "-");
+        return matches!(&*name, "host" | "content-length" | "connection")
+            || speaks_for_others(&name)
+            || is_taken(&name, trust);
+    }
     is_hop_by_hop(name)
-        || matches!(
-            name,
-            "holdfast-why" | "holdfast-call" | "traceparent" | "expect"
-        )
+        || is_for_the_host(name)
         || (trust == Trust::Stranger && speaks_for_others(name))
+}
+
+/// Whether a header is said to the host, or is the host's to say.
+pub(crate) fn is_for_the_host(name: &str) -> bool {
+    // The wait for `100 Continue` is over as soon as somebody reads the body; what it reads is no expectation any more.
+    matches!(
+        name,
+        "holdfast-why" | "holdfast-call" | "traceparent" | "expect"
+    )
 }
 
 fn matching(headers: &HeaderMap, wanted: impl Fn(&str) -> bool) -> Vec<HeaderName> {
@@ -158,11 +242,8 @@ fn matching(headers: &HeaderMap, wanted: impl Fn(&str) -> bool) -> Vec<HeaderNam
     names.cloned().collect()
 }
 
-fn speaks_for_others(name: &str) -> bool {
-    // Many programs read `_` in a header's name as `-`.
-    if name.contains('_') {
-        return speaks_for_others(&name.replace('_', "-"));
-    }
+/// Whether a header says something about others than its sender.
+pub(crate) fn speaks_for_others(name: &str) -> bool {
     name.starts_with("x-forwarded-")
         || matches!(name, "forwarded" | "x-real-ip" | "tracestate" | "baggage")
 }
@@ -175,6 +256,15 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether no sender may have a header taken out from under its reader: it frames the message, or says who asks for what.
+fn is_for_the_end(name: &str) -> bool {
+    speaks_for_others(name)
+        || matches!(
+            name,
+            "content-length" | "host" | "authorization" | "cookie" | "traceparent"
+        )
+}
+
 fn remove_listed(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let listed: Vec<HeaderName> = headers
@@ -183,8 +273,7 @@ fn remove_listed(headers: &mut HeaderMap) {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(|name| name.trim().parse().ok())
-            // These frame the message; no sender may have them taken out from under its reader.
-            .filter(|name| *name != header::CONTENT_LENGTH && *name != header::HOST)
+            .filter(|name: &HeaderName| !is_for_the_end(name.as_str()))
             .collect();
         headers.remove(header::CONNECTION);
         for name in listed {
@@ -205,7 +294,8 @@ pub fn address(
     peer: &Peer,
     trust: Trust,
 ) -> Result<(), Invalid> {
-    let scheme = scheme(&parts.headers, trust);
+    let used = &peer.scheme;
+    let scheme = scheme(&parts.headers, trust, used);
     let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Invalid::BadHost)?;
     let mut uri = http::uri::Parts::default();
     uri.path_and_query = Some(without(&parts.uri, &found.strip)?);
@@ -232,12 +322,13 @@ pub fn address(
     Ok(())
 }
 
-/// The scheme that the outside used: what a proxy says of it, else this connection's, which is never encrypted.
-fn scheme(headers: &HeaderMap, trust: Trust) -> Scheme {
+/// The scheme that the outside used: what a proxy says of it, else this connection's.
+fn scheme(headers: &HeaderMap, trust: Trust, used: &Scheme) -> Scheme {
     let said = headers.get(FORWARDED_PROTO).map(HeaderValue::as_bytes);
     match (trust, said) {
         (Trust::Proxy, Some(b"https")) => Scheme::HTTPS,
-        _ => Scheme::HTTP,
+        (Trust::Proxy, Some(b"http")) => Scheme::HTTP,
+        _ => used.clone(),
     }
 }
 

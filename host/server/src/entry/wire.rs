@@ -7,11 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-
-/// How long a peer may take nothing of what is ready for it. Then the connection is reset.
-pub const WRITE_SPAN: Duration = Duration::from_secs(30);
 
 /// How much is read at first. What is read into is cleared before, which for a small request costs more than the reading.
 const ROOM: usize = 1024;
@@ -55,9 +51,10 @@ impl Wire {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     let clock = self.line.clock();
+                    let span = self.line.spans().write;
                     let stuck = self
                         .stuck
-                        .get_or_insert_with(|| clock.sleep_until(clock.now().after(WRITE_SPAN)));
+                        .get_or_insert_with(|| clock.sleep_until(clock.now().after(span)));
                     ready!(stuck.as_mut().poll(cx));
                     return Poll::Ready(self.last_try(first));
                 }

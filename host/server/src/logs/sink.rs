@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Takes whole chunks of lines.
 pub struct Sink {
@@ -14,6 +16,47 @@ pub struct Sink {
     state: State,
     /// Whether the last byte written was not the end of a line.
     torn: bool,
+}
+
+/// Asks for the log file to be opened anew. Clones ask for the same.
+#[derive(Clone, Debug, Default)]
+pub struct Renew(Arc<AtomicBool>);
+
+impl Renew {
+    /// Before the next line is written.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+struct Renewed {
+    file: File,
+    path: PathBuf,
+    asked: Arc<AtomicBool>,
+}
+
+impl Write for Renewed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.asked.swap(false, Ordering::AcqRel) {
+            // Where it cannot be opened, the old one takes the lines; losing them would be worse.
+            if let Ok(file) = open(&self.path) {
+                self.file = file;
+            }
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
 }
 
 enum State {
@@ -36,12 +79,19 @@ impl Sink {
     /// # Errors
     /// It cannot be opened.
     pub fn file(path: &Path) -> io::Result<Self> {
-        let file = File::options()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
-        Ok(Self::new(file))
+        Ok(Self::new(open(path)?))
+    }
+
+    /// Such a file, opened anew under the same name whenever `renew` asks for it: whoever moves the old one away keeps it whole.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn renewed(path: &Path, renew: &Renew) -> io::Result<Self> {
+        Ok(Self::new(Renewed {
+            file: open(path)?,
+            path: path.to_owned(),
+            asked: renew.0.clone(),
+        }))
     }
 
     /// Anything else that takes bytes.

@@ -138,7 +138,7 @@ impl Loader {
             Ok(pair) => pair,
             Err(error) => {
                 return match Stamp::of(directory, name) {
-                    Some(now) if now == *stamp => failed(error, Again::Later),
+                    Some(now) if now == *stamp => failed(error.text, error.again),
                     Some(_) | None => Ended::Changed,
                 };
             }
@@ -159,7 +159,8 @@ impl Loader {
                     "{name}: serving the version it was rolled back to, until the directory holds another one"
                 );
                 (self.say)(&text);
-                self.bring(name, &kept, Keep::Already)
+                let why = "rolled back from what the directory holds, until it holds another one";
+                held(self.bring(name, &kept, Keep::Already), why)
             }
             Err(error) => failed(error, Again::Later),
         }
@@ -171,9 +172,34 @@ impl Loader {
         match self.versions.previous(name) {
             Ok(pair) => {
                 let now = read(directory, name).ok();
-                self.bring(name, &pair, Keep::RolledBack(now.as_ref()))
+                let ended = self.bring(name, &pair, Keep::RolledBack(now.as_ref()));
+                held(
+                    ended,
+                    "rolled back by the operator, until the directory holds another version",
+                )
             }
             Err(error) => failed(error, Again::NewFiles),
+        }
+    }
+
+    /// Loads the version before the one that serves, if that is still the one that was found to be worse.
+    #[must_use]
+    pub fn put_back(&self, name: &Arc<str>, worse: &str, why: &str) -> Ended {
+        let serving = self.pipeline.registry().get(&Target::Service(name.clone()));
+        if serving.is_none_or(|serving| serving.digest.as_deref() != Some(worse)) {
+            let text = "another version serves already";
+            return failed(format!("not put back: {text}"), Again::NewFiles);
+        }
+        match self.versions.previous(name) {
+            // Not what the directory holds is held back, but what was found to be worse: the directory may hold something newer already.
+            Ok(pair) => {
+                let worse: String = worse.chars().take(12).collect();
+                let why = format!(
+                    "put back from {worse}, until the directory holds another version: {why}"
+                );
+                held(self.bring(name, &pair, Keep::RolledBack(None)), &why)
+            }
+            Err(error) => failed(format!("not put back: {error}"), Again::NewFiles),
         }
     }
 
@@ -292,19 +318,55 @@ enum Keep<'a> {
     Already,
 }
 
+fn held(ended: Ended, why: &str) -> Ended {
+    match ended {
+        Ended::Serving { digest } => Ended::Held {
+            digest,
+            why: why.to_owned(),
+        },
+        ended => ended,
+    }
+}
+
 fn failed(error: String, again: Again) -> Ended {
     Ended::Failed { error, again }
 }
 
-fn read(directory: &Path, name: &str) -> Result<Pair, String> {
+/// Why the files of a service cannot be read.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{text}")]
+pub struct Unread {
+    text: String,
+    /// Whether another try may end otherwise.
+    pub again: Again,
+}
+
+impl Unread {
+    fn new(path: &Path, error: &std::io::Error) -> Self {
+        Self {
+            text: format!("cannot read {}: {error}", path.display()),
+            // What is too large, or no file, stays so until there is another one.
+            again: match error.kind() {
+                std::io::ErrorKind::InvalidData => Again::NewFiles,
+                _ => Again::Later,
+            },
+        }
+    }
+}
+
+/// Reads the two files of a service.
+///
+/// # Errors
+/// One is there and cannot be read, or is too large.
+pub fn read(directory: &Path, name: &str) -> Result<Pair, Unread> {
     let path = directory.join(format!("{name}.wasm"));
-    let component = file::read(&path, COMPONENT_BYTES_MAX)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let component =
+        file::read(&path, COMPONENT_BYTES_MAX).map_err(|error| Unread::new(&path, &error))?;
     let path = directory.join(format!("{name}.toml"));
     let manifest = match file::settings(&path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+        Err(error) => return Err(Unread::new(&path, &error)),
     };
     Ok(Pair {
         component,

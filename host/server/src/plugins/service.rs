@@ -30,9 +30,14 @@ pub enum Event {
         /// Whether another try may end otherwise although the files stay the same.
         again: Again,
     },
+    /// What serves is not what lies in the directory; said after it was loaded.
+    Held {
+        /// Why.
+        why: String,
+    },
     /// The files changed while they were read.
     Changed,
-    /// The operator asked for the version before.
+    /// The version before is to serve again: the operator asked for it, or what serves has turned out to be worse.
     RollbackAsked,
     /// Something outside of the files has changed: what failed is tried again.
     Retry(Again),
@@ -117,6 +122,8 @@ pub struct Service {
     failed: Option<(String, Again)>,
     /// Since when it has.
     failed_at: Option<Moment>,
+    /// Why something else serves than what lies in the directory.
+    held: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,6 +144,7 @@ impl Service {
                 self.serving = Some(digest);
                 self.since = Some(wall);
                 self.failed = None;
+                self.held = None;
                 // What changed meanwhile is looked at again.
                 Effect::LookAgain
             }
@@ -145,6 +153,10 @@ impl Service {
                 self.failed = Some((error, again));
                 self.failed_at = Some(now);
                 Effect::LookAgain
+            }
+            Event::Held { why } => {
+                self.held = Some(why);
+                Effect::Nothing
             }
             Event::Changed => {
                 self.loading = Loading::No;
@@ -243,6 +255,12 @@ impl Service {
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         self.failed.as_ref().map(|(error, _)| error.as_str())
+    }
+
+    /// Why something else serves than what lies in the directory.
+    #[must_use]
+    pub fn held(&self) -> Option<&str> {
+        self.held.as_deref()
     }
 
     /// Whether the files that lie there now were tried.

@@ -4,12 +4,15 @@
 
 use crate::plugins::load::Loader;
 use crate::plugins::policy::Policy;
-use crate::plugins::status::ServiceStatus;
+use crate::plugins::status::{Quarantined, ServiceStatus};
 use crate::plugins::watcher::Watcher;
-use crate::plugins::words::{Ended, Job, Word};
-use holdfast_call::Moment;
+use crate::plugins::words::{Ended, Job, Verdict, Word};
+use holdfast_call::{Moment, Pipeline, Registered, Target};
+use holdfast_rules::quarantine;
+use holdfast_rules::trial::{self, verdict::Worse};
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +39,7 @@ pub struct Plugins {
     words: mpsc::Sender<Word>,
     services: watch::Receiver<Arc<Vec<ServiceStatus>>>,
     ready: watch::Receiver<bool>,
+    pipeline: Arc<Pipeline>,
 }
 
 impl Plugins {
@@ -57,12 +61,14 @@ impl Plugins {
             events: listen(&parts, &words),
             services: BTreeMap::new(),
             told: BTreeSet::new(),
+            worse: BTreeMap::new(),
             due: Moment::START,
             jobs,
             publish: services,
             ready,
         };
         let tell = words.clone();
+        let pipeline = parts.loader.pipeline.clone();
         std::thread::Builder::new()
             .name("holdfast-loader".to_owned())
             .spawn(move || load(&work, &tell, &parts))?;
@@ -73,6 +79,7 @@ impl Plugins {
             words,
             services: services_seen,
             ready: ready_seen,
+            pipeline,
         }))
     }
 
@@ -92,6 +99,30 @@ impl Plugins {
     #[must_use]
     pub fn services(&self) -> Arc<Vec<ServiceStatus>> {
         self.services.borrow().clone()
+    }
+
+    /// The same for people and programs, with what is known of their starts at this moment.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Value> {
+        let services = self.services();
+        let rows = services.iter().map(|service| {
+            let mut row = service.json();
+            if let Some(standing) = self.quarantine(&service.name) {
+                standing.mark(&mut row);
+            }
+            row
+        });
+        rows.collect()
+    }
+
+    fn quarantine(&self, name: &Arc<str>) -> Option<Quarantined> {
+        let registered = self
+            .pipeline
+            .registry()
+            .get(&Target::Service(name.clone()))?;
+        let settings = registered.settings.get::<quarantine::Settings>()?;
+        let now = self.pipeline.sources().clock.now();
+        Some(Quarantined::at(settings.starts.standing()?, now))
     }
 
     /// Hears of every change of them.
@@ -196,6 +227,33 @@ pub fn concerns(paths: &[PathBuf], directory: &Path, policy: Option<&Path>) -> b
     paths.is_empty() || paths.iter().any(one)
 }
 
+/// Puts what serves under `name` now on trial against the version `before`, if it is another one.
+fn watch_first_calls(
+    loader: &Loader,
+    name: &Arc<str>,
+    before: Arc<Registered>,
+    tell: &mpsc::Sender<Word>,
+) {
+    let target = Target::Service(name.clone());
+    let Some(now) = loader.pipeline.registry().get(&target) else {
+        return;
+    };
+    let (Some(settings), Some(digest)) = (now.settings.get::<trial::Settings>(), &now.digest)
+    else {
+        return;
+    };
+    if before.digest.as_ref() == Some(digest) {
+        return;
+    }
+    let (name, digest, tell) = (name.clone(), digest.clone(), tell.clone());
+    let worse = move |worse: Worse| {
+        let why = worse.to_string();
+        // A watcher that is gone has no host any more whose version could be put back.
+        let _ = tell.send(Word::Worse(Verdict { name, digest, why }));
+    };
+    settings.version.begin(before, Box::new(worse));
+}
+
 /// The loader's thread: one job after the other, until the watcher is gone.
 fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
     let loader = &parts.loader;
@@ -203,13 +261,20 @@ fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
         // A word or a reply that nobody hears any more is no loss: the host is going down, or the operator went away.
         match job {
             Job::Load { name, stamp, phase } => {
+                let before = loader
+                    .pipeline
+                    .registry()
+                    .get(&Target::Service(name.clone()));
                 let ended = loader.load(&parts.directory, &name, &stamp, phase);
+                if let (Some(before), Ended::Serving { .. }) = (before, &ended) {
+                    watch_first_calls(loader, &name, before, tell);
+                }
                 let _ = tell.send(Word::Ended { name, ended });
             }
             Job::RollBack { name, reply } => {
                 let ended = loader.roll_back(&parts.directory, &name);
                 let answer = match &ended {
-                    Ended::Serving { digest } => Ok(digest.clone()),
+                    Ended::Serving { digest } | Ended::Held { digest, .. } => Ok(digest.clone()),
                     Ended::FellBack { error, .. } | Ended::Failed { error, .. } => {
                         Err(error.clone())
                     }
@@ -217,6 +282,10 @@ fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
                 };
                 let _ = tell.send(Word::Ended { name, ended });
                 let _ = reply.send(answer);
+            }
+            Job::PutBack(Verdict { name, digest, why }) => {
+                let ended = loader.put_back(&name, &digest, &why);
+                let _ = tell.send(Word::Ended { name, ended });
             }
             Job::Remove(name) => loader.remove(&name),
             Job::Reload(reply) => {

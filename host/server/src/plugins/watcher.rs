@@ -6,7 +6,7 @@ use crate::plugins::directory::{self, Listing};
 use crate::plugins::policy::{Due, Policy};
 use crate::plugins::service::{Again, Effect, Event, QUIET, Service};
 use crate::plugins::status::ServiceStatus;
-use crate::plugins::words::{Ended, Job, Phase, Reply, Say, Word};
+use crate::plugins::words::{Ended, Job, Phase, Reply, Say, Verdict, Word};
 use crate::router::{Route, Routes};
 use holdfast_call::{Clock, Moment};
 use notify::RecommendedWatcher;
@@ -36,6 +36,8 @@ pub(super) struct Watcher {
     pub(super) services: BTreeMap<Arc<str>, Service>,
     /// What was said already, so that it is said once.
     pub(super) told: BTreeSet<String>,
+    /// What is to be put back once the load that is on its way has ended.
+    pub(super) worse: BTreeMap<Arc<str>, Verdict>,
     /// When to look next.
     pub(super) due: Moment,
     pub(super) jobs: mpsc::Sender<Job>,
@@ -69,6 +71,7 @@ impl Watcher {
             Word::Look => self.soon(),
             Word::Ended { name, ended } => self.ended(&name, ended),
             Word::RollBack { name, reply } => self.roll_back(name, reply),
+            Word::Worse(verdict) => self.put_back(verdict),
             Word::Reload(reply) => self.give(Job::Reload(Some(reply))),
             Word::Reloaded => self.retry(None, Again::NewPolicy),
             Word::Stop => {}
@@ -165,6 +168,12 @@ impl Watcher {
                 self.step(name, Event::Loaded { digest });
                 self.retry(Some(name), Again::FreeRoute);
             }
+            Ended::Held { digest, why } => {
+                (self.say)(&format!("{name}: {digest} serves: {why}"));
+                self.step(name, Event::Loaded { digest });
+                self.step(name, Event::Held { why });
+                self.retry(Some(name), Again::FreeRoute);
+            }
             Ended::FellBack {
                 digest,
                 error,
@@ -189,8 +198,34 @@ impl Watcher {
                 self.step(name, Event::Failed { error, again });
             }
         }
+        if let Some(verdict) = self.worse.remove(name) {
+            self.put_back(verdict);
+        }
         if self.services.values().all(Service::settled) {
             self.settled();
+        }
+    }
+
+    /// Gives the loader the version before to load; once it is free, if it is at work on this very service.
+    fn put_back(&mut self, verdict: Verdict) {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        let Some(service) = self.services.get_mut(&verdict.name) else {
+            return;
+        };
+        if service.digest() != Some(&verdict.digest) {
+            return;
+        }
+        match service.step(Event::RollbackAsked, now, wall) {
+            Effect::RollBack => {
+                let Verdict { name, why, .. } = &verdict;
+                (self.say)(&format!(
+                    "{name}: worse than the version before, which is put back: {why}"
+                ));
+                self.give(Job::PutBack(verdict));
+            }
+            Effect::Nothing | Effect::LookAgain | Effect::Load(_) | Effect::Remove => {
+                self.worse.insert(verdict.name.clone(), verdict);
+            }
         }
     }
 
@@ -247,6 +282,7 @@ impl Watcher {
                 routes: self.routes.of(name).iter().map(Route::to_string).collect(),
                 since: service.since(),
                 error: service.error().map(str::to_owned),
+                held: service.held().map(str::to_owned),
             })
             .collect();
         self.publish.send_if_modified(|shown| {

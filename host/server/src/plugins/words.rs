@@ -25,6 +25,13 @@ pub enum Ended {
         /// The digest of what serves.
         digest: Arc<str>,
     },
+    /// It serves in the place of what lies in the directory, until the directory holds something else.
+    Held {
+        /// The digest of what serves.
+        digest: Arc<str>,
+        /// Why.
+        why: String,
+    },
     /// The files changed while they were read.
     Changed,
     /// It failed, and as nothing served under its name, the version that served last does.
@@ -45,6 +52,17 @@ pub enum Ended {
     },
 }
 
+/// What the trial of a version has found out.
+#[derive(Clone, Debug)]
+pub(super) struct Verdict {
+    /// The service.
+    pub(super) name: Arc<str>,
+    /// The version that is worse.
+    pub(super) digest: Arc<str>,
+    /// In which way.
+    pub(super) why: String,
+}
+
 pub(super) type Reply<T> = oneshot::Sender<Result<T, String>>;
 
 /// What the watcher is told.
@@ -58,6 +76,8 @@ pub(super) enum Word {
         name: Arc<str>,
         reply: Reply<Arc<str>>,
     },
+    /// A version has turned out to be worse than the one before.
+    Worse(Verdict),
     Reload(Reply<()>),
     Reloaded,
     Stop,
@@ -74,6 +94,7 @@ pub(super) enum Job {
         name: Arc<str>,
         reply: Reply<Arc<str>>,
     },
+    PutBack(Verdict),
     Remove(Arc<str>),
     Reload(Option<Reply<()>>),
 }

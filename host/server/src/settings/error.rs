@@ -18,17 +18,38 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        f.write_str(&plain(&self.file))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
         if self.key.is_empty() {
-            write!(f, ": {}", self.message)
+            write!(f, ": {}", plain(&self.message))
         } else {
-            // A key is any text of the file; the terminal that shows it must not be steered by it.
-            write!(f, ": `{}`: {}", self.key.escape_debug(), self.message)
+            write!(f, ": `{}`: {}", plain(&self.key), plain(&self.message))
         }
     }
+}
+
+/// The longest text of a file that a problem repeats, in characters.
+const SHOWN_CHARS_MAX: usize = 400;
+/// The most problems that are shown of one file.
+const SHOWN_MAX: usize = 50;
+
+/// A key or a message may hold any text of the file: the terminal that shows it must not be steered by it, nor flooded.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(SHOWN_CHARS_MAX));
+    for (at, c) in text.chars().enumerate() {
+        if at == SHOWN_CHARS_MAX {
+            out.push('…');
+            break;
+        }
+        if c.is_control() {
+            out.extend(c.escape_debug());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Why settings cannot be used. There is at least one problem in it.
@@ -76,13 +97,16 @@ impl From<Problem> for SettingsError {
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, problem) in self.problems.iter().enumerate() {
+        for (place, problem) in self.problems.iter().take(SHOWN_MAX).enumerate() {
             if place > 0 {
                 f.write_str("\n")?;
             }
             problem.fmt(f)?;
         }
-        Ok(())
+        match self.problems.len().checked_sub(SHOWN_MAX) {
+            Some(more @ 1..) => write!(f, "\n… and {more} more"),
+            Some(0) | None => Ok(()),
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! `holdfast.toml`, the operator's file: what exists, what is allowed, and how the host itself runs.
 
+use crate::settings::compile;
 use crate::settings::error::SettingsError;
 use crate::settings::host::{Anonymous, HostMemory, LogForm, Pool};
 use crate::settings::limits::{Limit, SetLimits};
+use crate::settings::listen::{self, ListenLimits, Tls};
 use crate::settings::name::Name;
 use crate::settings::reader::Reader;
 use crate::settings::source::{Origin, Source};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
 use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
+use holdfast_wasm::compile::job::CompileLimits;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -49,6 +52,10 @@ pub struct ServicePolicy {
 pub struct Policy {
     /// The gateway's address.
     pub listen: SocketAddr,
+    /// What clients may hold of the gateway.
+    pub listen_limits: ListenLimits,
+    /// The files of its encryption, if it is encrypted.
+    pub tls: Option<Tls>,
     /// The address of the read-only administration.
     pub admin: SocketAddr,
     /// The directory of components.
@@ -73,6 +80,8 @@ pub struct Policy {
     pub slots: u32,
     /// How the pool is set up.
     pub pool: Pool,
+    /// What compiling one component may use.
+    pub compile: CompileLimits,
     /// The limits of every service.
     pub limits: SetLimits,
     /// What single services are allowed.
@@ -179,7 +188,12 @@ impl Policy {
         if self.flags.contains(key) {
             return Origin::Flag;
         }
-        match self.lines.line(key) {
+        // The address stands in a table where the file says more of the gateway.
+        let inner = self
+            .lines
+            .line("listen.address")
+            .filter(|_| key == "listen");
+        match inner.or_else(|| self.lines.line(key)) {
             Some(line) => Origin::Policy { line },
             None => Origin::Default,
         }
@@ -189,6 +203,8 @@ impl Policy {
     fn bare(lines: Source) -> Self {
         Self {
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
+            listen_limits: ListenLimits::default(),
+            tls: None,
             admin: (Ipv4Addr::LOCALHOST, 8081).into(),
             plugins: "plugins".into(),
             data: "data".into(),
@@ -201,6 +217,7 @@ impl Policy {
             memory: HostMemory::Percent(60),
             slots: 1_000,
             pool: Pool::Auto,
+            compile: CompileLimits::default(),
             limits: SetLimits::default(),
             services: BTreeMap::new(),
             upstreams: BTreeMap::new(),
@@ -212,12 +229,8 @@ impl Policy {
     }
 
     fn check(&mut self, written: WrittenPolicy, folder: &Path, reader: &mut Reader<'_>) {
-        self.listen = reader.or(
-            "listen",
-            written.listen.as_deref(),
-            self.listen,
-            parse_address,
-        );
+        (self.listen, self.listen_limits, self.tls) =
+            listen::check(written.listen, self.listen, folder, reader);
         self.admin = reader.or("admin", written.admin.as_deref(), self.admin, parse_address);
         if self.listen == self.admin && self.listen.port() != 0 {
             reader.wrong(
@@ -247,6 +260,7 @@ impl Policy {
             within(raw.count()?, 1, 100_000).map(|slots| u32::try_from(slots).unwrap_or(u32::MAX))
         });
         self.pool = reader.or("pool", written.pool.as_deref(), self.pool, Pool::parse);
+        self.compile = compile::check(written.compile, reader);
         self.limits = SetLimits::check(
             written.limits,
             "limits",
@@ -344,7 +358,7 @@ fn check_folders(
     folders
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!(
             "`{}` is not an address with a port, such as \"127.0.0.1:8080\"",

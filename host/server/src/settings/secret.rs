@@ -194,7 +194,7 @@ fn check_header(text: &str) -> Result<HeaderName, String> {
 }
 
 /// Reads a file that nobody else may read. The checks are made on the opened file, so that it cannot be exchanged between check and read.
-fn read_private(path: &Path) -> Result<String, String> {
+pub(crate) fn read_private(path: &Path) -> Result<String, String> {
     let shown = path.display();
     let open = File::options()
         .read(true)

@@ -1,7 +1,9 @@
 //! The texts of `holdfast policy`: the host's settings and layers, or everything that holds for one service, each with its origin.
 
+use crate::settings::compile;
 use crate::settings::effective::{Effective, Fuel, Row};
 use crate::settings::host::HostMemory;
+use crate::settings::listen;
 use crate::settings::policy::Policy;
 use crate::settings::units::{duration_text, size_text};
 use holdfast_call::problem::push_escaped;
@@ -106,6 +108,8 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
     ];
     values
         .into_iter()
+        .chain(compile::rows(&policy.compile))
+        .chain(listen::rows(&policy.listen_limits, policy.tls.as_ref()))
         .map(|(key, value)| Row {
             key: key.to_owned(),
             value,
@@ -129,10 +133,8 @@ fn push_exists(out: &mut String, policy: &Policy) {
         let credential = upstream.credential.as_ref().map_or_else(
             || "no credential".to_owned(),
             |credential| {
-                format!(
-                    "credential in `{}` from {}",
-                    credential.header, credential.source
-                )
+                let source = clean(&credential.source.to_string());
+                format!("credential in `{}` from {source}", credential.header)
             },
         );
         let _ = writeln!(
@@ -159,7 +161,7 @@ fn push_exists(out: &mut String, policy: &Policy) {
         let _ = writeln!(
             out,
             "  {name}  {} ({way})  ({origin})",
-            folder.path.display()
+            clean(&folder.path.display().to_string())
         );
     }
 }
@@ -169,14 +171,16 @@ fn push_rows(out: &mut String, rows: &[Row]) {
     let keys = widest(|row| &row.key).unwrap_or(0);
     let values = widest(|row| &row.value).unwrap_or(0).min(48);
     for row in rows {
-        // A value may be any text of a manifest; the terminal that shows it must not be steered by it.
-        let [key, value] = [&row.key, &row.value].map(|cell| {
-            let mut clean = String::with_capacity(cell.len());
-            push_escaped(&mut clean, cell);
-            clean
-        });
+        let [key, value] = [&row.key, &row.value].map(|cell| clean(cell));
         let _ = writeln!(out, "  {:keys$}  {:values$}  {}", key, value, row.origin);
     }
+}
+
+/// A value may be any text of a file; the terminal that shows it must not be steered by it.
+fn clean(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    push_escaped(&mut clean, text);
+    clean
 }
 
 fn none_or(items: &[String]) -> String {

@@ -71,11 +71,12 @@ impl Source {
             return Err(SettingsError::file(file, message));
         }
         let mut source = Self::absent(file);
-        let table = DeTable::parse(text).map_err(|error| source.syntax(text, &error))?;
-        source.note(text, "", table.get_ref());
+        let lines = Lines::of(text);
+        let table = DeTable::parse(text).map_err(|error| source.syntax(&lines, &error))?;
+        source.note(&lines, "", table.get_ref());
         let problems = unknown::problems(&source, table.get_ref(), kind);
         SettingsError::unless(problems, ())?;
-        let written = toml::from_str(text).map_err(|error| source.syntax(text, &error))?;
+        let written = toml::from_str(text).map_err(|error| source.syntax(&lines, &error))?;
         Ok((source, written))
     }
 
@@ -110,19 +111,19 @@ impl Source {
         }
     }
 
-    fn note(&mut self, text: &str, prefix: &str, table: &DeTable<'_>) {
+    fn note(&mut self, lines: &Lines, prefix: &str, table: &DeTable<'_>) {
         for (key, value) in table {
             let path = join(prefix, key.get_ref());
             self.lines
-                .insert(path.clone(), line_of(text, key.span().start));
+                .insert(path.clone(), lines.number(key.span().start));
             if let DeValue::Table(inner) = value.get_ref() {
-                self.note(text, &path, inner);
+                self.note(lines, &path, inner);
             }
         }
     }
 
-    fn syntax(&self, text: &str, error: &toml::de::Error) -> SettingsError {
-        let line = error.span().map(|span| line_of(text, span.start));
+    fn syntax(&self, lines: &Lines, error: &toml::de::Error) -> SettingsError {
+        let line = error.span().map(|span| lines.number(span.start));
         // The deepest key of that line, so that a wrong type is reported with its name.
         let key = self
             .lines
@@ -150,7 +151,16 @@ pub(crate) fn join(prefix: &str, key: &str) -> String {
     }
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+/// Where the lines of a text end. Counted once: a file of many keys would else be read again for each of them.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.match_indices('\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line of the byte at `at`, from 1.
+    fn number(&self, at: usize) -> usize {
+        self.0.partition_point(|end| *end < at) + 1
+    }
 }

@@ -34,7 +34,21 @@ const MANIFEST: &[&str] = &[
 
 /// The operator's keys.
 const POLICY: &[&str] = &[
-    "listen",
+    "listen.address",
+    "listen.tls.cert",
+    "listen.tls.key",
+    "listen.limits.connections",
+    "listen.limits.connections_per_address",
+    "listen.limits.head",
+    "listen.limits.idle",
+    "listen.limits.write",
+    "listen.limits.head_bytes",
+    "listen.limits.fields",
+    "listen.limits.target_bytes",
+    "listen.limits.body_bytes",
+    "listen.limits.streams",
+    "listen.limits.resets",
+    "listen.limits.frames",
     "admin",
     "plugins",
     "data",
@@ -47,6 +61,10 @@ const POLICY: &[&str] = &[
     "memory",
     "slots",
     "pool",
+    "compile.memory",
+    "compile.cpu",
+    "compile.wall",
+    "compile.output",
     "limits.+",
     "services.*.upstreams",
     "services.*.services",
@@ -176,8 +194,15 @@ impl Walk<'_> {
     }
 }
 
+/// The longest word that is compared with the known ones, in bytes.
+const WORD_BYTES_MAX: usize = 128;
+
 /// The one of `known` that `word` most likely was meant to be.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // The comparison takes time and memory by the product of the lengths; what is far longer than every key is near to none.
+    if word.len() > WORD_BYTES_MAX {
+        return None;
+    }
     known
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance * 3 <= candidate.chars().count().max(3))

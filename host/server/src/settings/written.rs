@@ -1,6 +1,8 @@
 //! Both files as they are written: what serde fills, and nothing that the program uses. No rule is checked here but the shape.
 
+use crate::settings::compile::WrittenCompile;
 use crate::settings::limits::WrittenLimits;
+use crate::settings::listen::WrittenListen;
 use crate::settings::units::Raw;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -26,7 +28,7 @@ pub(crate) struct WrittenManifest {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WrittenPolicy {
-    pub(crate) listen: Option<String>,
+    pub(crate) listen: WrittenListen,
     pub(crate) admin: Option<String>,
     pub(crate) plugins: Option<String>,
     pub(crate) data: Option<String>,
@@ -39,6 +41,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) memory: Option<Raw>,
     pub(crate) slots: Option<Raw>,
     pub(crate) pool: Option<String>,
+    pub(crate) compile: WrittenCompile,
     pub(crate) limits: WrittenLimits,
     pub(crate) services: BTreeMap<String, WrittenService>,
     pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,

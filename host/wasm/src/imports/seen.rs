@@ -31,7 +31,11 @@ pub(crate) fn error_of(fault: &Fault) -> Error {
         | HostCode::BudgetExhausted
         | HostCode::InProgress => Error::ConnectionLimitReached,
         HostCode::PayloadTooLarge => Error::HttpResponseBodySize(None),
-        HostCode::InvalidInput | HostCode::KeyReused => Error::HttpProtocolError,
+        HostCode::InvalidInput
+        | HostCode::TargetTooLong
+        | HostCode::ExpectationFailed
+        | HostCode::FieldsTooLarge
+        | HostCode::KeyReused => Error::HttpProtocolError,
         HostCode::Cancelled => Error::ConnectionTerminated,
         HostCode::CpuExhausted | HostCode::MemoryExhausted | HostCode::Internal => {
             Error::InternalError(None)

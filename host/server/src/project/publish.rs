@@ -1,0 +1,64 @@
+//! A built service into the plugin directory, as a careful person would: each file whole, on the disk, and by a rename.
+//!
+//! The manifest goes first: a running host waits until both files are at rest, and takes them together.
+
+use crate::settings::Name;
+use anyhow::Context as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Puts both files of a service into `plugins`, which is made if it is not there.
+///
+/// # Errors
+/// A file cannot be written; then nothing in the directory was replaced, unless the component's rename alone failed.
+pub fn publish(
+    plugins: &Path,
+    name: &Name,
+    component: &[u8],
+    manifest: &str,
+) -> anyhow::Result<()> {
+    std::fs::create_dir_all(plugins)
+        .with_context(|| format!("cannot make {}", plugins.display()))?;
+    let manifest = Whole::write(plugins, &format!("{name}.toml"), manifest.as_bytes())?;
+    let component = Whole::write(plugins, &format!("{name}.wasm"), component)?;
+    manifest.place()?;
+    component.place()?;
+    File::open(plugins)
+        .and_then(|directory| directory.sync_all())
+        .with_context(|| format!("cannot write {}", plugins.display()))
+}
+
+/// A file that is whole, beside the place where it belongs. Its name begins with a dot, which a host passes over.
+struct Whole {
+    here: PathBuf,
+    place: PathBuf,
+}
+
+impl Whole {
+    fn write(plugins: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<Self> {
+        let whole = Self {
+            here: plugins.join(format!(".{name}.new-{}", std::process::id())),
+            place: plugins.join(name),
+        };
+        File::create(&whole.here)
+            .and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()
+            })
+            .with_context(|| format!("cannot write {}", whole.here.display()))?;
+        Ok(whole)
+    }
+
+    fn place(self) -> anyhow::Result<()> {
+        std::fs::rename(&self.here, &self.place)
+            .with_context(|| format!("cannot write {}", self.place.display()))
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        // After the rename there is nothing to remove.
+        let _ = std::fs::remove_file(&self.here);
+    }
+}

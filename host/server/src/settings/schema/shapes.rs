@@ -1,0 +1,192 @@
+//! What a key takes: seen from its example, or told here where an example cannot show it.
+
+use crate::settings::limits::{Limit, Unit};
+use serde_json::{Value, json};
+
+/// A form of value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Count {
+        /// The least.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
+    /// `"250ms"`.
+    Duration,
+    /// `"64KiB"`, or bytes; with `share` also `"60%"`.
+    Size {
+        /// Whether a share may stand there.
+        share: Share,
+    },
+    /// A text, of a pattern.
+    Text {
+        /// The pattern, if it has one.
+        pattern: Option<&'static str>,
+    },
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A list of texts, each of a pattern.
+    List(Option<&'static str>),
+}
+
+/// Whether `"60%"` may stand in the place of a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// It may.
+    Taken,
+    /// It may not.
+    Refused,
+}
+
+const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+const NET: &str = "^[0-9a-fA-F.:]+(/[0-9]{1,3})?$";
+const ADDRESS: &str = "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|\\[[0-9a-fA-F:.%]+\\]):[0-9]{1,5}$";
+const URL: &str = "^[hH][tT][tT][pP][sS]?://[^@\\s]+$";
+const ROUTE: &str = "^[a-z0-9.-]*/";
+const DURATION: &str = "^[0-9]+\\s*(h|m|s|ms|us)$";
+const SIZE: &str = "^[0-9]+\\s*(TiB|GiB|MiB|KiB|B)$";
+const SHARE: &str = "^\\+?[0-9]+%$";
+
+/// What an example cannot show: words, patterns and ranges.
+const TOLD: &[(&str, Shape)] = &[
+    (
+        "listen",
+        Shape::Text {
+            pattern: Some(ADDRESS),
+        },
+    ),
+    (
+        "admin",
+        Shape::Text {
+            pattern: Some(ADDRESS),
+        },
+    ),
+    ("log", Shape::Words(&["json", "text"])),
+    ("anonymous", Shape::Words(&["allow", "deny"])),
+    ("services.*.anonymous", Shape::Words(&["allow", "deny"])),
+    ("pool", Shape::Words(&["auto", "safe"])),
+    (
+        "drain_ms",
+        Shape::Count {
+            least: 0,
+            most: 600_000,
+        },
+    ),
+    (
+        "slots",
+        Shape::Count {
+            least: 1,
+            most: 100_000,
+        },
+    ),
+    (
+        "memory",
+        Shape::Size {
+            share: Share::Taken,
+        },
+    ),
+    ("trusted_proxies", Shape::List(Some(NET))),
+    ("upstreams.*.url", Shape::Text { pattern: Some(URL) }),
+    ("upstreams.*.class", Shape::Words(&["http", "llm"])),
+    ("upstreams.*.allow_private", Shape::List(Some(NET))),
+    ("routes", Shape::List(Some(ROUTE))),
+    ("upstreams", Shape::List(Some(NAME))),
+    ("services", Shape::List(Some(NAME))),
+    ("services.*.upstreams", Shape::List(Some(NAME))),
+    ("services.*.services", Shape::List(Some(NAME))),
+    ("services.*.files", Shape::List(Some(NAME))),
+];
+
+/// The limit of a key.
+pub(super) fn limit(key: &str) -> Option<Limit> {
+    Limit::ALL.iter().copied().find(|limit| limit.key() == key)
+}
+
+/// What a key takes.
+pub(super) fn shape(key: &str, example: Option<&Value>) -> Shape {
+    if let Some((_, last)) = key.rsplit_once("limits.")
+        && let Some(limit) = limit(last)
+    {
+        return of_limit(limit);
+    }
+    let told = TOLD.iter().find(|(told, _)| *told == key);
+    if let Some((_, shape)) = told {
+        return shape.clone();
+    }
+    match example {
+        Some(Value::Bool(_)) => Shape::Flag,
+        Some(Value::Number(_)) => Shape::Count {
+            least: 0,
+            most: u64::from(u32::MAX),
+        },
+        Some(Value::Array(_)) => Shape::List(None),
+        Some(Value::String(text)) => of_text(key, text),
+        Some(Value::Null | Value::Object(_)) | None => Shape::Text { pattern: None },
+    }
+}
+
+fn of_limit(limit: Limit) -> Shape {
+    match limit.unit() {
+        Unit::Time => Shape::Duration,
+        Unit::Bytes => Shape::Size {
+            share: Share::Refused,
+        },
+        Unit::Count => {
+            let (least, most) = limit.range();
+            Shape::Count { least, most }
+        }
+    }
+}
+
+/// A text that reads as a duration or a size is one; what a guest reads as its environment is text, whatever it looks like.
+fn of_text(key: &str, text: &str) -> Shape {
+    let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let named = key.ends_with('*');
+    let has_number = digits.len() < text.len() && !named;
+    match digits {
+        "h" | "m" | "s" | "ms" | "us" if has_number => Shape::Duration,
+        "TiB" | "GiB" | "MiB" | "KiB" | "B" if has_number => Shape::Size {
+            share: Share::Refused,
+        },
+        _ => Shape::Text { pattern: None },
+    }
+}
+
+impl Shape {
+    /// The form as a schema.
+    pub(super) fn schema(&self) -> Value {
+        let count = |least: u64, most: u64| {
+            // TOML's own numbers end here, and so do those of a schema.
+            let most = most.min(u64::try_from(i64::MAX).unwrap_or(u64::MAX));
+            json!({ "type": "integer", "minimum": least, "maximum": most })
+        };
+        match self {
+            Self::Flag => json!({ "type": "boolean" }),
+            Self::Count { least, most } => count(*least, *most),
+            Self::Duration => json!({ "type": "string", "pattern": DURATION }),
+            Self::Size { share } => {
+                let mut ways = vec![
+                    count(0, u64::MAX),
+                    json!({ "type": "string", "pattern": SIZE }),
+                ];
+                if *share == Share::Taken {
+                    ways.push(json!({ "type": "string", "pattern": SHARE }));
+                }
+                json!({ "anyOf": ways })
+            }
+            Self::Text { pattern: None } => json!({ "type": "string" }),
+            Self::Text {
+                pattern: Some(pattern),
+            } => json!({ "type": "string", "pattern": pattern }),
+            Self::Words(words) => json!({ "type": "string", "enum": words }),
+            Self::List(pattern) => {
+                let item = Self::Text { pattern: *pattern };
+                json!({ "type": "array", "items": item.schema(), "uniqueItems": true })
+            }
+        }
+    }
+}

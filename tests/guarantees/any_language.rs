@@ -1,0 +1,176 @@
+//! Three lines to a service, in any language: `holdfast new`, `holdfast build`, `curl`.
+//!
+//! 1. The naive snippet: `holdfast new hello --lang python && holdfast build hello`.
+//! 2. The missing rule: when it counts. A tool that is not there, a source that does not compile, a host that serves the old version.
+//! 3. The tax: a toolchain to find for each language, and a deployment that swaps two files at once.
+//! 4. The snippet again, unchanged.
+//! 5. The pipeline: pinned templates, tools run without a shell in the project's own folder, and a pair that replaces the old one whole.
+//! 6. The checklist is below.
+
+use super::loading::under_traffic;
+use crate::harness::{Guest, Host, Project, Setup, patiently, root, run};
+
+/// Makes a project, builds it, asks it; then builds it again without a network.
+fn new_build_curl(lang: &str) {
+    let host = Setup::new().start();
+    let project = Project::on(&host, "greet", lang);
+    project.build().done();
+    says(&host, "greet", "Hello from greet, at /here\n");
+    project.build_offline(lang).done();
+}
+
+/// Waits until the service answers `text`.
+fn says(host: &Host, name: &str, text: &str) {
+    patiently(&format!("{name} to say {text:?}"), || {
+        (host.get(&format!("/{name}/here")).text() == text).then_some(())
+    });
+}
+
+#[test]
+fn rust_from_nothing_to_an_answer() {
+    new_build_curl("rust");
+}
+
+#[test]
+fn javascript_from_nothing_to_an_answer() {
+    new_build_curl("js");
+}
+
+#[test]
+fn python_from_nothing_to_an_answer() {
+    new_build_curl("python");
+}
+
+#[test]
+fn large_runtimes_are_served_within_the_default_limits() {
+    let host = Setup::new().start();
+    host.drop_in("js", Guest::Service("hello-js"), "");
+    host.drop_in("python", Guest::Service("hello-python"), "");
+    for (name, said) in [("js", "JavaScript"), ("python", "Python")] {
+        let text = format!("Hello from {said}, at /here\n");
+        says(&host, name, &text);
+        for _ in 0..3 {
+            let answer = host.get(&format!("/{name}/here"));
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.text(), text);
+        }
+    }
+}
+
+// Projects of Rust that are built at the same time have names of their own here: they share a target directory.
+
+#[test]
+fn a_second_build_replaces_the_first_without_a_failed_call() {
+    let host = Setup::new().start();
+    let project = Project::on(&host, "swapped", "rust");
+    project.build().done();
+    says(&host, "swapped", "Hello from swapped, at /here\n");
+    project.edit("src/main.rs", "Hello from", "Good day from");
+    let calls = under_traffic(&host, "swapped", || {
+        project.build().done();
+        says(&host, "swapped", "Good day from swapped, at /here\n");
+    });
+    assert!(calls > 0);
+}
+
+#[test]
+fn a_broken_source_shows_the_tools_words_and_leaves_the_directory_as_it_was() {
+    let project = Project::new("broken", "rust");
+    project.build().done();
+    let before = project.published();
+    project.edit("src/main.rs", "fn answer", "fn anser");
+    let said = project.build();
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.err.contains("cannot find function `answer`"),
+        "{}",
+        said.err
+    );
+    let last = said.err.lines().last().unwrap();
+    assert!(last.contains("`cargo` failed"), "{last}");
+    assert_eq!(before.len(), 2);
+    assert_eq!(project.published(), before);
+}
+
+#[test]
+fn a_missing_tool_is_one_line_that_says_what_to_do() {
+    for (lang, tool) in [("rust", "cargo"), ("js", "node"), ("python", "python3")] {
+        let project = Project::new("greet", lang);
+        let said = project.build_with_path("/nowhere");
+        assert_eq!(said.code, Some(1));
+        let last = said.err.lines().last().unwrap();
+        assert!(
+            last.contains(&format!("`{tool}` is missing: install")),
+            "{last}"
+        );
+        assert_eq!(said.err.lines().count(), 2, "{}", said.err);
+        assert!(project.published().is_empty());
+    }
+}
+
+#[test]
+fn a_name_that_no_service_may_have_is_refused() {
+    for name in ["Greet", "a_b", "-a", "internal", "../up"] {
+        let said = run(&["new", "--lang", "rust", "--", name]);
+        assert_eq!(said.code, Some(1), "{name}");
+        assert!(said.err.contains("is not a name"), "{}", said.err);
+    }
+    let said = run(&["new", "--lang", "rust", "2fast"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("a letter first"), "{}", said.err);
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_left_alone() {
+    let project = Project::new("greet", "python");
+    let said = project.new_again("js");
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("greet is not empty"), "{}", said.err);
+    assert!(!project.has("package.json"));
+}
+
+#[test]
+fn what_is_no_project_or_two_is_refused_by_what_is_there() {
+    let project = Project::new("greet", "rust");
+    project.write("package.json", "{\"name\":\"greet\"}");
+    let said = project.build();
+    assert!(
+        said.err.contains("both Cargo.toml and package.json"),
+        "{}",
+        said.err
+    );
+    project.remove("package.json");
+    project.remove("greet.toml");
+    let said = project.build();
+    assert!(said.err.contains("there is no greet.toml"), "{}", said.err);
+    project.remove("Cargo.toml");
+    let said = project.build();
+    assert!(said.err.contains("holds no project"), "{}", said.err);
+    assert_eq!(said.code, Some(1));
+}
+
+#[test]
+fn a_manifest_that_a_host_would_refuse_is_refused_before_anything_is_built() {
+    let project = Project::new("greet", "js");
+    project.write("greet.toml", "purpos = \"x\"");
+    let said = project.build();
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("purpos"), "{}", said.err);
+    assert!(!said.err.contains("[1/"), "{}", said.err);
+}
+
+/// A service of the first run has the very tools that a new project gets.
+#[test]
+fn the_services_of_the_first_run_are_pinned_as_new_projects_are() {
+    let pins = [
+        ("hello-js", "js", "package.json"),
+        ("hello-js", "js", "package-lock.json"),
+        ("hello-python", "python", "requirements.txt"),
+    ];
+    for (service, lang, file) in pins {
+        let project = Project::new(service, lang);
+        let path = root().join("guests/services").join(service).join(file);
+        let ours = std::fs::read_to_string(path).unwrap();
+        assert_eq!(project.text(file), ours, "{service}/{file}");
+    }
+}
