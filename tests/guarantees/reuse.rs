@@ -84,7 +84,10 @@ fn the_policy_has_a_ceiling_that_a_manifest_cannot_widen() {
         .lines()
         .find(|line| line.contains("limits.reuse"))
         .unwrap();
-    assert!(row.contains("101") && row.contains("two.toml:1"), "{row}");
+    assert!(
+        row.contains("101") && row.contains("manifest line 1"),
+        "{row}"
+    );
 }
 
 #[test]
@@ -201,7 +204,7 @@ fn whoever_kept_anything_of_its_call_serves_no_other() {
     for what in [
         "fields",
         "pollable",
-        "stdout",
+        "output",
         &format!("request&url={url}"),
     ] {
         assert_eq!(host.get(&format!("/two/keep?what={what}")).text(), "kept\n");
@@ -230,7 +233,7 @@ fn an_instance_whose_task_goes_on_serves_no_other_call_until_it_has_ended() {
     let answer = host.get("/three/keep?what=task&ms=600");
     assert_eq!(answer.text(), "kept\n");
     // The task is the first call's: it holds its instance, and the next call gets another.
-    assert_eq!(kept(&host, "three"), 1);
+    assert_eq!(host.get("/three/kept").text(), "1\n");
     assert_eq!(host.said("the task is done")["call"], answer.call());
     idle(&host, 2.0);
 }
@@ -247,7 +250,11 @@ fn each_call_has_its_own_name_in_the_log_and_its_own_room_there() {
             serde_json::Value::Null
         );
     }
-    assert_eq!(kept(&host, "two"), 5);
+    // It is one stream for all of them, and each has room for one line.
+    let answer = host.get("/two/log?text=shown");
+    let closing = host.closing(answer.call());
+    assert_eq!(closing["lines_dropped"], 1, "{closing}");
+    assert_eq!(kept(&host, "two"), 6);
 }
 
 #[test]
@@ -271,9 +278,34 @@ fn each_call_has_its_own_calls_and_is_their_parent() {
 }
 
 #[test]
+fn what_the_engine_leaves_of_a_call_never_takes_the_room_of_the_next() {
+    // Each request leaves its options; ten are an eighth of what a call may hold.
+    let host = Setup::new()
+        .service(
+            "two",
+            Guest::Case("wasi02"),
+            "reuse = 50\nservices = [\"beside\"]\n[limits]\nresources = 80",
+        )
+        .service("beside", Guest::Case("wasi02"), "")
+        .policy("[services.two]\nservices = [\"beside\"]")
+        .start();
+    let url = encoded("http://beside.internal/ok");
+    let fetch = || {
+        let answer = host.get(&format!("/two/fetch?url={url}"));
+        assert!(answer.text().starts_with("status 200"), "{}", answer.text());
+    };
+    for _ in 0..10 {
+        fetch();
+    }
+    assert_eq!(kept(&host, "two"), 11);
+    fetch();
+    assert_eq!(kept(&host, "two"), 1);
+}
+
+#[test]
 fn each_call_has_its_own_fuel_and_cpu_time() {
-    let host = two("reuse = 50\nfuel = true\n[limits]\nfuel = 20000000\ncpu = \"2s\"")
-        .policy("[limits]\nfuel = 20000000\ncpu = \"2s\"")
+    let host = two("reuse = 50\nfuel = true\n[limits]\nfuel = 40000000\ncpu = \"2s\"")
+        .policy("[limits]\nfuel = 40000000\ncpu = \"2s\"")
         .start();
     // Each takes more than half of it.
     for _ in 0..4 {

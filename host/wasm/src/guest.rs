@@ -6,7 +6,7 @@ use crate::failure;
 use crate::idle::Idle;
 use crate::imports::clocks;
 use crate::imports::http::Hooks;
-use crate::imports::stdio::Lines;
+use crate::imports::stdio::{Lines, Stdio};
 use crate::life::Life;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
@@ -17,10 +17,14 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// What an instance has collected of harmless resources takes at most this part of those that its next call may hold.
+const HARMLESS_SHARE: u32 = 8;
 
 /// Whether a guest may change what it finds in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +75,11 @@ pub(crate) struct Guest {
     http: WasiHttpCtx,
     hooks: Hooks,
     pub(crate) limiter: Limiter,
+    /// How many harmless entries of its table it may still hold when it waits for its next call.
+    harmless_max: usize,
     pub(crate) surroundings: Arc<Surroundings>,
-    /// The log lines of its call; none between two calls.
-    pub(crate) lines: Option<Arc<Lines>>,
+    /// Its standard streams, and the log lines of its call.
+    pub(crate) stdio: Arc<Stdio>,
 }
 
 /// What of a call is left in an instance when the call has ended.
@@ -115,7 +121,9 @@ impl Guest {
         supplies: &Supplies,
     ) -> Result<Store<Self>, Failure> {
         let lines = Lines::new(&scope, limits, supplies.log.clone(), supplies.clock.clone());
-        let wasi = wasi(limits, surroundings, &lines, &supplies.clock)?;
+        let stdio = Arc::<Stdio>::default();
+        stdio.begin(lines);
+        let wasi = wasi(limits, surroundings, &stdio, &supplies.clock)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(count(limits.resources));
         let limiter = Limiter::new(limits, supplies.memory.clone(), scope.meter().clone());
@@ -126,8 +134,9 @@ impl Guest {
             http: http(limits),
             hooks,
             limiter,
+            harmless_max: count(limits.resources / HARMLESS_SHARE),
             surroundings: surroundings.clone(),
-            lines: Some(lines),
+            stdio,
         };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.limiter);
@@ -144,11 +153,10 @@ impl Guest {
             return Left::Something;
         }
         let guest = store.data_mut();
-        if !guest.table.is_empty() {
+        if guest.holds_of_call() {
             return Left::Something;
         }
-        guest.flush();
-        guest.lines = None;
+        guest.stdio.leave();
         guest.wasi = WasiCtx::builder().build();
         guest.hooks.leave();
         Left::Nothing
@@ -165,18 +173,34 @@ impl Guest {
     ) -> Result<(), Failure> {
         let guest = store.data_mut();
         let lines = Lines::new(&scope, limits, supplies.log.clone(), supplies.clock.clone());
-        guest.wasi = wasi(limits, &guest.surroundings, &lines, &supplies.clock)?;
-        guest.lines = Some(lines);
+        guest.stdio.begin(lines);
+        guest.wasi = wasi(limits, &guest.surroundings, &guest.stdio, &supplies.clock)?;
         guest.http = http(limits);
         guest.limiter.renew(scope.meter().clone());
         guest.hooks = Hooks::new(scope, life, supplies.serving.clone(), limits.calls);
         begin(store, limits)
     }
 
-    fn flush(&self) {
-        if let Some(lines) = &self.lines {
-            lines.flush();
+    /// Whether anything of its call is in its table. Two things are not: its standard streams, which belong to whichever call it serves
+    /// (`stdio.rs`), and options of requests, three lengths of time that the guest wrote itself, which the engine leaves there when a
+    /// request is sent with them. Many of them are too much all the same, because the next call needs the room.
+    fn holds_of_call(&mut self) -> bool {
+        let (mut outputs, mut inputs, mut options) = (0, 0, 0);
+        for entry in self.table.iter_mut() {
+            if entry.is::<DynOutputStream>() {
+                outputs += 1;
+            } else if entry.is::<DynInputStream>() {
+                inputs += 1;
+            } else if entry.is::<RequestOptions>() {
+                options += 1;
+            } else {
+                return true;
+            }
         }
+        // A stream does not say what it is of. But every open standard stream is in the table, so if there are as many, there is no other.
+        outputs != self.stdio.open_outputs()
+            || inputs != self.stdio.open_inputs()
+            || outputs + inputs + options > self.harmless_max
     }
 
     /// How the guest's run ended: its error as a failure, and a body it left without an end as one too.
@@ -199,7 +223,7 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         // What a guest was writing when it was killed is the line that tells where.
-        self.flush();
+        self.stdio.leave();
     }
 }
 
@@ -232,12 +256,13 @@ fn count(limit: u32) -> usize {
 fn wasi(
     limits: &Limits,
     surroundings: &Surroundings,
-    lines: &Arc<Lines>,
+    stdio: &Arc<Stdio>,
     clock: &Arc<dyn Clock>,
 ) -> Result<WasiCtx, Failure> {
     let mut wasi = WasiCtx::builder();
-    wasi.stdout(lines.stream(Level::Info))
-        .stderr(lines.stream(Level::Warn))
+    wasi.stdin(stdio.input())
+        .stdout(stdio.output(Level::Info))
+        .stderr(stdio.output(Level::Warn))
         .max_random_size(limits.random_bytes)
         .wall_clock(clocks::Wall::new(clock.clone()))
         .monotonic_clock(clocks::Monotonic::new(clock.clone()));

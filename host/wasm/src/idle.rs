@@ -142,6 +142,14 @@ impl Keep {
 
 // === Idle ===
 
+impl Shelf {
+    /// Lets go of those whose answer turned out to be a fault only after their guest had ended.
+    fn clear_of_spoilt(&mut self, gone: &mut Vec<Waiting>) {
+        let all = &mut self.waiting;
+        gone.extend(all.extract_if(.., |one| !one.instance.life.answered_well()));
+    }
+}
+
 impl Idle {
     pub(crate) fn new(
         clock: Arc<dyn Clock>,
@@ -213,6 +221,7 @@ impl Idle {
                 ..
             } = &mut *state;
             let found = of_version(shelves, service, version.number, &mut gone).and_then(|shelf| {
+                shelf.clear_of_spoilt(&mut gone);
                 let mut all = shelf.waiting.iter();
                 let place = all.rposition(|one| one.instance.life.done_well())?;
                 Some(shelf.waiting.remove(place))
@@ -309,7 +318,10 @@ impl Idle {
             bytes,
             ..
         } = &mut *state;
-        let shelf = of_version(shelves, &keep.service, keep.version.number, &mut gone);
+        let mut shelf = of_version(shelves, &keep.service, keep.version.number, &mut gone);
+        if let Some(shelf) = &mut shelf {
+            shelf.clear_of_spoilt(&mut gone);
+        }
         for one in &gone {
             self.uncount(slots, bytes, one);
         }

@@ -6,9 +6,10 @@ use crate::reply::Reply;
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
-use wasip2::cli::stdout;
+use wasip2::cli::{stdin, stdout};
 use wasip2::clocks::monotonic_clock;
 use wasip2::http::types::Fields;
+use wasip2::io::streams::{InputStream, OutputStream};
 
 /// How many calls this instance was asked to serve.
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -36,7 +37,12 @@ pub fn keep(asked: Asked, reply: Reply) {
             Ok(pending) => Box::new(pending),
             Err(error) => return reply.text(200, &format!("{error:?}\n")),
         },
-        "stdout" => Box::new(stdout::get_stdout()),
+        "output" => {
+            let out = stdout::get_stdout();
+            let ready = out.subscribe();
+            KEPT.with_borrow_mut(|all| all.push(Box::new(ready)));
+            Box::new(out)
+        }
         "memory" => Box::new(vec![1u8; asked.number("bytes", 1 << 20) as usize]),
         _ => Box::new(()),
     };
@@ -44,12 +50,19 @@ pub fn keep(asked: Asked, reply: Reply) {
     reply.text(200, "kept\n");
 }
 
-/// Writes `text` to stdout, and keeps nothing of stdout.
+thread_local! {
+    static OUT: OutputStream = stdout::get_stdout();
+}
+
+/// Writes `text` to the stdout that the first such call of the instance opened and that stays open, then reads a stdin that stays open.
 pub fn say(asked: Asked, reply: Reply) {
-    let out = stdout::get_stdout();
+    thread_local! {
+        static IN: InputStream = stdin::get_stdin();
+    }
+    let read = IN.with(|input| input.read(1));
+    assert!(read.is_err(), "there is nothing on stdin");
     let line = format!("{}\n", asked.text("text"));
-    out.blocking_write_and_flush(line.as_bytes())
+    OUT.with(|out| out.blocking_write_and_flush(line.as_bytes()))
         .expect("stdout");
-    drop(out);
     reply.text(200, "said\n");
 }

@@ -60,7 +60,7 @@ fn log(guest: &Guest, (level, context, message): Line) {
     } else {
         format!("{context}: {message}")
     };
-    if let Some(lines) = &guest.lines {
+    if let Some(lines) = guest.stdio.lines() {
         lines.write(level.into(), text);
     }
 }
