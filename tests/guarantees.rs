@@ -10,6 +10,8 @@ mod limits;
 mod sharing;
 // A guest sees what it was given, and nothing of the host or of another call.
 mod isolation;
+// An instance may serve several calls, and no call sees another one in it.
+mod reuse;
 // What went wrong inside stays inside; what was cut is seen as cut.
 mod masking;
 // The one way out, and whom it leads to.

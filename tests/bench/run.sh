@@ -38,6 +38,11 @@ cargo build --release -p holdfast-server --bin holdfast
 cargo build --release --manifest-path tests/bench/Cargo.toml --target-dir bench/target
 hello=target/plugins/hello.wasm
 proxy=target/plugins/proxy.wasm
+# Guests that bring an interpreter along, as many as `make guests` has built: those are who reuse is for.
+interpreted=()
+for language in js python; do
+    if [ -e "target/plugins/hello-$language.wasm" ]; then interpreted+=("$language"); fi
+done
 
 # === The contestants ===
 
@@ -66,6 +71,12 @@ holdfast() { # name, port, pool
     mkdir -p "$dir/plugins"
     cp "$hello" "$proxy" target/plugins/front.* target/plugins/notes.* "$dir/plugins/"
     printf 'purpose = "say hello"\n' >"$dir/plugins/hello.toml"
+    cp "$hello" "$dir/plugins/again.wasm"
+    printf 'purpose = "say hello"\nreuse = 100\n' >"$dir/plugins/again.toml"
+    for language in "${interpreted[@]}"; do
+        cp "target/plugins/hello-$language.wasm" "$dir/plugins/"
+        printf 'purpose = "say hello"\nreuse = 100\n' >"$dir/plugins/hello-$language.toml"
+    done
     printf 'purpose = "pass on"\nupstreams = ["near"]\n[config]\nupstream = "http://127.0.0.1:9001"\n' >"$dir/plugins/proxy.toml"
     cat >"$dir/holdfast.toml" <<POLICY
 anonymous = "allow"
@@ -101,7 +112,14 @@ start serve-proxy 9007 / "${serve[@]}" --addr 127.0.0.1:9007 -S cli -S config \
 holdfast holdfast 9008 auto
 holdfast holdfast-safe 9009 safe
 curl --silent --fail --output /dev/null http://127.0.0.1:9008/proxy/
-contestants+=("holdfast-proxy http://127.0.0.1:9008/proxy/")
+contestants+=("holdfast-proxy http://127.0.0.1:9008/proxy/" "holdfast-reuse http://127.0.0.1:9008/again/")
+port=9011
+for language in "${interpreted[@]}"; do
+    start "serve-$language" "$port" / "${serve[@]}" --addr "127.0.0.1:$port" "target/plugins/hello-$language.wasm"
+    until curl --silent --fail --output /dev/null "http://127.0.0.1:9008/hello-$language/"; do sleep 0.1; done
+    contestants+=("holdfast-$language http://127.0.0.1:9008/hello-$language/")
+    port=$((port + 1))
+done
 
 # === The rounds ===
 
@@ -133,7 +151,7 @@ printf '\n%s rounds of %s s, %s connections, medians\n%-16s %10s %10s %8s %8s\n'
 for contestant in "${contestants[@]}"; do
     read -r name _ <<<"$contestant"
     over=serve
-    case $name in *-proxy) over=serve-proxy ;; esac
+    case $name in *-proxy | *-js | *-python) over=serve-${name##*-} ;; esac
     awk -v name="$name" -v rate="$(median "$name" 2)" -v over="$(median "$over" 2)" -v p99="$(median "$name" 3)" \
         -v failed="$(sum "$name" 4)" \
         'BEGIN { printf "%-16s %10.0f %10.2f %8.0f %8d\n", name, rate, rate / over, p99, failed }'
@@ -167,6 +185,9 @@ bar "safe pool: holdfast / bare" "$(over holdfast-safe bare-safe)" ">=" 0.8
 bar "safe pool: p99 of holdfast, µs, to that of serve" "$(median holdfast-safe 3)" "<=" "$(median serve-safe 3)"
 bar "proxy: holdfast / serve" "$(over holdfast-proxy serve-proxy)" ">=" 2.0
 bar "proxy: p99 of holdfast, µs, to that of serve" "$(median holdfast-proxy 3)" "<=" "$(median serve-proxy 3)"
+for language in "${interpreted[@]}"; do
+    bar "$language, with reuse: holdfast / serve" "$(over "holdfast-$language" "serve-$language")" ">=" 5.0
+done
 for name in holdfast holdfast-safe; do
     admin=http://127.0.0.1:$([ "$name" = holdfast ] && echo 9108 || echo 9109)/metrics
     # A call counted is a call closed; the line is written a moment later.
@@ -178,7 +199,10 @@ for name in holdfast holdfast-safe; do
     done
     asked=$(sum "$name" 5)
     # A proxied request is two calls: the service's and its upstream's.
-    if [ "$name" = holdfast ]; then asked=$((asked + 2 * $(sum holdfast-proxy 5))); fi
+    if [ "$name" = holdfast ]; then
+        asked=$((asked + 2 * $(sum holdfast-proxy 5) + $(sum holdfast-reuse 5)))
+        for language in "${interpreted[@]}"; do asked=$((asked + $(sum "holdfast-$language" 5))); done
+    fi
     bar "$name: closing lines, to the calls counted" "$lines" "==" "$calls"
     bar "$name: closing lines, to the answers that wrk counted" "$lines" ">=" "$asked"
     bar "$name: lines dropped" "$(curl --silent "$admin" | awk '/^holdfast_log_dropped_total/ { print $NF }')" "==" 0
@@ -189,6 +213,9 @@ for contestant in "${contestants[@]}"; do
 done
 
 # === What there is no bar for ===
+
+printf '\na service, and the same with reuse = 100: %s and %s requests a second\n' \
+    "$(median holdfast 2)" "$(median holdfast-reuse 2)"
 
 p50() { # url: the median latency on one connection, in µs
     wrk --threads 1 --connections 1 --duration 1s --latency "$1" |

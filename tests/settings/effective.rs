@@ -58,7 +58,8 @@ fn the_defaults_are_those_of_the_design() {
 
 #[test]
 fn every_limit_is_the_ask_the_policys_or_the_default_and_never_more_than_the_policys() {
-    for limit in Limit::ALL {
+    // `reuse` is a wish of its own in a manifest: see below.
+    for limit in Limit::ALL.iter().filter(|limit| **limit != Limit::Reuse) {
         let (least, _) = limit.range();
         let line = |amount: u64| match limit.unit() {
             holdfast_server::settings::limits::Unit::Time => {
@@ -125,6 +126,26 @@ fn every_limit_is_the_ask_the_policys_or_the_default_and_never_more_than_the_pol
         let narrowed = merge(&manifest(&all(large)), &policy(&all(small))).effective;
         assert_eq!(value(&narrowed), limit.text(small));
     }
+}
+
+#[test]
+fn reuse_is_what_the_manifest_asks_for_and_one_where_it_asks_for_nothing() {
+    let reuse = |effective: &Effective| {
+        let origin = origin(effective, "limits.reuse");
+        (effective.limits.reuse, origin)
+    };
+    let at = |line| Origin::Manifest { line };
+    assert_eq!(reuse(&holds("", "")), (1, Origin::Default));
+    let wide = "[limits]\nreuse = 500";
+    assert_eq!(reuse(&holds("", wide)), (1, Origin::Default));
+    assert_eq!(reuse(&holds("reuse = 100", "")), (100, at(1)));
+    assert_eq!(reuse(&holds("reuse = 500", wide)), (500, at(1)));
+    let own = "[services.notes.limits]\nreuse = 2";
+    let error = refused("reuse = 3", own);
+    let line = "notes.toml:1: `reuse` asks for 3, but holdfast.toml:2: the policy allows 2";
+    assert!(error.contains(line), "{error}");
+    let narrowed = merge(&manifest("reuse = 3"), &policy(own)).effective;
+    assert_eq!(reuse(&narrowed), (2, Origin::Policy { line: 2 }));
 }
 
 #[test]

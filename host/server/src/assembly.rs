@@ -109,6 +109,11 @@ impl Host {
         &self.gate
     }
 
+    /// Lets go of the instances that wait for a next call, for there will be none.
+    pub fn close_idle(&self) {
+        self.workshop.idle().close();
+    }
+
     /// The policy that holds now.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
@@ -177,6 +182,11 @@ impl Host {
             "holdfast_guest_memory_bytes_limit",
             "Memory that all guests together may have.",
             memory.max(),
+        );
+        gauge(
+            "holdfast_idle_instances",
+            "Instances that wait for their next call.",
+            self.workshop.idle().waiting() as u64,
         );
         let counts = self.out.counts();
         gauge(

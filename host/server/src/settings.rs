@@ -14,6 +14,7 @@ pub mod listen;
 pub mod manifest;
 pub mod name;
 pub mod policy;
+mod reuse;
 pub mod routes;
 pub mod schema;
 pub mod secret;

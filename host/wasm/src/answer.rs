@@ -96,13 +96,21 @@ impl GuestBody {
     /// reader.
     fn take_ready(&mut self, cx: &mut Context<'_>) -> Result<Option<Bytes>, Failure> {
         let mut waited = false;
+        let mut bytes = 0;
         while self.ready.len() < READY_FRAMES_MAX {
             let Some(raw) = self.raw.as_mut() else {
                 break;
             };
             match Pin::new(raw).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => self.ready.push_back(frame),
+                Poll::Ready(Some(Ok(frame))) => {
+                    bytes += frame.data_ref().map_or(0, Bytes::len);
+                    self.ready.push_back(frame);
+                    if bytes as u64 > self.bytes_left {
+                        return Err(self.too_many());
+                    }
+                }
                 Poll::Ready(Some(Err(error))) => {
+                    self.driver.life().spoil();
                     self.raw_ended();
                     return Err(self.died().unwrap_or_else(|| broken_off(&error)));
                 }
@@ -124,15 +132,6 @@ impl GuestBody {
             return Err(failure);
         }
         let ended_well = matches!(self.driver.life().end(), Some(Ok(())));
-        let bytes: usize = self
-            .ready
-            .iter()
-            .filter_map(Frame::data_ref)
-            .map(Bytes::len)
-            .sum();
-        if bytes as u64 > self.bytes_left {
-            return Err(self.too_many());
-        }
         if self.raw.is_some() || !ended_well || self.ready.iter().any(Frame::is_trailers) {
             return Ok(None);
         }
@@ -140,6 +139,7 @@ impl GuestBody {
     }
 
     fn too_many(&self) -> Failure {
+        self.driver.life().spoil();
         let cause = "the guest answered more bytes than allowed";
         Failure::new(FailureKind::BadResponse, cause)
             .with("key", "limits.response_bytes")
@@ -231,6 +231,7 @@ impl BodySource for GuestBody {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(error))) => {
+                    this.driver.life().spoil();
                     // A guest that died tells better why than the body it left behind.
                     let died = Self::believed_end(this.driver.life());
                     return Poll::Ready(Some(

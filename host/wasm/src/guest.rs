@@ -1,11 +1,12 @@
-//! What one guest reaches: the data of its store, made for one admitted call and dropped with it.
+//! What one guest reaches: the data of its store, made for one admitted call, and made anew for each further one that it serves.
 //!
 //! Nothing in here comes from the host's process: no environment, no arguments, no files, no sockets but what the settings grant.
 
 use crate::failure;
+use crate::idle::Idle;
 use crate::imports::clocks;
 use crate::imports::http::Hooks;
-use crate::imports::stdio::Lines;
+use crate::imports::stdio::{Lines, Stdio};
 use crate::life::Life;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
@@ -16,10 +17,14 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// What an instance has collected of harmless resources takes at most this part of those that its next call may hold.
+const HARMLESS_SHARE: u32 = 8;
 
 /// Whether a guest may change what it finds in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +64,8 @@ pub(crate) struct Supplies {
     pub(crate) memory: Arc<HostMemory>,
     /// The serving runtime: where child calls run.
     pub(crate) serving: Handle,
+    /// Instances that wait for their next call.
+    pub(crate) idle: Arc<Idle>,
 }
 
 /// The data of one guest's store.
@@ -68,8 +75,20 @@ pub(crate) struct Guest {
     http: WasiHttpCtx,
     hooks: Hooks,
     pub(crate) limiter: Limiter,
+    /// How many harmless entries of its table it may still hold when it waits for its next call.
+    harmless_max: usize,
     pub(crate) surroundings: Arc<Surroundings>,
-    pub(crate) lines: Arc<Lines>,
+    /// Its standard streams, and the log lines of its call.
+    pub(crate) stdio: Arc<Stdio>,
+}
+
+/// What of a call is left in an instance when the call has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing: no handle, no stream, no task.
+    Nothing,
+    /// Something that the next call could use.
+    Something,
 }
 
 impl WasiView for Guest {
@@ -102,9 +121,9 @@ impl Guest {
         supplies: &Supplies,
     ) -> Result<Store<Self>, Failure> {
         let lines = Lines::new(&scope, limits, supplies.log.clone(), supplies.clock.clone());
-        let wasi = wasi(limits, surroundings, &lines, &supplies.clock)?;
-        let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(size(limits.header_bytes));
+        let stdio = Arc::<Stdio>::default();
+        stdio.begin(lines);
+        let wasi = wasi(limits, surroundings, &stdio, &supplies.clock)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(count(limits.resources));
         let limiter = Limiter::new(limits, supplies.memory.clone(), scope.meter().clone());
@@ -112,36 +131,88 @@ impl Guest {
         let guest = Self {
             table,
             wasi,
-            http,
+            http: http(limits),
             hooks,
             limiter,
+            harmless_max: count(limits.resources / HARMLESS_SHARE),
             surroundings: surroundings.clone(),
-            lines,
+            stdio,
         };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.limiter);
-        limits.apply(&mut store).map_err(|error| {
-            Failure::new(
-                FailureKind::Internal,
-                format!("cannot set the limits: {error:#}"),
-            )
-        })?;
-        store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        begin(&mut store, limits)?;
         Ok(store)
     }
 
-    /// How the guest's run ended: its error as a failure, and a body it left without an end as one too.
-    pub(crate) fn ended(&mut self, result: wasmtime::Result<()>) -> Result<(), Failure> {
-        if let Err(error) = result {
-            return Err(failure::of(&error, &self.limiter));
+    /// Lets go of the call it served: its name, its log, its way out, its clock and its random source. Says whether the guest kept
+    /// anything that came from it.
+    pub(crate) fn leave(store: &mut Store<Self>) -> Left {
+        let tasks = store.concurrent_resource_table();
+        if tasks.is_some_and(|tasks| !tasks.is_empty()) {
+            return Left::Something;
         }
+        let guest = store.data_mut();
+        if guest.holds_of_call() {
+            return Left::Something;
+        }
+        guest.stdio.leave();
+        guest.wasi = WasiCtx::builder().build();
+        guest.hooks.leave();
+        Left::Nothing
+    }
+
+    /// Makes a store that left its last call the store of another one, with every limit in place as for the first. Its memory stays as it
+    /// is, and counted.
+    pub(crate) fn renew(
+        store: &mut Store<Self>,
+        scope: Scope,
+        life: Arc<Life>,
+        limits: &Limits,
+        supplies: &Supplies,
+    ) -> Result<(), Failure> {
+        let guest = store.data_mut();
+        let lines = Lines::new(&scope, limits, supplies.log.clone(), supplies.clock.clone());
+        guest.stdio.begin(lines);
+        guest.wasi = wasi(limits, &guest.surroundings, &guest.stdio, &supplies.clock)?;
+        guest.http = http(limits);
+        guest.limiter.renew(scope.meter().clone());
+        guest.hooks = Hooks::new(scope, life, supplies.serving.clone(), limits.calls);
+        begin(store, limits)
+    }
+
+    /// Whether anything of its call is in its table. Three things are not: its standard streams, which belong to whichever call it serves
+    /// (`stdio.rs`); what it waits for them with, because a pollable is always the child of another entry, which tells what it is of; and
+    /// options of requests, three lengths of time that the guest wrote itself, which the engine leaves there when a request is sent with
+    /// them. Many of them are too much all the same, because the next call needs the room.
+    fn holds_of_call(&mut self) -> bool {
+        let (mut outputs, mut inputs, mut others) = (0, 0, 0);
+        for entry in self.table.iter_mut() {
+            if entry.is::<DynOutputStream>() {
+                outputs += 1;
+            } else if entry.is::<DynInputStream>() {
+                inputs += 1;
+            } else if entry.is::<DynPollable>() || entry.is::<RequestOptions>() {
+                others += 1;
+            } else {
+                return true;
+            }
+        }
+        // A stream does not say what it is of. But every open standard stream is in the table, so if there are as many, there is no other.
+        outputs != self.stdio.open_outputs()
+            || inputs != self.stdio.open_inputs()
+            || outputs + inputs + others > self.harmless_max
+    }
+
+    /// How the guest's run ended: its error as a failure, and a body it left without an end as one too.
+    pub(crate) fn ended<T>(&mut self, result: wasmtime::Result<T>) -> Result<T, Failure> {
+        let result = result.map_err(|error| failure::of(&error, &self.limiter))?;
         if !self
             .table
             .iter_mut()
             .any(|entry| entry.is::<HostOutgoingBody>())
         {
-            return Ok(());
+            return Ok(result);
         }
         Err(Failure::new(
             FailureKind::Trapped,
@@ -153,8 +224,26 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         // What a guest was writing when it was killed is the line that tells where.
-        self.lines.flush();
+        self.stdio.leave();
     }
+}
+
+/// What is set at the beginning of each call that a store serves.
+fn begin(store: &mut Store<Guest>, limits: &Limits) -> Result<(), Failure> {
+    limits.apply(store).map_err(|error| {
+        Failure::new(
+            FailureKind::Internal,
+            format!("cannot set the limits: {error:#}"),
+        )
+    })?;
+    store.set_epoch_deadline(1);
+    Ok(())
+}
+
+fn http(limits: &Limits) -> WasiHttpCtx {
+    let mut http = WasiHttpCtx::new();
+    http.set_field_size_limit(size(limits.header_bytes));
+    http
 }
 
 fn size(bytes: u64) -> usize {
@@ -168,12 +257,13 @@ fn count(limit: u32) -> usize {
 fn wasi(
     limits: &Limits,
     surroundings: &Surroundings,
-    lines: &Arc<Lines>,
+    stdio: &Arc<Stdio>,
     clock: &Arc<dyn Clock>,
 ) -> Result<WasiCtx, Failure> {
     let mut wasi = WasiCtx::builder();
-    wasi.stdout(lines.stream(Level::Info))
-        .stderr(lines.stream(Level::Warn))
+    wasi.stdin(stdio.input())
+        .stdout(stdio.output(Level::Info))
+        .stderr(stdio.output(Level::Warn))
         .max_random_size(limits.random_bytes)
         .wall_clock(clocks::Wall::new(clock.clone()))
         .monotonic_clock(clocks::Monotonic::new(clock.clone()));

@@ -2,7 +2,7 @@
 //!
 //! Reading order: the engine and what bounds it (`engine`, `pool`, `ticker`, `limits`, `limiter`, `memory`, `lane`); from a file to a
 //! component (`verify`, `compile`, `cache`, `trusted`); from an admitted call to an answer (`service`, `guest`, `imports`, `serve02`,
-//! `serve03`, `drive`, `answer`). It knows no rule: what a guest asks for becomes a child call, and the pipeline decides.
+//! `serve03`, `drive`, `answer`, `idle`). It knows no rule: what a guest asks for becomes a child call, and the pipeline decides.
 
 pub mod anatomy;
 pub mod cache;
@@ -12,6 +12,7 @@ pub mod cpu_time;
 pub mod engine;
 pub mod exhausted;
 pub mod guest;
+pub mod idle;
 pub mod imports;
 pub mod lane;
 pub mod limiter;

@@ -26,6 +26,8 @@ pub(crate) struct Life {
     read: AtomicBool,
     writer: AtomicWaker,
     gone: AtomicBool,
+    /// Whether it answered, and nothing was wrong with the answer so far.
+    well: AtomicBool,
 }
 
 impl Life {
@@ -38,6 +40,7 @@ impl Life {
             read: AtomicBool::new(false),
             writer: AtomicWaker::new(),
             gone: AtomicBool::new(false),
+            well: AtomicBool::new(false),
         })
     }
 
@@ -48,6 +51,7 @@ impl Life {
 
     /// The guest has answered. A second answer cannot happen: the out-parameter is consumed by the first.
     pub(crate) fn answer(&self, head: Head) {
+        self.well.store(head.is_ok(), Ordering::Release);
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
         self.reader.wake();
     }
@@ -92,6 +96,21 @@ impl Life {
     /// Whether nothing of the guest is left.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)
+    }
+
+    /// Its answer is a fault, although the guest may have ended well.
+    pub(crate) fn spoil(&self) {
+        self.well.store(false, Ordering::Release);
+    }
+
+    /// Whether it has answered, and nothing was wrong with the answer so far.
+    pub(crate) fn answered_well(&self) -> bool {
+        self.well.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing more can go wrong with the answer: it was read to its end.
+    pub(crate) fn done_well(&self) -> bool {
+        self.read.load(Ordering::Acquire) && self.answered_well()
     }
 
     /// How the guest ended, if it has.

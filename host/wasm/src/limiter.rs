@@ -61,6 +61,18 @@ impl Limiter {
         self.memory
     }
 
+    /// The instance serves another call, whose meter this is. What it holds stays counted; what was refused before is forgotten.
+    pub fn renew(&mut self, meter: Arc<Meter>) {
+        meter.note_memory(self.memory);
+        self.meter = meter;
+        self.flag = ExhaustedFlag::default();
+    }
+
+    /// Gives back to the host what all memories hold, because they are about to be dropped.
+    pub(crate) fn release(&mut self) {
+        self.host.release(std::mem::take(&mut self.memory));
+    }
+
     fn refuse(&self, exhausted: Exhausted) -> wasmtime::Error {
         self.flag.set(exhausted);
         exhausted.into()
@@ -144,7 +156,7 @@ impl ResourceLimiter for Limiter {
 
 impl Drop for Limiter {
     fn drop(&mut self) {
-        self.host.release(self.memory);
+        self.release();
     }
 }
 

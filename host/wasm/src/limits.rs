@@ -6,7 +6,7 @@
 use std::time::Duration;
 use wasmtime::{Result, Store};
 
-/// The limits of one instance, and so of one call.
+/// The limits of one call and of the instance that serves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// CPU time of the guest's thread, over the whole call. One second: far more than an answer needs, far less than a spin costs.
@@ -42,6 +42,8 @@ pub struct Limits {
     pub log_bytes: u64,
     /// Bytes of one answer's body. 256 MiB.
     pub response_bytes: u64,
+    /// Calls that one instance may serve, one after the other. One: whoever keeps state between calls has to know that he does.
+    pub reuse: u32,
 }
 
 impl Default for Limits {
@@ -63,6 +65,7 @@ impl Default for Limits {
             log_lines: 1_000,
             log_bytes: 256 << 10,
             response_bytes: 256 << 20,
+            reuse: 1,
         }
     }
 }

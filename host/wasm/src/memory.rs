@@ -4,15 +4,18 @@
 //! machine or its cgroup has, so that the server can take a share of it.
 
 use crate::cgroup;
+use crate::idle::{Idle, Relieved};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// The budget. Shared by every store of the host.
 #[derive(Debug)]
 pub struct HostMemory {
     max: u64,
     used: AtomicU64,
+    /// Who lets go of what only waits, when there is not enough.
+    idle: OnceLock<Weak<Idle>>,
 }
 
 /// What became of a wish for memory.
@@ -51,11 +54,33 @@ impl HostMemory {
         Arc::new(Self {
             max: bytes,
             used: AtomicU64::new(0),
+            idle: OnceLock::new(),
         })
+    }
+
+    /// Before it refuses, what waits for a next call is let go.
+    pub(crate) fn relieved_by(&self, idle: &Arc<Idle>) {
+        // A host has one budget, and one place where instances wait.
+        let _ = self.idle.set(Arc::downgrade(idle));
     }
 
     /// Draws on the budget, wholly or not at all.
     pub fn reserve(&self, bytes: u64) -> Reserved {
+        match self.draw(bytes) {
+            Reserved::Granted => Reserved::Granted,
+            Reserved::Refused => match self.relieve() {
+                Relieved::Yes => self.draw(bytes),
+                Relieved::No => Reserved::Refused,
+            },
+        }
+    }
+
+    fn relieve(&self) -> Relieved {
+        let idle = self.idle.get().and_then(Weak::upgrade);
+        idle.map_or(Relieved::No, |idle| idle.relieve())
+    }
+
+    fn draw(&self, bytes: u64) -> Reserved {
         let drawn = self.used.fetch_update(Relaxed, Relaxed, |used| {
             used.checked_add(bytes).filter(|sum| *sum <= self.max)
         });

@@ -1,40 +1,47 @@
 //! Serving a call with a component of `wasi:http` 0.2 (`incoming-handler`).
 
 use crate::guest::Guest;
+use crate::idle::{Exported, Keep};
 use crate::life::Life;
+use crate::service::Begin;
 use holdfast_call::{Body, Failure, FailureKind, Meter};
 use http::Request;
 use http_body_util::BodyExt as _;
 use std::sync::Arc;
 use wasmtime::Store;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{Error as HttpError, WasiHttpView as _};
 
 /// Runs the guest from before its instantiation to its last instruction. The life is told the answer and the end, the end before the
-/// store is dropped.
+/// store is dropped, or kept.
 pub(crate) async fn run(
-    pre: ProxyPre<Guest>,
+    begin: Begin<ProxyPre<Guest>, Proxy>,
     mut store: Store<Guest>,
     request: Request<Body>,
     life: Arc<Life>,
     meter: Arc<Meter>,
+    keep: Option<Keep>,
 ) {
-    let result = handle(&pre, &mut store, request, &life, &meter).await;
-    let end = match result {
-        Ok(result) => store.data_mut().ended(result),
-        Err(failure) => Err(failure),
-    };
-    life.finish(end);
+    let result = handle(begin, &mut store, request, &life, &meter).await;
+    match result.and_then(|result| store.data_mut().ended(result)) {
+        Ok(proxy) => {
+            life.finish(Ok(()));
+            if let Some(keep) = keep {
+                keep.offer(store, Exported::Http02(proxy), life);
+            }
+        }
+        Err(failure) => life.finish(Err(failure)),
+    }
 }
 
 async fn handle(
-    pre: &ProxyPre<Guest>,
+    begin: Begin<ProxyPre<Guest>, Proxy>,
     store: &mut Store<Guest>,
     request: Request<Body>,
     life: &Arc<Life>,
     meter: &Meter,
-) -> Result<wasmtime::Result<()>, Failure> {
+) -> Result<wasmtime::Result<Proxy>, Failure> {
     let scheme = match request.uri().scheme_str() {
         Some("https") => Scheme::Https,
         _ => Scheme::Http,
@@ -52,15 +59,20 @@ async fn handle(
             answer.answer(response.map_err(HttpError::from))
         })
         .map_err(invalid)?;
-    meter.start_begun();
-    Ok(match pre.instantiate_async(&mut *store).await {
-        Ok(proxy) => {
-            meter.start_done();
-            proxy
-                .wasi_http_incoming_handler()
-                .call_handle(&mut *store, request, out)
-                .await
+    let proxy = match begin {
+        Begin::Fresh(pre) => {
+            meter.start_begun();
+            match pre.instantiate_async(&mut *store).await {
+                Ok(proxy) => {
+                    meter.start_done();
+                    proxy
+                }
+                Err(error) => return Ok(Err(error)),
+            }
         }
-        Err(error) => Err(error),
-    })
+        Begin::Again(proxy) => *proxy,
+    };
+    let handler = proxy.wasi_http_incoming_handler();
+    let handled = handler.call_handle(&mut *store, request, out).await;
+    Ok(handled.map(|()| proxy))
 }

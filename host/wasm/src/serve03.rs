@@ -1,7 +1,9 @@
 //! Serving a call with a component of `wasi:http` 0.3 (`handler`).
 
 use crate::guest::Guest;
+use crate::idle::{Exported, Keep};
 use crate::life::Life;
+use crate::service::Begin;
 use holdfast_call::{Body, Meter};
 use http::Request;
 use http_body_util::BodyExt as _;
@@ -14,35 +16,50 @@ use wasmtime_wasi_http::p3::{Request as GuestRequest, Response as GuestResponse}
 use wasmtime_wasi_http::{Error as HttpError, WasiHttpView as _};
 
 /// Runs the guest from before its instantiation to the end of its last task. The life is told the answer and the end, the end before the
-/// store is dropped.
+/// store is dropped, or kept.
 pub(crate) async fn run(
-    pre: ServicePre<Guest>,
+    begin: Begin<ServicePre<Guest>, Service>,
     mut store: Store<Guest>,
     request: Request<Body>,
     life: Arc<Life>,
     meter: Arc<Meter>,
+    keep: Option<Keep>,
 ) {
-    let result = handle(&pre, &mut store, request, &life, &meter).await;
-    let end = store.data_mut().ended(result);
-    life.finish(end);
+    let result = handle(begin, &mut store, request, &life, &meter).await;
+    match store.data_mut().ended(result) {
+        Ok(service) => {
+            life.finish(Ok(()));
+            if let Some(keep) = keep {
+                keep.offer(store, Exported::Http03(service), life);
+            }
+        }
+        Err(failure) => life.finish(Err(failure)),
+    }
 }
 
 async fn handle(
-    pre: &ServicePre<Guest>,
+    begin: Begin<ServicePre<Guest>, Service>,
     store: &mut Store<Guest>,
     request: Request<Body>,
     life: &Arc<Life>,
     meter: &Meter,
-) -> wasmtime::Result<()> {
-    meter.start_begun();
-    let service = pre.instantiate_async(&mut *store).await?;
-    meter.start_done();
+) -> wasmtime::Result<Service> {
+    let service = match begin {
+        Begin::Fresh(pre) => {
+            meter.start_begun();
+            let service = pre.instantiate_async(&mut *store).await?;
+            meter.start_done();
+            service
+        }
+        Begin::Again(service) => *service,
+    };
     let request = request.map(|body| body.map_err(|fault| super::imports::seen::error_of(&fault)));
     // The future tells how the guest dealt with the request's body; what matters of it the body itself has told already.
     let (request, _body_result) = GuestRequest::from_http(store.data_mut().http().hooks, request);
     store
         .run_concurrent(async |accessor| answer(&service, accessor, request, life).await)
-        .await?
+        .await??;
+    Ok(service)
 }
 
 async fn answer(

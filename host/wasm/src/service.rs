@@ -1,12 +1,14 @@
 //! A service: a component that was verified, compiled and linked, with the limits and surroundings its guests get.
 //!
-//! Every call gets a fresh instance. The guest's future owns its store, so dropping it is the hard end of the guest wherever it runs.
+//! A call gets a fresh instance, or one that served another call to its end before (`idle.rs`), as often as its limits say. The guest's
+//! future owns its store, so dropping it is the hard end of the guest wherever it runs.
 
 use crate::answer;
 use crate::compile::{Compiler, FromCache};
 use crate::drive::{Driver, Work};
 use crate::engine::{CORE_INSTANCES_PER_SLOT, EngineKind, Engines, Metering, PerKind};
 use crate::guest::{Guest, Supplies, Surroundings};
+use crate::idle::{Exported, Idle, Keep, Version};
 use crate::imports;
 use crate::lane::Lane;
 use crate::life::Life;
@@ -17,17 +19,17 @@ use crate::pace::Pace;
 use crate::verify::Exports;
 use crate::{serve02, serve03};
 use holdfast_call::{
-    Admitted, Answer, BoxFuture, Call, Clock, Failure, FailureKind, Implementation, Log, Payload,
-    Scope, Target,
+    Admitted, Answer, Body, BoxFuture, Call, Clock, Failure, FailureKind, Implementation, Log,
+    Meter, Payload, Scope, Target,
 };
-use http::HeaderMap;
+use http::{HeaderMap, Request};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use wasmtime::Engine;
 use wasmtime::component::Linker;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
-use wasmtime_wasi_http::p3::bindings::ServicePre;
+use wasmtime::{Engine, Store};
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
+use wasmtime_wasi_http::p3::bindings::{Service as Http03, ServicePre};
 
 /// What all services of a host share, and what makes them.
 pub struct Workshop {
@@ -66,9 +68,19 @@ enum Pre {
     Http03(ServicePre<Guest>),
 }
 
+/// With which instance a guest begins.
+pub(crate) enum Begin<P, I> {
+    /// One that is still to be made.
+    Fresh(P),
+    /// One that has served before.
+    Again(Box<I>),
+}
+
 /// A component that serves calls.
 pub struct Service {
     pre: Pre,
+    /// An instance serves the version that it was made for.
+    version: Arc<Version>,
     kind: EngineKind,
     slots: u32,
     limits: Limits,
@@ -91,11 +103,14 @@ impl Workshop {
         clock: Arc<dyn Clock>,
         log: Arc<dyn Log>,
     ) -> Result<Self, LoadError> {
+        let serving = Handle::current();
+        let idle = Idle::new(clock.clone(), serving.clone(), memory.clone());
         let supplies = Arc::new(Supplies {
             clock,
             log,
             memory,
-            serving: Handle::current(),
+            serving,
+            idle,
         });
         Ok(Self {
             engines,
@@ -129,6 +144,7 @@ impl Workshop {
             .map_err(refused)?;
         let service = Service {
             pre,
+            version: self.supplies.idle.version(),
             kind: compiled.kind,
             slots: compiled.needs.slots(),
             limits: wanted.limits,
@@ -150,6 +166,12 @@ impl Workshop {
     #[must_use]
     pub fn memory(&self) -> &Arc<HostMemory> {
         &self.supplies.memory
+    }
+
+    /// The instances that wait for their next call.
+    #[must_use]
+    pub fn idle(&self) -> &Arc<Idle> {
+        &self.supplies.idle
     }
 
     /// The engines.
@@ -191,6 +213,7 @@ impl Service {
     pub fn with(&self, limits: Limits, surroundings: Surroundings) -> Self {
         Self {
             pre: self.pre.clone(),
+            version: self.supplies.idle.version(),
             kind: self.kind,
             slots: self.slots,
             limits,
@@ -220,30 +243,94 @@ impl Service {
         heads_fit(request.headers(), self.limits.header_bytes)?;
         let life = Life::new(scope.registered().target.clone());
         let meter = scope.meter().clone();
-        let store = Guest::store(
-            self.engine(),
-            scope,
-            life.clone(),
-            &self.limits,
-            &self.surroundings,
-            &self.supplies,
-        )?;
-        let run: BoxFuture<'static, ()> = match &self.pre {
-            Pre::Http02(pre) => {
-                let (pre, life) = (pre.clone(), life.clone());
-                Box::pin(serve02::run(pre, store, request, life, meter.clone()))
-            }
-            Pre::Http03(pre) => {
-                let (pre, life) = (pre.clone(), life.clone());
-                Box::pin(serve03::run(pre, store, request, life, meter.clone()))
-            }
+        let found = match self.limits.reuse {
+            0 | 1 => None,
+            _ => self.supplies.idle.take(&name, &self.version),
         };
+        let (store, exported, served) = match found {
+            Some(mut found) => {
+                let (limits, supplies) = (&self.limits, &self.supplies);
+                Guest::renew(&mut found.store, scope, life.clone(), limits, supplies)?;
+                (found.store, Some(found.exported), found.served)
+            }
+            None => (self.store(scope, life.clone())?, None, 0),
+        };
+        let keep = self.keep(&name, served);
+        let run = self.run(exported, store, request, life.clone(), meter.clone(), keep)?;
         Ok(Driver::new(
             Work::new(run, life, meter, self.limits.cpu),
             self.lane.clone(),
             self.pace.clone(),
             name,
         ))
+    }
+
+    /// The store of an instance that is still to be made.
+    fn store(&self, scope: Scope, life: Arc<Life>) -> Result<Store<Guest>, Failure> {
+        self.supplies.idle.make_room(self.kind);
+        Guest::store(
+            self.engine(),
+            scope,
+            life,
+            &self.limits,
+            &self.surroundings,
+            &self.supplies,
+        )
+    }
+
+    /// Where an instance may go after this call, if it has served so many before.
+    fn keep(&self, name: &Arc<str>, served: u32) -> Option<Keep> {
+        let served = served + 1;
+        (served < self.limits.reuse).then(|| Keep {
+            idle: self.supplies.idle.clone(),
+            service: name.clone(),
+            version: self.version.clone(),
+            kind: self.kind,
+            slots: self.slots(),
+            served,
+        })
+    }
+
+    fn run(
+        &self,
+        exported: Option<Exported>,
+        store: Store<Guest>,
+        request: Request<Body>,
+        life: Arc<Life>,
+        meter: Arc<Meter>,
+        keep: Option<Keep>,
+    ) -> Result<BoxFuture<'static, ()>, Failure> {
+        Ok(match (&self.pre, exported) {
+            (Pre::Http02(pre), None) => {
+                let begin: Begin<_, Proxy> = Begin::Fresh(pre.clone());
+                Box::pin(serve02::run(begin, store, request, life, meter, keep))
+            }
+            (Pre::Http03(pre), None) => {
+                let begin: Begin<_, Http03> = Begin::Fresh(pre.clone());
+                Box::pin(serve03::run(begin, store, request, life, meter, keep))
+            }
+            (Pre::Http02(_), Some(Exported::Http02(proxy))) => {
+                let begin = Begin::Again(Box::new(proxy));
+                Box::pin(serve02::run(begin, store, request, life, meter, keep))
+            }
+            (Pre::Http03(_), Some(Exported::Http03(service))) => {
+                let begin = Begin::Again(Box::new(service));
+                Box::pin(serve03::run(begin, store, request, life, meter, keep))
+            }
+            (Pre::Http02(_), Some(Exported::Http03(_)))
+            | (Pre::Http03(_), Some(Exported::Http02(_))) => {
+                let cause = "an instance waited that is of another interface than its service";
+                return Err(Failure::new(FailureKind::Internal, cause));
+            }
+        })
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if self.limits.reuse > 1 {
+            self.supplies.idle.forget(&self.version);
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::asked::Asked;
 use crate::reply::Reply;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU32, Ordering};
 use wasip2::clocks::{monotonic_clock, wall_clock};
 use wasip2::http::types::{Fields, IncomingBody, Method, Scheme};
 use wasip2::io::streams::StreamError;
@@ -141,11 +140,4 @@ pub fn clock(_asked: Asked, reply: Reply) {
     let second = monotonic_clock::now();
     let wall = wall_clock::now().seconds;
     reply.text(200, &format!("wall {wall} steady {}\n", second >= first));
-}
-
-/// How many calls this instance has served: 1, since every call has an instance of its own.
-pub fn kept(_asked: Asked, reply: Reply) {
-    static CALLS: AtomicU32 = AtomicU32::new(0);
-    let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
-    reply.text(200, &format!("{calls}\n"));
 }

@@ -8,6 +8,7 @@ mod burn;
 mod floods;
 mod frames;
 mod inside;
+mod keep;
 mod outside;
 mod reply;
 
@@ -64,7 +65,10 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("/config", inside::config),
     ("/random", inside::random),
     ("/clock", inside::clock),
-    ("/kept", inside::kept),
+    // Keeps something for its next call, if it has one.
+    ("/kept", keep::kept),
+    ("/keep", keep::keep),
+    ("/say", keep::say),
     // Reaches out.
     ("/files", outside::files),
     ("/file", outside::file),
@@ -81,6 +85,7 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
 
 impl Guest for Cases {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        keep::count();
         let asked = Asked::of(request);
         let reply = Reply::to(out);
         match BEHAVIOURS.iter().find(|(path, _)| *path == asked.path) {

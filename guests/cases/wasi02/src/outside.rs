@@ -131,7 +131,7 @@ pub fn fetch_cut(asked: Asked, _reply: Reply) {
 }
 
 /// Starts the request that the query describes: `url`, `method`, `body`, and any of the headers `header=name:value`.
-fn send(asked: &Asked) -> Result<FutureIncomingResponse, ErrorCode> {
+pub fn send(asked: &Asked) -> Result<FutureIncomingResponse, ErrorCode> {
     let request = request(asked);
     let options = RequestOptions::new();
     let ms = asked.number("first_byte_ms", 0);

@@ -5,6 +5,7 @@
 mod answer;
 mod bodies;
 mod burn;
+mod keep;
 mod outside;
 
 use answer::{plain, whole};
@@ -18,6 +19,7 @@ struct Cases;
 
 impl Guest for Cases {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        keep::count();
         let target = request.get_path_with_query().unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         match path {
@@ -28,6 +30,8 @@ impl Guest for Cases {
             "/loop" => burn::forever(),
             "/grow" => burn::memory(),
             "/handles" => burn::handles(),
+            "/kept" => Ok(keep::kept()),
+            "/keep" => Ok(keep::keep(query)),
             "/never" => burn::never().await,
             "/trap-before" => core::arch::wasm32::unreachable(),
             "/panic" => panic!("CANARY-guest-secret at /srv/app/db.rs"),

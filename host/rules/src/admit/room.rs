@@ -38,6 +38,12 @@ impl Room {
         let free = self.slots.saturating_sub(used);
         (held.saturating_add(wanted) <= free).then_some(slots)
     }
+
+    /// How many slots no call holds.
+    #[must_use]
+    pub fn free(&self) -> u32 {
+        self.slots.saturating_sub(self.used.load(SeqCst))
+    }
 }
 
 impl fmt::Display for Room {

@@ -29,6 +29,11 @@ pub(super) fn service(
         places: count(limits.places),
         streams: count(limits.open_streams),
     };
+    let room = host.sharing.room(host.workshop.engines(), made.kind());
+    if let Some(room) = room.clone() {
+        let idle = host.workshop.idle();
+        idle.free_by(made.kind(), move || room.free());
+    }
     Settings::default()
         .with(record::Settings {
             series: host.metrics.series(target),
@@ -46,7 +51,7 @@ pub(super) fn service(
         .with(grants(effective))
         .with(admit::Settings {
             places: host.sharing.places(target, places),
-            room: host.sharing.room(host.workshop.engines(), made.kind()),
+            room,
             slots: made.slots(),
             calls_max: count(limits.calls),
         })
@@ -138,6 +143,7 @@ pub(super) fn guest(effective: &Effective) -> Limits {
         log_lines: count(limits.log_lines),
         log_bytes: limits.log_bytes,
         response_bytes: limits.response_bytes,
+        reuse: count(limits.reuse),
     }
 }
 

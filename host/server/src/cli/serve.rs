@@ -14,7 +14,6 @@ use crate::settings::policy::DEFAULT_FILE;
 use crate::settings::{Anonymous as Access, Flags, LogForm, Policy};
 use anyhow::Context as _;
 use holdfast_call::{BoxFuture, Level, Log as _, Sources};
-use holdfast_rules::HostGate;
 use holdfast_rules::clock::{HostClock, HostRandom};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -156,7 +155,7 @@ async fn begin(
     });
     let parts = serve::Host {
         pipeline: host.pipeline().clone(),
-        gate: Arc::new(Drains(host.gate().clone())),
+        gate: Arc::new(Drains(host.clone())),
         log,
         service: host.clone(),
         versions: host.versions(),
@@ -204,19 +203,20 @@ fn anonymous(policy: &Policy) -> Anonymous {
 }
 
 /// The gate of the `admit` layer, as the end of the host asks it.
-struct Drains(Arc<HostGate>);
+struct Drains(Arc<assembly::Host>);
 
 impl Gate for Drains {
     fn start_draining(&self) {
-        self.0.start_draining();
+        self.0.gate().start_draining();
+        self.0.close_idle();
     }
 
     fn start_cutting(&self) {
-        self.0.start_cutting();
+        self.0.gate().start_cutting();
     }
 
     fn idle(&self) -> BoxFuture<'static, ()> {
-        let gate = self.0.clone();
+        let gate = self.0.gate().clone();
         Box::pin(async move { gate.idle().await })
     }
 }

@@ -3,6 +3,7 @@
 //! One table; enum, written form and used form are made from it, so a limit cannot be in one and missing from another.
 
 use crate::settings::error::Problem;
+use crate::settings::reader::Reader;
 use crate::settings::source::Source;
 use crate::settings::units::{Raw, duration_text, size_text};
 use serde::Deserialize;
@@ -146,6 +147,7 @@ limits! {
     LogBytes log_bytes: u64 = Bytes, 0, TIB, 256 * KIB, "Log bytes of one call.";
     Calls calls: u64 = Count, 0, MANY, 50, "Calls that one call may make.";
     ResponseBytes response_bytes: u64 = Bytes, 1, 1024 * TIB, 256 * MIB, "Bytes of the body of one answer.";
+    Reuse reuse: u64 = Count, 1, 1_000_000, 100, "Calls that one instance may serve, one after the other.";
     Places places: u64 = Count, 1, 1_000_000, 64, "Calls of the service that run at once.";
     OpenStreams open_streams: u64 = Count, 0, 1_000_000, 1_024, "Answers of the service that are open at once.";
 }
@@ -217,6 +219,13 @@ impl SetLimits {
             }
         }
         Self(set)
+    }
+
+    /// Sets one limit that stands elsewhere in its file, under `key`.
+    pub(crate) fn set(&mut self, limit: Limit, raw: &Raw, key: &str, reader: &mut Reader<'_>) {
+        if let Some(amount) = reader.take(key, limit.amount(raw)) {
+            self.0.insert(limit, amount);
+        }
     }
 
     /// The amount set, if any.

@@ -4,6 +4,7 @@ use crate::settings::error::SettingsError;
 use crate::settings::limits::SetLimits;
 use crate::settings::name::Name;
 use crate::settings::reader::Reader;
+use crate::settings::reuse;
 use crate::settings::routes::Route;
 use crate::settings::source::Source;
 use crate::settings::unknown::Kind;
@@ -80,7 +81,8 @@ impl Manifest {
         let services = reader.names("services", &written.services);
         let files = check_files(written.files, &mut reader);
         check_values(&written.env, &written.config, &mut reader);
-        let limits = SetLimits::check(written.limits, "limits", &source, &mut reader.problems);
+        let mut limits = SetLimits::check(written.limits, "limits", &source, &mut reader.problems);
+        reuse::ask(written.reuse.as_ref(), &mut limits, &mut reader);
         SettingsError::unless(reader.problems, ())?;
         Ok(Self {
             name,

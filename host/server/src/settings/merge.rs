@@ -11,6 +11,7 @@ use crate::settings::limits::{LLM_DEADLINE_NANOS, Limit, Limits, UNBOUNDED};
 use crate::settings::manifest::Manifest;
 use crate::settings::name::Name;
 use crate::settings::policy::{Policy, ServicePolicy};
+use crate::settings::reuse;
 use crate::settings::source::Origin;
 use crate::settings::upstream::Class;
 use std::collections::BTreeSet;
@@ -293,8 +294,9 @@ impl Merge<'_> {
             (None, Some(amount)) => (key.as_str(), amount),
             (None, None) => (key.as_str(), self.default_of(limit)),
         };
+        let asked = reuse::manifest_key(limit);
         let (amount, origin) = match self.manifest.limits.get(limit) {
-            Some(ask) if ask <= ceiling => (ask, self.of_manifest(&key)),
+            Some(ask) if ask <= ceiling => (ask, self.of_manifest(&asked)),
             Some(ask) => {
                 let origin = self.policy.origin(policy_key);
                 let word = if origin == Origin::Default {
@@ -304,10 +306,11 @@ impl Merge<'_> {
                 };
                 let allows = format!("{word} allows {}", limit.text(ceiling));
                 let change = Change::Limit { limit, amount: ask };
-                let excess = self.beyond(&key, policy_key, limit.text(ask), allows, change);
+                let excess = self.beyond(&asked, policy_key, limit.text(ask), allows, change);
                 self.excess.push(excess);
                 (ceiling, origin)
             }
+            None if limit == Limit::Reuse => (reuse::UNASKED, Origin::Default),
             None => (ceiling, self.policy.origin(policy_key)),
         };
         self.row(key, limit.text(amount), origin);

@@ -23,6 +23,7 @@ const MANIFEST: &[&str] = &[
     "routes",
     "public",
     "fuel",
+    "reuse",
     "upstreams",
     "services",
     "files.*",
@@ -99,7 +100,13 @@ pub fn known_keys(kind: Kind) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for pattern in patterns {
         match pattern.strip_suffix('+') {
-            Some(prefix) => keys.extend(Limit::ALL.iter().map(|limit| format!("{prefix}{limit}"))),
+            Some(prefix) => {
+                // In a manifest, `reuse` is a wish of its own.
+                let limits = Limit::ALL.iter();
+                let limits =
+                    limits.filter(|limit| kind == Kind::Policy || !matches!(limit, Limit::Reuse));
+                keys.extend(limits.map(|limit| format!("{prefix}{limit}")));
+            }
             None => {
                 keys.insert((*pattern).to_owned());
             }

@@ -15,6 +15,7 @@ pub(crate) struct WrittenManifest {
     pub(crate) routes: Vec<String>,
     pub(crate) public: Option<bool>,
     pub(crate) fuel: Option<bool>,
+    pub(crate) reuse: Option<Raw>,
     pub(crate) upstreams: Vec<String>,
     pub(crate) services: Vec<String>,
     pub(crate) files: BTreeMap<String, String>,

@@ -27,8 +27,8 @@ const ASKED_MAX: u32 = 2;
 
 /// What the engine asks the host about HTTP, for one call.
 pub(crate) struct Hooks {
-    scope: Scope,
-    life: Arc<Life>,
+    /// Whom the guest serves, and its life while it does; none between two calls.
+    call: Option<(Scope, Arc<Life>)>,
     /// Where child calls run: a guest in the lane does not take its children there.
     serving: Handle,
     /// How many more calls are made of what the guest asks for.
@@ -38,11 +38,15 @@ pub(crate) struct Hooks {
 impl Hooks {
     pub(crate) fn new(scope: Scope, life: Arc<Life>, serving: Handle, calls_max: u32) -> Self {
         Self {
-            scope,
-            life,
+            call: Some((scope, life)),
             serving,
             left: calls_max.max(1).saturating_mul(ASKED_MAX),
         }
+    }
+
+    /// The call is over: nothing more can be asked for in its name.
+    pub(crate) fn leave(&mut self) {
+        self.call = None;
     }
 }
 
@@ -63,18 +67,15 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _response_processed: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io)>> + Send> {
+        let Some((scope, life)) = &self.call else {
+            return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
+        };
         let Some(left) = self.left.checked_sub(1) else {
-            self.scope.meter().add_call_dropped();
+            scope.meter().add_call_dropped();
             return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
         };
         self.left = left;
-        let answer = child::spawn(
-            &self.serving,
-            &self.scope,
-            self.life.clone(),
-            request,
-            options,
-        );
+        let answer = child::spawn(&self.serving, scope, life.clone(), request, options);
         Box::new(async move { Ok((answer.await?, Box::new(std::future::ready(Ok(()))) as Io)) })
     }
 

@@ -60,5 +60,7 @@ fn log(guest: &Guest, (level, context, message): Line) {
     } else {
         format!("{context}: {message}")
     };
-    guest.lines.write(level.into(), text);
+    if let Some(lines) = guest.stdio.lines() {
+        lines.write(level.into(), text);
+    }
 }

@@ -1,4 +1,8 @@
-//! `wasi:cli` output: what a guest writes to stdout and stderr becomes log lines of its call, as many and as long as its limits allow.
+//! `wasi:cli` input and output: what a guest writes to stdout and stderr becomes log lines of its call, as many and as long as its limits
+//! allow. There is nothing to read on stdin.
+//!
+//! Most languages open these once and never close them. So a stream of `wasi:io` belongs to the instance and not to one call: it writes to
+//! the lines of whichever call the instance serves, and to nobody's between two calls.
 
 use crate::limits::Limits;
 use bytes::Bytes;
@@ -7,9 +11,9 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use tokio::io::AsyncWrite;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use tokio::io::{AsyncRead, AsyncWrite};
+use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
+use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 /// The longest line; what goes on beyond it begins another.
 const LINE_BYTES_MAX: usize = 8 * 1024;
@@ -49,14 +53,6 @@ impl Lines {
             clock,
             state: Mutex::new(state),
         })
-    }
-
-    /// Where a guest's stdout (lines of level info) or stderr (warn) goes.
-    pub(crate) fn stream(self: &Arc<Self>, level: Level) -> Output {
-        Output {
-            lines: self.clone(),
-            level,
-        }
     }
 
     /// One line of the guest; beyond its limits it is dropped, and counted.
@@ -148,10 +144,116 @@ impl State {
     }
 }
 
-/// One of the two outputs of a guest. Every stream of it writes to the same lines, and never waits.
-#[derive(Clone)]
+/// The standard streams of one instance.
+#[derive(Default)]
+pub(crate) struct Stdio {
+    /// Of the call that it serves; none between two calls.
+    lines: Mutex<Option<Arc<Lines>>>,
+    /// Streams of `wasi:io` that are open, of the two outputs and of the input.
+    outputs: Arc<()>,
+    inputs: Arc<()>,
+}
+
+impl Stdio {
+    /// The call whose lines are written from now on.
+    pub(crate) fn begin(&self, lines: Arc<Lines>) {
+        *self.lock() = Some(lines);
+    }
+
+    /// Writes what its call had begun and not ended. What is written from now on goes nowhere.
+    pub(crate) fn leave(&self) {
+        let lines = self.lock().take();
+        if let Some(lines) = lines {
+            lines.flush();
+        }
+    }
+
+    /// The lines of the call.
+    pub(crate) fn lines(&self) -> Option<Arc<Lines>> {
+        self.lock().clone()
+    }
+
+    /// Where a guest's stdout (lines of level info) or stderr (warn) goes.
+    pub(crate) fn output(self: &Arc<Self>, level: Level) -> Output {
+        Output {
+            stdio: self.clone(),
+            level,
+        }
+    }
+
+    /// Where a guest's stdin comes from.
+    pub(crate) fn input(self: &Arc<Self>) -> Input {
+        Input(self.clone())
+    }
+
+    /// How many output streams of `wasi:io` are open.
+    pub(crate) fn open_outputs(&self) -> usize {
+        Arc::strong_count(&self.outputs) - 1
+    }
+
+    /// How many input streams of `wasi:io` are open.
+    pub(crate) fn open_inputs(&self) -> usize {
+        Arc::strong_count(&self.inputs) - 1
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Lines>>> {
+        // Nothing under this lock can panic half way, so a poisoned one is as good as new.
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The stdin of a guest, which has ended.
+pub(crate) struct Input(Arc<Stdio>);
+
+/// A stream of stdin, for `wasi:io`.
+struct InputOpen {
+    _open: Arc<()>,
+}
+
+impl IsTerminal for Input {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdinStream for Input {
+    fn async_stream(&self) -> Box<dyn AsyncRead + Send + Sync> {
+        Box::new(tokio::io::empty())
+    }
+
+    fn p2_stream(&self) -> Box<dyn InputStream> {
+        let open = self.0.inputs.clone();
+        Box::new(InputOpen { _open: open })
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for InputOpen {
+    async fn ready(&mut self) {}
+}
+
+impl InputStream for InputOpen {
+    fn read(&mut self, _size: usize) -> StreamResult<Bytes> {
+        Err(StreamError::Closed)
+    }
+}
+
+/// One of the two outputs of a guest.
 pub(crate) struct Output {
-    lines: Arc<Lines>,
+    stdio: Arc<Stdio>,
+    level: Level,
+}
+
+/// A stream of an output, for `wasi:io`. It never waits.
+struct OutputOpen {
+    stdio: Arc<Stdio>,
+    level: Level,
+    _open: Arc<()>,
+}
+
+/// A stream of an output, for the streams of the component model: it belongs to the call that opened it. It never waits.
+struct OutputOfCall {
+    lines: Option<Arc<Lines>>,
     level: Level,
 }
 
@@ -163,21 +265,30 @@ impl IsTerminal for Output {
 
 impl StdoutStream for Output {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
+        Box::new(OutputOfCall {
+            lines: self.stdio.lines(),
+            level: self.level,
+        })
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
+        Box::new(OutputOpen {
+            stdio: self.stdio.clone(),
+            level: self.level,
+            _open: self.stdio.outputs.clone(),
+        })
     }
 }
 
-impl AsyncWrite for Output {
+impl AsyncWrite for OutputOfCall {
     fn poll_write(
         self: Pin<&mut Self>,
         _cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.lines.bytes(self.level, bytes);
+        if let Some(lines) = &self.lines {
+            lines.bytes(self.level, bytes);
+        }
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -191,13 +302,15 @@ impl AsyncWrite for Output {
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for Output {
+impl Pollable for OutputOpen {
     async fn ready(&mut self) {}
 }
 
-impl OutputStream for Output {
+impl OutputStream for OutputOpen {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.lines.bytes(self.level, &bytes);
+        if let Some(lines) = self.stdio.lines() {
+            lines.bytes(self.level, &bytes);
+        }
         Ok(())
     }
 
