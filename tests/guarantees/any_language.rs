@@ -42,18 +42,56 @@ fn python_from_nothing_to_an_answer() {
 }
 
 #[test]
-fn large_runtimes_are_served_within_the_default_limits() {
+fn large_runtimes_are_served_within_the_default_limits_and_start_once_where_that_is_asked_for() {
     let host = Setup::new().start();
-    host.drop_in("js", Guest::Service("hello-js"), "");
-    host.drop_in("python", Guest::Service("hello-python"), "");
-    for (name, said) in [("js", "JavaScript"), ("python", "Python")] {
-        let text = format!("Hello from {said}, at /here\n");
-        says(&host, name, &text);
-        for _ in 0..3 {
+    let put = |name: &str, manifest: &str| {
+        let service = if name == "js" {
+            "hello-js"
+        } else {
+            "hello-python"
+        };
+        host.drop_in(name, Guest::Service(service), manifest);
+    };
+    put("js", "");
+    put("python", "");
+    let asked = |name: &str, times: u32| {
+        for _ in 0..times {
             let answer = host.get(&format!("/{name}/here"));
             assert_eq!(answer.status, 200, "{}", answer.text());
-            assert_eq!(answer.text(), text);
+            assert!(answer.text().ends_with(", at /here\n"));
         }
+    };
+    says(&host, "js", "Hello from JavaScript, at /here\n");
+    says(&host, "python", "Hello from Python, at /here\n");
+    for name in ["js", "python"] {
+        asked(name, 3);
+        assert_eq!(host.metric("holdfast_idle_instances", ""), 0.0);
+    }
+    for name in ["js", "python"] {
+        put(name, "reuse = 50");
+        patiently("an instance to wait for its next call", || {
+            asked(name, 1);
+            (host.metric("holdfast_idle_instances", "") == 1.0).then_some(())
+        });
+        asked(name, 120);
+        patiently("the last one to have waited for too long", || {
+            (host.metric("holdfast_idle_instances", "") == 0.0).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_fetch_listener_builds_too_and_each_call_finds_it_fresh() {
+    let host = Setup::new().start();
+    let project = Project::on(&host, "listener", "js");
+    let source = "let calls = 0;
+addEventListener(\"fetch\", (event) => event.respondWith(new Response(`call ${++calls}`)));";
+    project.write("app.js", source);
+    project.write("listener.toml", "purpose = \"count\"\nreuse = 50\n");
+    project.build().done();
+    // Its engine hears one event in its life and keeps what came with it, so it is never asked again.
+    for _ in 0..4 {
+        says(&host, "listener", "call 1");
     }
 }
 

@@ -201,11 +201,7 @@ fn whoever_kept_anything_of_its_call_serves_no_other() {
         .start();
     let url = encoded(&upstream.url("/hang"));
     begun(&host, "two");
-    for what in [
-        "fields",
-        "pollable",
-        &format!("request&url={url}"),
-    ] {
+    for what in ["fields", "pollable", &format!("request&url={url}")] {
         assert_eq!(host.get(&format!("/two/keep?what={what}")).text(), "kept\n");
         begun(&host, "two");
     }

@@ -136,7 +136,7 @@ impl Keep {
             served: self.served,
             life,
         };
-        self.idle.clone().put(self, instance);
+        self.idle.put(&self, instance);
     }
 }
 
@@ -154,7 +154,7 @@ impl Idle {
     pub(crate) fn new(
         clock: Arc<dyn Clock>,
         serving: Handle,
-        memory: Arc<HostMemory>,
+        memory: &Arc<HostMemory>,
     ) -> Arc<Self> {
         let idle = Arc::new(Self {
             clock,
@@ -295,7 +295,7 @@ impl Idle {
     }
 
     /// Keeps `instance`, or lets it go.
-    fn put(self: Arc<Self>, keep: Keep, instance: Instance) {
+    fn put(self: &Arc<Self>, keep: &Keep, instance: Instance) {
         let now = self.clock.now();
         let bytes = instance.store.data().limiter.memory();
         let one = Waiting {
@@ -339,7 +339,7 @@ impl Idle {
         drop(gone);
         if sweeper == Sweeper::Asleep {
             let serving = self.serving.clone();
-            serving.spawn(self.sweep_on());
+            serving.spawn(self.clone().sweep_on());
         }
     }
 

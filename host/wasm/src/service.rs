@@ -104,7 +104,7 @@ impl Workshop {
         log: Arc<dyn Log>,
     ) -> Result<Self, LoadError> {
         let serving = Handle::current();
-        let idle = Idle::new(clock.clone(), serving.clone(), memory.clone());
+        let idle = Idle::new(clock.clone(), serving.clone(), &memory);
         let supplies = Arc::new(Supplies {
             clock,
             log,

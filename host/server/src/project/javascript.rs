@@ -1,4 +1,4 @@
-//! JavaScript to a component: npm's packages in the project, then `jco componentize` on the file that `package.json` names as `main`.
+//! JavaScript to a component: npm's packages in the project, then `componentize-js` on the file that `package.json` names as `main`.
 
 use super::tool::Tool;
 use super::{Project, wit};
@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 const NODE: &str = "install Node.js 20 or newer, for example `apt-get install nodejs npm`";
 const NODE_MIN: u32 = 20;
-const JCO: &str = "add `@bytecodealliance/jco` and `@bytecodealliance/componentize-js` to devDependencies in package.json";
+const COMPONENTIZE: &str =
+    "add `@bytecodealliance/componentize-js` to devDependencies in package.json";
 
 /// What node_modules was made of; it lies in there, so that it goes when that goes.
 const STAMP: &str = "node_modules/.holdfast-installed";
@@ -30,8 +31,9 @@ pub fn build(project: &Project) -> anyhow::Result<PathBuf> {
     install(folder, &node)?;
     let output = project.output()?;
     let wit = wit::write(folder, wit::Release::Ten)?;
-    Tool::new(folder.join("node_modules/.bin/jco"), folder, JCO)
-        .args(["componentize", &main(folder)?])
+    let componentize = folder.join("node_modules/.bin/componentize-js");
+    Tool::new(componentize, folder, COMPONENTIZE)
+        .args([&main(folder)?])
         .args([Path::new("--wit"), &wit, Path::new("--out"), &output])
         .args(["--world-name", wit::WORLD])
         .run("[2/3] making a component of it, with the JavaScript engine inside; this takes 10 to 30 seconds")?;

@@ -9,7 +9,7 @@ use std::path::Path;
 pub enum Language {
     /// Rust, through cargo.
     Rust,
-    /// JavaScript, through npm's `jco`.
+    /// JavaScript, through npm's `componentize-js`.
     Js,
     /// Python, through `componentize-py`.
     Python,

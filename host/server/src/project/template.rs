@@ -45,9 +45,10 @@ const JS: &[Template] = &[
         include_str!("../../templates/js/package-lock.json"),
     ),
     ("app.js", include_str!("../../templates/js/app.js")),
+    ("answer.js", include_str!("../../templates/js/answer.js")),
     (
-        "app.test.js",
-        include_str!("../../templates/js/app.test.js"),
+        "answer.test.js",
+        include_str!("../../templates/js/answer.test.js"),
     ),
     (".gitignore", include_str!("../../templates/js/gitignore")),
     (
