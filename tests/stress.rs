@@ -4,5 +4,7 @@
 mod a06_observability;
 // Every way for a guest not to end.
 mod hostile;
+// Twenty-two services beside them.
+mod neighbours;
 // A thousand new versions under load.
 mod reload;

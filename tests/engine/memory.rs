@@ -7,6 +7,7 @@ use holdfast_wasm::limits::Limits;
 use holdfast_wasm::memory::{
     HostMemory, MachineMemory, MemorySource, Reserved, machine_memory, smallest,
 };
+use holdfast_wasm::share::Share;
 use proptest::prelude::*;
 
 const PAGE: u64 = 64 << 10;
@@ -21,65 +22,69 @@ const ONE_PAGE: &str = r#"(component
 #[tokio::test]
 async fn what_one_guest_holds_another_cannot_have_until_it_is_gone() {
     let engines = engines();
-    let host = HostMemory::new(4 * PAGE);
+    let engine = engines.get(EngineKind::PLAIN).unwrap();
+    let host = HostMemory::new(8 * PAGE);
     let limits = Limits::default();
-    let mut first = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
-    let mut second = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
+    let mut first = guest(engine, &limits, &host);
+    let mut second = guest(engine, &limits, &host);
     let one = first.start(ONE_PAGE).await.unwrap();
     let two = second.start(ONE_PAGE).await.unwrap();
     assert_eq!(first.call(&one, "memory", 2).await.unwrap(), 1);
 
-    let error = second.call(&two, "memory", 1).await.unwrap_err();
+    let error = second.call(&two, "memory", 2).await.unwrap_err();
     let expected = Exhausted::HostMemory {
-        asked: PAGE,
-        left: 0,
+        asked: 2 * PAGE,
+        left: 3 * PAGE / 2,
     };
     assert_eq!(Exhausted::find(&error), Some(expected));
     assert_eq!(second.flag.get(), Some(expected));
-    let mut third = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
-    assert!(
-        third.start(ONE_PAGE).await.is_err(),
-        "not even its first page"
-    );
 
     drop(first);
-    let mut fourth = guest(engines.get(EngineKind::PLAIN).unwrap(), &limits, &host);
-    let four = fourth.start(ONE_PAGE).await.unwrap();
-    assert_eq!(fourth.call(&four, "memory", 2).await.unwrap(), 1);
-    drop((second, third, fourth));
+    let mut third = guest(engine, &limits, &host);
+    let three = third.start(ONE_PAGE).await.unwrap();
+    assert_eq!(third.call(&three, "memory", 2).await.unwrap(), 1);
+    drop((second, third));
     assert_eq!(host.used(), 0);
+    let small = HostMemory::new(PAGE);
+    let mut fourth = guest(engine, &limits, &small);
+    assert!(
+        fourth.start(ONE_PAGE).await.is_err(),
+        "not even its first page"
+    );
 }
 
 proptest! {
     #[test]
-    fn the_budget_is_never_exceeded_and_counts_exactly(wishes in prop::collection::vec(0..60_u64, 1..40)) {
+    fn the_budget_is_never_exceeded_and_counts_exactly(wishes in prop::collection::vec((0..3_usize, 0..60_u64), 1..40)) {
         let host = HostMemory::new(100);
-        let mut held = Vec::new();
-        for wish in wishes {
-            let before = host.used();
-            match host.reserve(wish) {
+        let shares = [(); 3].map(|()| Share::of(&host));
+        let mut held = [const { Vec::new() }; 3];
+        for (service, wish) in wishes {
+            let (share, of_it) = (&shares[service], &mut held[service]);
+            let sum = of_it.iter().sum::<u64>() + wish;
+            let fits = sum + host.used() + wish <= 100;
+            match share.reserve(wish) {
                 Reserved::Granted => {
-                    held.push(wish);
-                    prop_assert_eq!(host.used(), before + wish);
+                    prop_assert!(fits);
+                    of_it.push(wish);
                 }
                 Reserved::Refused => {
-                    prop_assert!(before + wish > 100);
-                    if let Some(given) = held.pop() {
-                        host.release(given);
+                    prop_assert!(!fits);
+                    if let Some(given) = of_it.pop() {
+                        share.release(given);
                     }
                 }
             }
-            prop_assert_eq!(host.used(), held.iter().sum::<u64>());
-            prop_assert!(host.used() <= host.max());
+            prop_assert_eq!(host.used(), held.iter().flatten().sum::<u64>());
         }
     }
 }
 
 #[test]
 fn a_wish_too_large_to_add_up_is_refused() {
-    let host = HostMemory::new(u64::MAX);
-    assert_eq!(host.reserve(1), Reserved::Granted);
-    assert_eq!(host.reserve(u64::MAX), Reserved::Refused);
+    let share = Share::of(&HostMemory::new(u64::MAX));
+    assert_eq!(share.reserve(1), Reserved::Granted);
+    assert_eq!(share.reserve(u64::MAX), Reserved::Refused);
 }
 
 #[test]

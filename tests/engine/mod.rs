@@ -22,6 +22,7 @@ use holdfast_wasm::engine::{EngineSettings, Engines};
 use holdfast_wasm::limiter::{ExhaustedFlag, Limiter};
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::memory::HostMemory;
+use holdfast_wasm::share::Share;
 use std::sync::{Arc, Mutex};
 use wasmtime::component::{Component, Instance, Linker};
 use wasmtime::{Engine, Store};
@@ -77,7 +78,7 @@ pub(crate) struct Guest {
 
 pub(crate) fn guest(engine: &Engine, limits: &Limits, host: &Arc<HostMemory>) -> Guest {
     let meter = Arc::new(Meter::default());
-    let limiter = Limiter::new(limits, Arc::clone(host), Arc::clone(&meter));
+    let limiter = Limiter::new(limits, Share::of(host), Arc::clone(&meter));
     let flag = limiter.flag();
     let mut store = Store::new(engine, limiter);
     store.limiter(|limiter| limiter);

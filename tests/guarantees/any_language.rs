@@ -45,12 +45,11 @@ fn python_from_nothing_to_an_answer() {
 fn large_runtimes_are_served_within_the_default_limits_and_start_once_where_that_is_asked_for() {
     let host = Setup::new().start();
     let put = |name: &str, manifest: &str| {
-        let service = if name == "js" {
-            "hello-js"
-        } else {
-            "hello-python"
+        let guest = match name {
+            "js" => Guest::Service("hello-js"),
+            _ => Guest::Service("hello-python"),
         };
-        host.drop_in(name, Guest::Service(service), manifest);
+        host.drop_in(name, guest, manifest);
     };
     put("js", "");
     put("python", "");

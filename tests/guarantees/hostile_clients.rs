@@ -163,3 +163,35 @@ fn slow_clients_are_let_go_while_others_are_served() {
     });
     slow(&host, "an idle one", count, || saying(&host, ONE));
 }
+
+#[test]
+fn a_request_that_breaks_off_is_never_its_services_fault() {
+    let host = two("")
+        .service("three", crate::harness::Guest::Case("wasi03"), "")
+        .start();
+    // What comes after the good chunk is none; sent at once, and after the guest has begun to answer.
+    for (name, wait) in [
+        ("two", false),
+        ("two", true),
+        ("three", false),
+        ("three", true),
+    ] {
+        let head = format!(
+            "POST /{name}/echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
+        );
+        let mut stream = saying(&host, head.as_bytes());
+        let mut text = String::new();
+        while wait && !text.contains("hello") {
+            let mut some = [0; 4096];
+            let read = stream.read(&mut some).unwrap();
+            text.push_str(std::str::from_utf8(&some[..read]).unwrap());
+        }
+        stream.write_all(b"ZZ\r\nhello\r\n").unwrap();
+        text.push_str(&rest(stream));
+        let call = text.split("holdfast-call: ").nth(1).unwrap();
+        let closing = host.closing(call.lines().next().unwrap());
+        assert_eq!(closing["outcome"], "fault", "{closing}");
+        assert_eq!(closing["boundary"], "caller", "{closing}");
+        assert!(!text.ends_with("0\r\n\r\n"), "{text}");
+    }
+}

@@ -18,7 +18,7 @@ const LIMITS: &str = "[limits]\ncpu = \"200ms\"\nmemory = \"16MiB\"\nresponse_by
 const TIMES: &str = "[limits]\ndeadline = \"600ms\"\nstream = \"600ms\"";
 
 /// The path, the code in the closing line, and how long the limit lets it go on, in milliseconds.
-const HOSTILE: &[(&str, &str, f64)] = &[
+pub(super) const HOSTILE: &[(&str, &str, f64)] = &[
     ("/two/loop", "cpu-exhausted", CPU),
     ("/two/spin-between-calls", "cpu-exhausted", CPU),
     ("/two/after-answer-loop", "cpu-exhausted", CPU),
@@ -53,7 +53,7 @@ const HOSTILE: &[(&str, &str, f64)] = &[
 ];
 
 /// Ends the bystander, also where the test fails.
-struct End<'a>(&'a AtomicBool);
+pub(super) struct End<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
@@ -63,18 +63,9 @@ impl Drop for End<'_> {
 
 #[test]
 fn every_hostile_guest_ends_in_its_code_soon_after_its_limit() {
-    let mut setup = Setup::new()
-        .service("two", Guest::Case("wasi02"), LIMITS)
-        .service("three", Guest::Case("wasi03"), LIMITS)
-        .service("slow", Guest::Case("wasi02"), TIMES)
-        .service("slow-too", Guest::Case("wasi03"), TIMES)
-        .service("beside", Guest::Case("wasi02"), "");
-    for name in ["start-loop", "start-grow", "start-trap"] {
-        setup = setup.service(name, Guest::Text(name), LIMITS);
-    }
-    let few = "[limits]\ntable_elements = 1000";
-    setup = setup.service("grow-table", Guest::Text("grow-table"), few);
-    let host = setup.start();
+    let host = hostile()
+        .service("beside", Guest::Case("wasi02"), "")
+        .start();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -88,6 +79,20 @@ fn every_hostile_guest_ends_in_its_code_soon_after_its_limit() {
         let late: Vec<_> = HOSTILE.iter().filter_map(|one| late(&host, one)).collect();
         assert!(late.is_empty(), "{late:#?}");
     });
+}
+
+/// The services that misbehave.
+pub(super) fn hostile() -> Setup {
+    let mut setup = Setup::new()
+        .service("two", Guest::Case("wasi02"), LIMITS)
+        .service("three", Guest::Case("wasi03"), LIMITS)
+        .service("slow", Guest::Case("wasi02"), TIMES)
+        .service("slow-too", Guest::Case("wasi03"), TIMES);
+    for name in ["start-loop", "start-grow", "start-trap"] {
+        setup = setup.service(name, Guest::Text(name), LIMITS);
+    }
+    let few = "[limits]\ntable_elements = 1000";
+    setup.service("grow-table", Guest::Text("grow-table"), few)
 }
 
 /// Whether a hostile guest ended otherwise than it should, or, where that is measured, later than it may.

@@ -9,7 +9,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use wasmtime_wasi_http::WasiBody;
 
 /// Frames that are ready with the head are taken along with it, as many as this: a small answer is then whole, and costs no stream.
@@ -29,18 +29,22 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
     })
     .await;
     let response = match head {
+        Ok(Ok(response)) if response.status().is_server_error() && life.has_broken_input() => {
+            let cause = "the service answered with a server error to a request that broke off";
+            return Err(life.blamed(Failure::new(FailureKind::Trapped, cause)));
+        }
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(answered_error(&error)),
+        Ok(Err(error)) => return Err(life.blamed(answered_error(&error))),
         Err(Ok(())) => {
-            return Err(Failure::new(
+            return Err(life.blamed(Failure::new(
                 FailureKind::Trapped,
                 "the guest returned without an answer",
-            ));
+            )));
         }
         Err(Err(failure)) => {
             // What it held is given back before anybody is told that it is gone.
             poll_fn(|cx| driver.poll_gone(cx)).await;
-            return Err(failure);
+            return Err(life.blamed(failure));
         }
     };
     let (head, raw) = response.into_parts();
@@ -54,7 +58,8 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
         bytes_left: bytes_max,
     };
     // A guest that dies before anything of its answer has left is a failure like any other: the answer is still ours to give.
-    let whole = poll_fn(|cx| Poll::Ready(body.take_ready(cx))).await?;
+    let whole = poll_fn(|cx| Poll::Ready(body.take_ready(cx))).await;
+    let whole = whole.map_err(|failure| life.blamed(failure))?;
     let body = whole.map_or_else(|| Body::stream(Box::pin(body)), Body::whole);
     Ok(Answer::Http(Response::from_parts(head, body)))
 }
@@ -157,6 +162,17 @@ impl GuestBody {
         self.driver.life().body_was_read();
     }
 
+    /// The guest has ended well, and its reader has all that was declared: whether the end of the body is one as well.
+    fn read_to_end(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let raw = self.raw.as_mut();
+        match raw.map(|raw| Pin::new(raw).poll_frame(&mut cx)) {
+            Some(Poll::Ready(None)) => self.raw_ended(),
+            Some(Poll::Ready(Some(_)) | Poll::Pending) => self.driver.life().spoil(),
+            None => {}
+        }
+    }
+
     /// The end of the raw body is believed only if the guest is alive or has ended well.
     fn believed_end(life: &Life) -> Option<Result<Frame<Bytes>, Fault>> {
         match life.end() {
@@ -186,7 +202,11 @@ impl GuestBody {
                         return Poll::Ready(Ok(()));
                     }
                 }
-                Poll::Ready(Some(Err(_)) | None) => self.raw_ended(),
+                Poll::Ready(Some(Err(_))) => {
+                    self.driver.life().spoil();
+                    self.raw_ended();
+                }
+                Poll::Ready(None) => self.raw_ended(),
                 Poll::Pending => break,
             }
         }
@@ -215,6 +235,15 @@ fn joined(frames: VecDeque<Frame<Bytes>>, bytes: usize) -> Bytes {
 fn broken_off(error: &wasmtime_wasi_http::Error) -> Failure {
     Failure::new(FailureKind::Trapped, "the guest broke its answer off")
         .with("error", format!("{error:?}"))
+}
+
+impl Drop for GuestBody {
+    fn drop(&mut self) {
+        if self.raw.is_some() {
+            // Nobody will know how it would have ended.
+            self.driver.life().spoil();
+        }
+    }
 }
 
 impl BodySource for GuestBody {
@@ -255,7 +284,10 @@ impl BodySource for GuestBody {
 
     fn finish(mut self: Pin<Box<Self>>, mut watch: Watch) {
         match self.driver.life().end() {
-            Some(Ok(())) => return watch.end(&BodyEnd::Finished),
+            Some(Ok(())) => {
+                self.read_to_end();
+                return watch.end(&BodyEnd::Finished);
+            }
             Some(Err(failure)) => {
                 return watch.end(&BodyEnd::Cut(&self.driver.life().mask(failure)));
             }

@@ -4,6 +4,7 @@
 //! Epoch interruption is always on. Nothing here decides what a guest may do; limits belong to its store.
 
 use crate::cache::DigestHasher;
+use crate::idle::IDLE_SHARE;
 use crate::pool::{PoolChoice, PoolPlan};
 use crate::ticker::Ticker;
 use holdfast_call::{Level, Log};
@@ -369,6 +370,8 @@ fn code(settings: &EngineSettings, kind: EngineKind) -> Config {
 
 fn pool(settings: &EngineSettings, plan: &PoolPlan, slots: u32) -> PoolingAllocationConfig {
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    // Whoever is admitted finds room also while instances that waited are still being dropped.
+    let slots = slots.saturating_add(slots / IDLE_SHARE);
     let mut pool = PoolingAllocationConfig::new();
     // A component may have as many memories and tables as its store's limits say, so the pool must at least have room for one such.
     let memories = slots

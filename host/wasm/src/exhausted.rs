@@ -19,7 +19,7 @@ pub enum Exhausted {
     HostMemory {
         /// How much more it asked for, in bytes.
         asked: u64,
-        /// How much was left, in bytes.
+        /// How much its service could still have, in bytes.
         left: u64,
     },
     /// The elements of its tables, summed.
@@ -140,7 +140,7 @@ impl fmt::Display for Exhausted {
             ),
             Self::HostMemory { asked, left } => write!(
                 f,
-                "the instance asked for {asked} more bytes of memory, all guests together have {left} left"
+                "the instance asked for {asked} more bytes of memory, and its service can have {left} of what all guests share"
             ),
             Self::TableElements { asked, limit } => write!(
                 f,

@@ -11,6 +11,7 @@ use crate::life::Life;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
 use crate::memory::HostMemory;
+use crate::share::Share;
 use holdfast_call::{Clock, Failure, FailureKind, Level, Log, Scope};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -118,6 +119,7 @@ impl Guest {
         life: Arc<Life>,
         limits: &Limits,
         surroundings: &Arc<Surroundings>,
+        share: &Arc<Share>,
         supplies: &Supplies,
     ) -> Result<Store<Self>, Failure> {
         let lines = Lines::new(&scope, limits, supplies.log.clone(), supplies.clock.clone());
@@ -126,7 +128,7 @@ impl Guest {
         let wasi = wasi(limits, surroundings, &stdio, &supplies.clock)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(count(limits.resources));
-        let limiter = Limiter::new(limits, supplies.memory.clone(), scope.meter().clone());
+        let limiter = Limiter::new(limits, share.clone(), scope.meter().clone());
         let hooks = Hooks::new(scope, life, supplies.serving.clone(), limits.calls);
         let guest = Self {
             table,
@@ -153,7 +155,7 @@ impl Guest {
             return Left::Something;
         }
         let guest = store.data_mut();
-        if guest.holds_of_call() {
+        if guest.hooks.awaits() || guest.holds_of_call() {
             return Left::Something;
         }
         guest.stdio.leave();

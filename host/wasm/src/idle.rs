@@ -3,14 +3,16 @@
 //! Here is only how many wait, for how long, and for whom they are let go: a call that needs the slot or the memory always wins over an
 //! instance that waits. Whether anything of its call is left in an instance is asked of `guest.rs` before it comes here.
 
+mod shelves;
+
+use self::shelves::{Gone, Shelves, Waiting};
 use crate::engine::{EngineKind, PerKind};
 use crate::guest::{Guest, Left};
 use crate::life::Life;
 use crate::memory::HostMemory;
 use holdfast_call::{Clock, Moment};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use wasmtime::Store;
@@ -24,7 +26,7 @@ pub const IDLE_INSTANCES_MAX: usize = 16;
 /// quiet service holds nothing.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(5);
 /// Idle instances of an engine hold at most this part of the slots that no call holds, and of the memory that no running guest has.
-pub const IDLE_SHARE: u64 = 4;
+pub const IDLE_SHARE: u32 = 4;
 /// For how long nothing is kept after somebody went short.
 pub const SHORT_TIME: Duration = Duration::from_secs(1);
 
@@ -79,26 +81,10 @@ pub struct Idle {
 }
 
 struct State {
-    shelves: HashMap<Arc<str>, Shelf>,
-    slots: HashMap<EngineKind, u32>,
-    bytes: u64,
+    shelves: Shelves,
     short_until: Moment,
     door: Door,
     sweeper: Sweeper,
-}
-
-/// The instances of one service, the one that came last at the end.
-struct Shelf {
-    version: u64,
-    waiting: Vec<Waiting>,
-}
-
-struct Waiting {
-    instance: Instance,
-    kind: EngineKind,
-    slots: u32,
-    bytes: u64,
-    until: Moment,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,15 +97,6 @@ enum Door {
 enum Sweeper {
     Asleep,
     Awake,
-}
-
-/// Whether anything was let go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relieved {
-    /// Something was.
-    Yes,
-    /// Nothing waited.
-    No,
 }
 
 // === Keep ===
@@ -142,14 +119,6 @@ impl Keep {
 
 // === Idle ===
 
-impl Shelf {
-    /// Lets go of those whose answer turned out to be a fault only after their guest had ended.
-    fn clear_of_spoilt(&mut self, gone: &mut Vec<Waiting>) {
-        let all = &mut self.waiting;
-        gone.extend(all.extract_if(.., |one| !one.instance.life.answered_well()));
-    }
-}
-
 impl Idle {
     pub(crate) fn new(
         clock: Arc<dyn Clock>,
@@ -164,9 +133,7 @@ impl Idle {
             versions: AtomicU64::new(0),
             count: AtomicUsize::new(0),
             state: Mutex::new(State {
-                shelves: HashMap::new(),
-                slots: HashMap::new(),
-                bytes: 0,
+                shelves: Shelves::default(),
                 short_until: Moment::START,
                 door: Door::Open,
                 sweeper: Sweeper::Asleep,
@@ -188,14 +155,18 @@ impl Idle {
         self.count.load(Relaxed)
     }
 
+    /// What those that wait hold, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.change(|state| state.shelves.bytes())
+    }
+
     /// Lets everything go, and keeps nothing from now on: the host is ending.
     pub fn close(&self) {
-        let all = {
-            let mut state = self.lock();
+        let gone = self.change(|state| {
             state.door = Door::Closed;
-            self.all(&mut state)
-        };
-        drop(all);
+            state.shelves.all()
+        });
+        drop(gone);
     }
 
     /// A new version of a service.
@@ -211,146 +182,79 @@ impl Idle {
         if self.waiting() == 0 {
             return None;
         }
-        let mut gone = Vec::new();
-        let found = {
-            let mut state = self.lock();
-            let State {
-                shelves,
-                slots,
-                bytes,
-                ..
-            } = &mut *state;
-            let found = of_version(shelves, service, version.number, &mut gone).and_then(|shelf| {
-                shelf.clear_of_spoilt(&mut gone);
-                let mut all = shelf.waiting.iter();
-                let place = all.rposition(|one| one.instance.life.done_well())?;
-                Some(shelf.waiting.remove(place))
-            });
-            for one in found.iter().chain(&gone) {
-                self.uncount(slots, bytes, one);
-            }
-            found
-        };
+        let (found, gone) = self.change(|state| state.shelves.take(service, version.number));
         drop(gone);
-        found.map(|one| one.instance)
+        found
     }
 
     /// Before a call makes an instance of its own: those that wait leave it a slot.
     pub(crate) fn make_room(&self, kind: EngineKind) {
-        if self.waiting() == 0 {
-            return;
-        }
-        let mut gone = Vec::new();
-        {
-            let mut state = self.lock();
-            while state.slots.get(&kind).copied().unwrap_or(0) > self.free_slots(kind) {
+        let mut gone = Gone::new();
+        self.change(|state| {
+            while state.shelves.slots(kind) > self.free_slots(kind) {
                 state.short_until = self.clock.now().after(SHORT_TIME);
-                match self.oldest(&mut state, kind) {
+                match state.shelves.oldest(kind) {
                     Some(one) => gone.push(one),
                     None => break,
                 }
             }
-        }
+        });
     }
 
     /// Lets everything go because a running guest needs memory. It is free for it at once; what held it is dropped a moment later, because
     /// one guest's store is not to be dropped from within another's.
-    pub(crate) fn relieve(&self) -> Relieved {
-        if self.waiting() == 0 {
-            return Relieved::No;
-        }
-        let mut all = {
-            let mut state = self.lock();
+    pub(crate) fn relieve(&self) {
+        let gone = self.change(|state| {
             state.short_until = self.clock.now().after(SHORT_TIME);
-            self.all(&mut state)
-        };
-        if all.is_empty() {
-            return Relieved::No;
+            state.shelves.all()
+        });
+        if !gone.is_empty() {
+            self.serving.spawn(async move { drop(gone) });
         }
-        for one in &mut all {
-            one.instance.store.data_mut().limiter.release();
-        }
-        self.serving.spawn(async move { drop(all) });
-        Relieved::Yes
     }
 
     /// A version is gone, and so is what waits for it.
     pub(crate) fn forget(&self, version: &Version) {
         // First, so that a call of it that ends just now finds either this or its shelf being emptied below.
         version.gone.store(true, Relaxed);
-        let gone = {
-            let mut state = self.lock();
-            let state = &mut *state;
-            let mut of_it = state.shelves.iter();
-            let name = of_it
-                .find(|(_, shelf)| shelf.version == version.number)
-                .map(|(name, _)| name.clone());
-            let shelf = name.and_then(|name| state.shelves.remove(&name));
-            for one in shelf.iter().flat_map(|shelf| &shelf.waiting) {
-                self.uncount(&mut state.slots, &mut state.bytes, one);
-            }
-            shelf
-        };
+        let gone = self.change(|state| state.shelves.of_version(version.number));
         drop(gone);
     }
 
     /// Keeps `instance`, or lets it go.
     fn put(self: &Arc<Self>, keep: &Keep, instance: Instance) {
         let now = self.clock.now();
-        let bytes = instance.store.data().limiter.memory();
         let one = Waiting {
+            bytes: instance.store.data().limiter.memory(),
             instance,
             kind: keep.kind,
             slots: keep.slots,
-            bytes,
             until: now.after(IDLE_TIME_MAX),
         };
-        // What is let go is dropped at the end, when the lock is free again.
-        let mut gone = Vec::new();
-        let mut state = self.lock();
-        let fits = state.door == Door::Open
-            && !keep.version.gone.load(Relaxed)
-            && now >= state.short_until
-            && self.fits(&state, one.kind, one.slots, one.bytes);
-        let State {
-            shelves,
-            slots,
-            bytes,
-            ..
-        } = &mut *state;
-        let mut shelf = of_version(shelves, &keep.service, keep.version.number, &mut gone);
-        if let Some(shelf) = &mut shelf {
-            shelf.clear_of_spoilt(&mut gone);
-        }
-        for one in &gone {
-            self.uncount(slots, bytes, one);
-        }
-        match shelf {
-            Some(shelf) if fits && shelf.waiting.len() < IDLE_INSTANCES_MAX => {
-                *slots.entry(one.kind).or_default() += one.slots;
-                *bytes += one.bytes;
-                self.count.fetch_add(1, Relaxed);
-                shelf.waiting.push(one);
-            }
-            Some(_) | None => gone.push(one),
-        }
-        let sweeper = std::mem::replace(&mut state.sweeper, Sweeper::Awake);
-        drop(state);
+        let (gone, sweeper) = self.change(|state| {
+            let fits = state.door == Door::Open
+                && !keep.version.gone.load(Relaxed)
+                && now >= state.short_until
+                && self.fits(&state.shelves, &one);
+            let gone = match fits {
+                true => state.shelves.put(&keep.service, keep.version.number, one),
+                false => vec![one],
+            };
+            (gone, std::mem::replace(&mut state.sweeper, Sweeper::Awake))
+        });
         drop(gone);
         if sweeper == Sweeper::Asleep {
-            let serving = self.serving.clone();
-            serving.spawn(self.clone().sweep_on());
+            self.serving.spawn(self.clone().sweep_on());
         }
     }
 
-    fn fits(&self, state: &State, kind: EngineKind, slots: u32, bytes: u64) -> bool {
-        let idle = state.slots.get(&kind).copied().unwrap_or(0);
-        let slots = u64::from(idle) + u64::from(slots);
-        let all = state.bytes.saturating_add(bytes);
-        let running = self.memory.used().saturating_sub(all);
+    fn fits(&self, shelves: &Shelves, one: &Waiting) -> bool {
+        let slots = u64::from(shelves.slots(one.kind)) + u64::from(one.slots);
+        let bytes = shelves.bytes().saturating_add(one.bytes);
+        let running = self.memory.used().saturating_sub(bytes);
         let left = self.memory.max().saturating_sub(running);
-        slots.saturating_mul(IDLE_SHARE) <= u64::from(self.free_slots(kind))
-            && all.saturating_mul(IDLE_SHARE) <= left
+        slots.saturating_mul(u64::from(IDLE_SHARE)) <= u64::from(self.free_slots(one.kind))
+            && bytes.saturating_mul(u64::from(IDLE_SHARE)) <= left
     }
 
     fn free_slots(&self, kind: EngineKind) -> u32 {
@@ -366,76 +270,23 @@ impl Idle {
 
     fn sweep(&self) -> Option<Moment> {
         let now = self.clock.now();
-        let mut gone = Vec::new();
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        for shelf in state.shelves.values_mut() {
-            gone.extend(shelf.waiting.extract_if(.., |one| one.until <= now));
-        }
-        state.shelves.retain(|_, shelf| !shelf.waiting.is_empty());
-        for one in &gone {
-            self.uncount(&mut state.slots, &mut state.bytes, one);
-        }
-        let all = state.shelves.values().flat_map(|shelf| &shelf.waiting);
-        let next = all.map(|one| one.until).min();
-        if next.is_none() {
-            state.sweeper = Sweeper::Asleep;
-        }
-        drop(guard);
+        let (gone, next) = self.change(|state| {
+            let (gone, next) = state.shelves.overdue(now);
+            if next.is_none() {
+                state.sweeper = Sweeper::Asleep;
+            }
+            (gone, next)
+        });
         drop(gone);
         next
     }
 
-    fn oldest(&self, state: &mut State, kind: EngineKind) -> Option<Waiting> {
-        let shelves = state.shelves.values_mut();
-        let of_kind =
-            shelves.filter(|shelf| shelf.waiting.first().is_some_and(|one| one.kind == kind));
-        let shelf = of_kind.min_by_key(|shelf| shelf.waiting.first().map(|one| one.until))?;
-        let one = shelf.waiting.remove(0);
-        self.uncount(&mut state.slots, &mut state.bytes, &one);
-        Some(one)
-    }
-
-    fn all(&self, state: &mut State) -> Vec<Waiting> {
-        let all: Vec<_> = state
-            .shelves
-            .drain()
-            .flat_map(|(_, shelf)| shelf.waiting)
-            .collect();
-        for one in &all {
-            self.uncount(&mut state.slots, &mut state.bytes, one);
-        }
-        all
-    }
-
-    fn uncount(&self, slots: &mut HashMap<EngineKind, u32>, bytes: &mut u64, one: &Waiting) {
-        if let Some(held) = slots.get_mut(&one.kind) {
-            *held = held.saturating_sub(one.slots);
-        }
-        *bytes = bytes.saturating_sub(one.bytes);
-        self.count.fetch_sub(1, Relaxed);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// Changes what waits. What `change` lets go is dropped by whoever asked, when the lock is free again: dropping a store takes long.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         // Nothing under this lock can panic half way, so a poisoned one is as good as new.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut state);
+        self.count.store(state.shelves.count(), Relaxed);
+        changed
     }
-}
-
-/// The shelf of a service, if it is not of a later version already. What waits of an earlier one is gone.
-fn of_version<'a>(
-    shelves: &'a mut HashMap<Arc<str>, Shelf>,
-    service: &Arc<str>,
-    version: u64,
-    gone: &mut Vec<Waiting>,
-) -> Option<&'a mut Shelf> {
-    let shelf = shelves.entry(service.clone()).or_insert_with(|| Shelf {
-        version,
-        waiting: Vec::new(),
-    });
-    if shelf.version < version {
-        gone.append(&mut shelf.waiting);
-        shelf.version = version;
-    }
-    (shelf.version == version).then_some(shelf)
 }

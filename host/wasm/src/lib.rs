@@ -1,6 +1,6 @@
 //! Implementations that are WebAssembly: the one crate that knows the engine.
 //!
-//! Reading order: the engine and what bounds it (`engine`, `pool`, `ticker`, `limits`, `limiter`, `memory`, `lane`); from a file to a
+//! Reading order: the engine and what bounds it (`engine`, `pool`, `ticker`, `limits`, `limiter`, `memory`, `share`, `lane`); from a file to a
 //! component (`verify`, `compile`, `cache`, `trusted`); from an admitted call to an answer (`service`, `guest`, `imports`, `serve02`,
 //! `serve03`, `drive`, `answer`, `idle`). It knows no rule: what a guest asks for becomes a child call, and the pipeline decides.
 
@@ -23,6 +23,7 @@ pub mod offers;
 pub mod pace;
 pub mod pool;
 pub mod service;
+pub mod share;
 pub mod ticker;
 pub mod turns;
 pub mod verify;

@@ -5,7 +5,7 @@
 //! believes a clean end.
 
 use futures_util::task::AtomicWaker;
-use holdfast_call::{Failure, Fault, Target, mask};
+use holdfast_call::{Failure, FailureKind, Fault, Target, mask};
 use http::Response;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -28,6 +28,8 @@ pub(crate) struct Life {
     gone: AtomicBool,
     /// Whether it answered, and nothing was wrong with the answer so far.
     well: AtomicBool,
+    /// What it met at the end of its request's body, if that was no good end.
+    input: OnceLock<Fault>,
 }
 
 impl Life {
@@ -41,17 +43,41 @@ impl Life {
             writer: AtomicWaker::new(),
             gone: AtomicBool::new(false),
             well: AtomicBool::new(false),
+            input: OnceLock::new(),
         })
     }
 
     /// The form in which a failure of this guest reaches whoever reads what it wrote.
     pub(crate) fn mask(&self, failure: &Failure) -> Fault {
-        mask::fault(failure, &self.target)
+        mask::fault(&self.blamed(failure.clone()), &self.target)
+    }
+
+    /// The guest has been told that its request's body broke off.
+    pub(crate) fn input_broke(&self, fault: &Fault) {
+        // The first is the one that it met.
+        let _ = self.input.set(fault.clone());
+    }
+
+    /// Whether its request's body broke off.
+    pub(crate) fn has_broken_input(&self) -> bool {
+        self.input.get().is_some()
+    }
+
+    /// Whose failure it is: whatever a guest does that lost its input half way, the fault is that of whoever broke it off. Otherwise
+    /// anybody could make a service look broken by sending it half a request.
+    pub(crate) fn blamed(&self, mut failure: Failure) -> Failure {
+        if let (FailureKind::Trapped, Some(fault)) = (&failure.kind, self.input.get()) {
+            failure.kind = FailureKind::Passed(fault.clone());
+        }
+        failure
     }
 
     /// The guest has answered. A second answer cannot happen: the out-parameter is consumed by the first.
     pub(crate) fn answer(&self, head: Head) {
-        self.well.store(head.is_ok(), Ordering::Release);
+        let well = head
+            .as_ref()
+            .is_ok_and(|head| (200..500).contains(&head.status().as_u16()));
+        self.well.store(well, Ordering::Release);
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
         self.reader.wake();
     }

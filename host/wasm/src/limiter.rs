@@ -5,7 +5,8 @@
 
 use crate::exhausted::Exhausted;
 use crate::limits::Limits;
-use crate::memory::{HostMemory, Reserved};
+use crate::memory::Reserved;
+use crate::share::Share;
 use holdfast_call::Meter;
 use std::sync::{Arc, OnceLock};
 use wasmtime::{ResourceLimiter, Result};
@@ -20,7 +21,7 @@ pub struct Limiter {
     instances_max: usize,
     memories_max: usize,
     tables_max: usize,
-    host: Arc<HostMemory>,
+    share: Arc<Share>,
     meter: Arc<Meter>,
     flag: ExhaustedFlag,
 }
@@ -32,9 +33,9 @@ pub struct ExhaustedFlag(Arc<OnceLock<Exhausted>>);
 // === Limiter ===
 
 impl Limiter {
-    /// A limiter that draws on `host` and notes the peak in `meter`.
+    /// A limiter that draws on `share` and notes the peak in `meter`.
     #[must_use]
-    pub fn new(limits: &Limits, host: Arc<HostMemory>, meter: Arc<Meter>) -> Self {
+    pub fn new(limits: &Limits, share: Arc<Share>, meter: Arc<Meter>) -> Self {
         Self {
             memory: 0,
             memory_max: limits.memory,
@@ -43,7 +44,7 @@ impl Limiter {
             instances_max: count(limits.instances),
             memories_max: count(limits.memories),
             tables_max: count(limits.tables),
-            host,
+            share,
             meter,
             flag: ExhaustedFlag::default(),
         }
@@ -70,7 +71,7 @@ impl Limiter {
 
     /// Gives back to the host what all memories hold, because they are about to be dropped.
     pub(crate) fn release(&mut self) {
-        self.host.release(std::mem::take(&mut self.memory));
+        self.share.release(std::mem::take(&mut self.memory));
     }
 
     fn refuse(&self, exhausted: Exhausted) -> wasmtime::Error {
@@ -106,10 +107,10 @@ impl ResourceLimiter for Limiter {
                 limit: self.memory_max,
             }));
         }
-        match self.host.reserve(more) {
+        match self.share.reserve(more) {
             Reserved::Granted => {}
             Reserved::Refused => {
-                let left = self.host.max().saturating_sub(self.host.used());
+                let left = self.share.left();
                 return Err(self.refuse(Exhausted::HostMemory { asked: more, left }));
             }
         }

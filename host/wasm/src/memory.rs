@@ -4,12 +4,12 @@
 //! machine or its cgroup has, so that the server can take a share of it.
 
 use crate::cgroup;
-use crate::idle::{Idle, Relieved};
+use crate::idle::Idle;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 
-/// The budget. Shared by every store of the host.
+/// The budget. Every service has its [`Share`](crate::share::Share) of it.
 #[derive(Debug)]
 pub struct HostMemory {
     max: u64,
@@ -58,29 +58,27 @@ impl HostMemory {
         })
     }
 
-    /// Before it refuses, what waits for a next call is let go.
+    /// Before a draw is refused, what waits for a next call is let go.
     pub(crate) fn relieved_by(&self, idle: &Arc<Idle>) {
         // A host has one budget, and one place where instances wait.
         let _ = self.idle.set(Arc::downgrade(idle));
     }
 
-    /// Draws on the budget, wholly or not at all.
-    pub fn reserve(&self, bytes: u64) -> Reserved {
-        match self.draw(bytes) {
-            Reserved::Granted => Reserved::Granted,
-            Reserved::Refused => match self.relieve() {
-                Relieved::Yes => self.draw(bytes),
-                Relieved::No => Reserved::Refused,
-            },
+    /// Lets go of what only waits.
+    pub(crate) fn relieve(&self) {
+        if let Some(idle) = self.idle.get().and_then(Weak::upgrade) {
+            idle.relieve();
         }
     }
 
-    fn relieve(&self) -> Relieved {
+    /// How much what only waits holds.
+    pub(crate) fn idle_bytes(&self) -> u64 {
         let idle = self.idle.get().and_then(Weak::upgrade);
-        idle.map_or(Relieved::No, |idle| idle.relieve())
+        idle.map_or(0, |idle| idle.bytes())
     }
 
-    fn draw(&self, bytes: u64) -> Reserved {
+    /// Draws on the budget, wholly or not at all.
+    pub(crate) fn draw(&self, bytes: u64) -> Reserved {
         let drawn = self.used.fetch_update(Relaxed, Relaxed, |used| {
             used.checked_add(bytes).filter(|sum| *sum <= self.max)
         });
@@ -91,7 +89,7 @@ impl HostMemory {
     }
 
     /// Gives back what was drawn.
-    pub fn release(&self, bytes: u64) {
+    pub(crate) fn release(&self, bytes: u64) {
         // Saturating, so that a wrong release could never turn the budget into an endless one.
         let _previous = self
             .used

@@ -2,11 +2,11 @@
 
 use crate::guest::Guest;
 use crate::idle::{Exported, Keep};
+use crate::imports::seen;
 use crate::life::Life;
 use crate::service::Begin;
 use holdfast_call::{Body, Failure, FailureKind, Meter};
 use http::Request;
-use http_body_util::BodyExt as _;
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
@@ -46,7 +46,7 @@ async fn handle(
         Some("https") => Scheme::Https,
         _ => Scheme::Http,
     };
-    let request = request.map(|body| body.map_err(|fault| super::imports::seen::error_of(&fault)));
+    let request = seen::request(request, life);
     let invalid =
         |error: wasmtime::Error| Failure::new(FailureKind::InvalidInput, format!("{error:#}"));
     let mut http = store.data_mut().http();

@@ -2,11 +2,11 @@
 
 use crate::guest::Guest;
 use crate::idle::{Exported, Keep};
+use crate::imports::seen;
 use crate::life::Life;
 use crate::service::Begin;
 use holdfast_call::{Body, Meter};
 use http::Request;
-use http_body_util::BodyExt as _;
 use std::future::poll_fn;
 use std::sync::Arc;
 use wasmtime::Store;
@@ -53,7 +53,7 @@ async fn handle(
         }
         Begin::Again(service) => *service,
     };
-    let request = request.map(|body| body.map_err(|fault| super::imports::seen::error_of(&fault)));
+    let request = seen::request(request, life);
     // The future tells how the guest dealt with the request's body; what matters of it the body itself has told already.
     let (request, _body_result) = GuestRequest::from_http(store.data_mut().http().hooks, request);
     store

@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::load_error::LoadError;
 use crate::memory::HostMemory;
 use crate::pace::Pace;
+use crate::share::Share;
 use crate::verify::Exports;
 use crate::{serve02, serve03};
 use holdfast_call::{
@@ -85,6 +86,7 @@ pub struct Service {
     slots: u32,
     limits: Limits,
     surroundings: Arc<Surroundings>,
+    share: Arc<Share>,
     lane: Arc<Lane>,
     pace: Arc<Pace>,
     supplies: Arc<Supplies>,
@@ -149,6 +151,7 @@ impl Workshop {
             slots: compiled.needs.slots(),
             limits: wanted.limits,
             surroundings: Arc::new(wanted.surroundings),
+            share: Share::of(&self.supplies.memory),
             lane: self.lane.clone(),
             pace: Pace::new(self.supplies.clock.clone()),
             supplies: self.supplies.clone(),
@@ -218,6 +221,7 @@ impl Service {
             slots: self.slots,
             limits,
             surroundings: Arc::new(surroundings),
+            share: self.share.clone(),
             lane: self.lane.clone(),
             pace: self.pace.clone(),
             supplies: self.supplies.clone(),
@@ -274,6 +278,7 @@ impl Service {
             life,
             &self.limits,
             &self.surroundings,
+            &self.share,
             &self.supplies,
         )
     }

@@ -33,6 +33,8 @@ pub(crate) struct Hooks {
     serving: Handle,
     /// How many more calls are made of what the guest asks for.
     left: u32,
+    /// Held by each request that the guest sent and that has no answer yet, also where the guest has let go of it.
+    unanswered: Arc<()>,
 }
 
 impl Hooks {
@@ -41,7 +43,13 @@ impl Hooks {
             call: Some((scope, life)),
             serving,
             left: calls_max.max(1).saturating_mul(ASKED_MAX),
+            unanswered: Arc::default(),
         }
+    }
+
+    /// Whether a request is under way that has no answer yet.
+    pub(crate) fn awaits(&self) -> bool {
+        Arc::strong_count(&self.unanswered) > 1
     }
 
     /// The call is over: nothing more can be asked for in its name.
@@ -76,7 +84,12 @@ impl WasiHttpHooks for Hooks {
         };
         self.left = left;
         let answer = child::spawn(&self.serving, scope, life.clone(), request, options);
-        Box::new(async move { Ok((answer.await?, Box::new(std::future::ready(Ok(()))) as Io)) })
+        let unanswered = self.unanswered.clone();
+        Box::new(async move {
+            let answer = answer.await?;
+            drop(unanswered);
+            Ok((answer, Box::new(std::future::ready(Ok(()))) as Io))
+        })
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {

@@ -1,7 +1,26 @@
 //! What a guest sees of a fault.
 
-use holdfast_call::{Fault, HostCode};
+use crate::life::Life;
+use bytes::Bytes;
+use holdfast_call::{Body, Fault, HostCode};
+use http::Request;
+use http_body_util::BodyExt as _;
+use std::sync::Arc;
 use wasmtime_wasi_http::Error;
+
+/// The request as its guest sees it. Its life is told if the body breaks off.
+pub(crate) fn request(
+    request: Request<Body>,
+    life: &Arc<Life>,
+) -> Request<impl http_body::Body<Data = Bytes, Error = Error> + Send + use<>> {
+    let life = life.clone();
+    request.map(|body| {
+        body.map_err(move |fault| {
+            life.input_broke(&fault);
+            error_of(&fault)
+        })
+    })
+}
 
 /// What a guest sees of a fault that met its request or a body it reads: a typed error, never a trap. It tells the guest what it can do
 /// about it, and nothing of the inside.
