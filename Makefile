@@ -33,7 +33,7 @@ languages: tools host
 languages-present: host
 	guests/languages.sh --present js python
 
-bench: toolchain ## side by side with wasmtime serve and the bare ceiling
+bench: toolchain languages ## side by side with wasmtime serve and the bare ceiling
 	tests/bench/run.sh
 
 fuzz: toolchain ## try every parser of outside bytes with made-up inputs (SECONDS_EACH=60, TARGETS="policy routes")
@@ -46,6 +46,7 @@ check: toolchain ## formatting, lints and structure
 	cargo clippy --release $(GUESTS) -- -D warnings
 	cargo fmt --manifest-path tests/bench/Cargo.toml --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
+	cargo metadata --locked --format-version 1 --manifest-path tests/fuzz/Cargo.toml >/dev/null
 	rustfmt --check --edition 2024 $$(find host/rules/src -name '*.rs')
 
 # The whole workspace, as the tests build it: one selection of packages means one set of features, so that the engine is compiled once.

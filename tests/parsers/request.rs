@@ -63,7 +63,7 @@ fn hop_by_hop(mut headers: HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
-        .filter(|name| name != "host" && name != "content-length")
+        .filter(|name| !is_for_the_end(name))
         .collect();
     remove_hop_by_hop(&mut headers);
     for name in OF_ONE_CONNECTION
@@ -73,6 +73,18 @@ fn hop_by_hop(mut headers: HeaderMap) {
     {
         assert!(!headers.contains_key(name), "{name}");
     }
+}
+
+/// Whether a sender may not have a header taken out by listing it: it frames the message, or says who asks.
+fn is_for_the_end(name: &str) -> bool {
+    let others = [
+        "content-length",
+        "host",
+        "authorization",
+        "cookie",
+        "traceparent",
+    ];
+    speaks_for_others(name) || others.contains(&name)
 }
 
 /// Whether a header, however its dashes are written, speaks for somebody behind the peer.

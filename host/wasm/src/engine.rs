@@ -141,12 +141,15 @@ impl Default for EngineSettings {
     }
 }
 
+/// How many kinds of engine there are.
+const KINDS: usize = 4;
+
 impl EngineKind {
     /// The one that is always there.
     pub const PLAIN: Self = Self::ALL[0];
 
     /// Every kind.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; KINDS] = [
         Self::new(Metering::Plain, Tasks::One),
         Self::new(Metering::Plain, Tasks::Many),
         Self::new(Metering::Metered, Tasks::One),
@@ -172,7 +175,7 @@ impl EngineKind {
 }
 
 /// One of something for each kind of engine, made when it is first needed.
-pub(crate) struct PerKind<T>([OnceLock<T>; EngineKind::ALL.len()]);
+pub(crate) struct PerKind<T>([OnceLock<T>; KINDS]);
 
 impl<T> Default for PerKind<T> {
     fn default() -> Self {
