@@ -62,9 +62,14 @@ impl Share {
         Reserved::Refused
     }
 
-    /// Whether, with so many bytes more and so many idle ones given back, its guests hold no more than is free.
+    /// Whether, with so many bytes more and so many idle ones given back, its guests hold no more than is free. The idle ones may be its
+    /// own: what waits never stands in the way of what runs.
     fn is_within(&self, more: u64, idle: u64) -> bool {
-        let held = self.held.load(Relaxed).saturating_add(more);
+        let held = self
+            .held
+            .load(Relaxed)
+            .saturating_sub(idle)
+            .saturating_add(more);
         let used = self.host.used().saturating_sub(idle).saturating_add(more);
         held <= self.host.max().saturating_sub(used)
     }
