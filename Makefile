@@ -7,7 +7,7 @@ SHELL := /bin/bash
 GUEST_TARGET := wasm32-wasip2
 GUESTS := --manifest-path guests/Cargo.toml --target $(GUEST_TARGET)
 
-.PHONY: help run test stress guests bench fuzz check toolchain host languages languages-present tools
+.PHONY: help run test stress guests bench fuzz check toolchain host languages languages-present foreign tools
 
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 — \2/p' $(MAKEFILE_LIST)
@@ -15,10 +15,10 @@ help: ## these lines
 run: guests host languages-present ## build everything and serve guests/services on http://127.0.0.1:8080
 	target/debug/holdfast serve --plugins target/plugins --config guests/services/holdfast.toml --data data
 
-test: guests host languages ## all tests, scaled down where they count to thousands
+test: guests host languages foreign ## all tests, scaled down where they count to thousands
 	HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
 
-stress: guests host languages ## the same tests at full counts
+stress: guests host languages foreign ## the same tests at full counts
 	HOLDFAST_SCALE=full HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
 
 guests: toolchain ## build the services and the cases to WebAssembly
@@ -32,6 +32,10 @@ languages: tools host
 # The same for those languages alone whose tools are here: whoever only wants to see the host run needs no Node.js and no Python.
 languages-present: host
 	guests/languages.sh --present js python
+
+# The cases in C and Go, by compilers that know only the old WASI.
+foreign: tools
+	guests/foreign/build.sh
 
 bench: toolchain languages ## side by side with wasmtime serve and the bare ceiling
 	tests/bench/run.sh

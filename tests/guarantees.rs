@@ -28,6 +28,8 @@ mod loading;
 mod compiling;
 // Three lines to a service, in any language.
 mod any_language;
+// By compilers that know only the old WASI.
+mod any_compiler;
 // And of any age.
 mod any_age;
 // A version that is worse, or does not start, is not left in place.

@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod bombs;
+mod foreign;
 mod guests;
 mod h2;
 mod host;

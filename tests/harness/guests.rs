@@ -1,5 +1,6 @@
 //! Where the guests of a test come from: a built case, a built service, or a component in text form.
 
+use super::foreign;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -18,6 +19,8 @@ pub(crate) enum Guest {
     Service(&'static str),
     /// Of `guests/cases/*.wat`.
     Text(&'static str),
+    /// Of `guests/foreign`, in C or Go.
+    Foreign(&'static str),
     /// Of `guests/cases`, with a number inside that makes it another component.
     Numbered(&'static str, u32),
 }
@@ -32,6 +35,7 @@ impl Guest {
                 let path = root().join("guests/cases").join(name).with_extension("wat");
                 wat::parse_file(path).unwrap()
             }
+            Self::Foreign(language) => foreign::component(language),
             Self::Numbered(name, number) => {
                 let mut bytes = Self::Case(name).bytes();
                 // A custom section: its id, its size, its name, and what it says.
