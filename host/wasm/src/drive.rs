@@ -126,22 +126,24 @@ impl Driver {
         &self.life
     }
 
-    /// Lets the guest go on if it runs here, and registers for news of it.
+    /// Lets the guest go on if it runs here, and registers for news of it. The caller looks at its life afterwards.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
+        if let Drive::Inline(work) = &mut self.drive {
+            // What happens here is seen by whoever polls. To be woken by it would cost a connection a second look for each call.
+            self.life.unregister();
+            if self.pace.is_heavy() {
+                self.leave_for_lane();
+            } else {
+                let ended = Pin::new(&mut **work).poll(cx).is_ready();
+                self.pace.note(work.last);
+                if ended {
+                    self.drive = Drive::Ended;
+                } else if work.used >= INLINE_CPU_MAX {
+                    self.leave_for_lane();
+                }
+            }
+        }
         self.life.register(cx.waker());
-        let Drive::Inline(work) = &mut self.drive else {
-            return;
-        };
-        if self.pace.is_heavy() {
-            return self.leave_for_lane();
-        }
-        let ended = Pin::new(&mut **work).poll(cx).is_ready();
-        self.pace.note(work.last);
-        if ended {
-            self.drive = Drive::Ended;
-        } else if work.used >= INLINE_CPU_MAX {
-            self.leave_for_lane();
-        }
     }
 
     fn leave_for_lane(&mut self) {

@@ -189,6 +189,9 @@ impl Idle {
 
     /// Before a call makes an instance of its own: those that wait leave it a slot.
     pub(crate) fn make_room(&self, kind: EngineKind) {
+        if self.waiting() == 0 {
+            return;
+        }
         let mut gone = Gone::new();
         self.change(|state| {
             while state.shelves.slots(kind) > self.free_slots(kind) {

@@ -148,4 +148,9 @@ impl Life {
     pub(crate) fn register(&self, waker: &Waker) {
         self.reader.register(waker);
     }
+
+    /// Nobody is woken until somebody registers again.
+    pub(crate) fn unregister(&self) {
+        self.reader.take();
+    }
 }
