@@ -53,7 +53,8 @@ start() { # name, port, path, command...
     shift 3
     "$@" >"$work/$name.out" 2>&1 &
     running+=($!)
-    for _ in $(seq 600); do
+    # An interpreter is compiled at the start, by a compiler that is built without optimisation: minutes.
+    for _ in $(seq 6000); do
         if curl --silent --fail --output /dev/null "$url"; then
             contestants+=("$name $url")
             return
