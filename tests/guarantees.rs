@@ -16,6 +16,10 @@ mod reuse;
 mod masking;
 // The one way out, and whom it leads to.
 mod egress;
+// A bad moment of an upstream is not the caller's.
+mod retries;
+// Nor is a bad day everybody's.
+mod breakers;
 // Services call each other through the same pipeline.
 mod internal;
 // Bodies flow both ways.

@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod bombs;
+mod chaos;
 mod foreign;
 mod guests;
 mod h2;
@@ -17,12 +18,13 @@ mod wait;
 
 pub(crate) use ask::{Ask, End, Flow};
 pub(crate) use bombs::Bomb;
+pub(crate) use chaos::{Chaos, Does};
 pub(crate) use guests::{Guest, root};
 pub(crate) use host::{Host, begin_in, binary, run};
 pub(crate) use project::Project;
 pub(crate) use scale::{full, scaled};
 pub(crate) use setup::{Setup, put};
-pub(crate) use upstream::Upstream;
+pub(crate) use upstream::{Seen, Upstream};
 pub(crate) use wait::{patiently, rest, until};
 
 pub(crate) use h2::{

@@ -1,5 +1,7 @@
 //! One assumption, one file, that tries to break it. `make test` runs them small, `make stress` whole.
 
+// An upstream that fails at everything.
+mod a01_fragility;
 // No call without a closing line, a why and an id, whatever it died of.
 mod a06_observability;
 // Every way for a guest not to end.

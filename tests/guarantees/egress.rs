@@ -250,7 +250,7 @@ fn tls_is_verified() {
     assert!(answer.text().starts_with("error "), "{}", answer.text());
     assert_eq!(
         host.children(answer.call(), 1)[0]["code"],
-        "upstream-unreachable"
+        "upstream-untrusted"
     );
 }
 
@@ -267,7 +267,7 @@ fn an_upstream_has_deadlines_and_a_size() {
         ("/stall", "upstream-timeout", "body cut"),
         ("/reset", "upstream-fault", "body cut"),
         ("/garbage", "upstream-fault", "error "),
-        ("/huge", "upstream-fault", "body cut"),
+        ("/huge", "upstream-too-large", "body cut"),
     ] {
         let answer = host.get(&format!("/two/fetch?url={}", encoded(&upstream.url(path))));
         assert!(answer.text().contains(told), "{path}: {}", answer.text());
@@ -305,6 +305,35 @@ fn an_upstream_that_is_not_there_is_unreachable() {
         host.children(answer.call(), 1)[0]["code"],
         "upstream-unreachable"
     );
+}
+
+#[test]
+fn an_upstream_is_sent_only_what_the_policy_lists() {
+    let upstream = Upstream::start();
+    let host = two("upstreams = [\"api\"]")
+        .policy("[services.two]\nupstreams = [\"api\"]")
+        .upstream("api", &upstream)
+        .policy("methods = [\"GET\"]\npaths = [\"/ok\"]")
+        .start();
+    for (path, more) in [
+        ("/status/200", ""),
+        ("/ok/../status/200", ""),
+        ("/ok%2f..%2fstatus/200", ""),
+        ("/ok", "&method=POST&body=x"),
+    ] {
+        let url = encoded(&upstream.url(path));
+        let answer = host.get(&format!("/two/fetch?url={url}{more}"));
+        assert_eq!(answer.text(), DENIED, "{path}");
+        let child = &host.children(answer.call(), 1)[0];
+        let next = child["next"].as_str().unwrap();
+        assert!(
+            next.ends_with("under [upstreams.api] in holdfast.toml"),
+            "{next}"
+        );
+    }
+    assert_eq!(upstream.seen().len(), 0);
+    fetched(&host, &upstream.url("/ok/below"));
+    assert_eq!(upstream.seen().len(), 1);
 }
 
 #[test]

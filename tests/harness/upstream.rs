@@ -137,7 +137,8 @@ pub(crate) fn serve(
     Ok(())
 }
 
-fn request(reader: &mut impl BufRead) -> std::io::Result<Option<Seen>> {
+/// Reads a request, if another one comes.
+pub(crate) fn request(reader: &mut impl BufRead) -> std::io::Result<Option<Seen>> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head)? == 0 {

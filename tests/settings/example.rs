@@ -130,6 +130,10 @@ fn the_defaults_that_the_example_tells_are_the_defaults() {
         (bare.between_bytes, bare.response_bytes, bare.places),
         (told.between_bytes, told.response_bytes, told.places)
     );
+    assert_eq!(
+        (bare.again.attempts, bare.again.repeat, bare.again.breaker),
+        (told.again.attempts, told.again.repeat, told.again.breaker)
+    );
 }
 
 #[test]

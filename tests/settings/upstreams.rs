@@ -1,7 +1,7 @@
 //! Upstreams: one origin each, floors by class, credentials that stay inside.
 
 use super::{policy, refusal};
-use holdfast_server::settings::{Class, SecretSource};
+use holdfast_server::settings::{Breaker, Class, Repeat, SecretSource};
 use std::path::Path;
 use std::time::Duration;
 
@@ -107,6 +107,13 @@ fn the_class_gives_the_defaults() {
     );
     assert_eq!((http.places, llm.places), (64, 16));
     assert_eq!(http.response_bytes, 64 << 20);
+    assert_eq!((http.again.attempts, llm.again.attempts), (3, 3));
+    assert_eq!(
+        (http.again.repeat, llm.again.repeat),
+        (Repeat::Idempotent, Repeat::All)
+    );
+    assert_eq!(http.again.breaker, Breaker::On);
+    assert_eq!(http.again.header, None);
 }
 
 #[test]
@@ -183,6 +190,18 @@ fn times_and_places_are_bounded() {
         "between_bytes = \"0s\"",
         "places = 0",
         "places = 1000001",
+        "methods = [\"get\"]",
+        "methods = [\"G T\"]",
+        "paths = [\"v1\"]",
+        "paths = [\"/v1/*\"]",
+        "paths = [\"/v1/../v2\"]",
+        "per_second = 0",
+        "attempts = 0",
+        "attempts = 11",
+        "repeat = \"always\"",
+        "idempotency_header = \"a b\"",
+        "idempotency_header = \"Content-Length\"",
+        "idempotency_header = \"holdfast-key\"",
         "response_bytes = \"x\"",
         "allow_private = [\"10.0.0.1/8\"]",
     ] {

@@ -10,9 +10,7 @@ const CODES_OF_LATER_LAYERS: &[&str] = &[
     "approval-required",
     "key-reused",
     "in-progress",
-    "rate-limited",
     "budget-exhausted",
-    "upstream-circuit-open",
     "storage-unavailable",
 ];
 

@@ -101,6 +101,38 @@ pub struct Call {
 }
 
 impl Call {
+    /// The same call with another payload: for one more try of it.
+    #[must_use]
+    pub fn again(&self, payload: Payload) -> Self {
+        Self {
+            id: self.id,
+            parent: self.parent,
+            entry: self.entry,
+            caller: self.caller.clone(),
+            asker: self.asker.clone(),
+            target: self.target.clone(),
+            registered: self.registered.clone(),
+            operation: self.operation.clone(),
+            why: self.why.clone(),
+            deadline: self.deadline,
+            stream: self.stream,
+            trace: self.trace,
+            ordinal: self.ordinal,
+            payload,
+            meter: self.meter.clone(),
+            tree: self.tree.clone(),
+        }
+    }
+
+    /// The name of the service that asks; empty for a call that no service makes.
+    #[must_use]
+    pub fn asking(&self) -> Arc<str> {
+        match self.asker.as_ref().map(|asker| &asker.target) {
+            Some(Target::Service(name)) => name.clone(),
+            Some(Target::Capability { .. }) | None => "".into(),
+        }
+    }
+
     /// Whether a guest asked for it while serving another call.
     #[must_use]
     pub fn nested(&self) -> bool {

@@ -87,6 +87,13 @@ impl Fault {
         self
     }
 
+    /// Adds something seen to its verdict.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        self.0.verdict.evidence.push((key, value.to_string()));
+        self
+    }
+
     /// Whose code it is, and which.
     #[must_use]
     pub fn code(&self) -> &Code {
@@ -243,6 +250,8 @@ pub enum FailureKind {
     },
     /// The upstream could not be reached; nothing was sent.
     UpstreamUnreachable,
+    /// The upstream could not prove who it is; nothing was sent.
+    UpstreamUntrusted,
     /// The upstream did not answer in time.
     UpstreamTimeout,
     /// The upstream broke off, or answered what is no HTTP.

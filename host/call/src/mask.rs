@@ -44,9 +44,9 @@ fn blamed(kind: &FailureKind, target: &Target) -> (HostCode, Boundary, &'static 
         FailureKind::Denied { .. } => (HostCode::CapabilityDenied, Policy, "way-out"),
         FailureKind::UpstreamUnreachable => (HostCode::UpstreamUnreachable, Upstream, "connect"),
         FailureKind::UpstreamTimeout => (HostCode::UpstreamTimeout, Upstream, "upstream"),
-        FailureKind::UpstreamFault | FailureKind::UpstreamTooLarge => {
-            (HostCode::UpstreamFault, Upstream, "upstream")
-        }
+        FailureKind::UpstreamUntrusted => (HostCode::UpstreamUntrusted, Upstream, "tls"),
+        FailureKind::UpstreamFault => (HostCode::UpstreamFault, Upstream, "upstream"),
+        FailureKind::UpstreamTooLarge => (HostCode::UpstreamTooLarge, Upstream, "upstream"),
         FailureKind::CallerCut => (HostCode::Cancelled, Caller, "entry"),
         FailureKind::Passed(_) | FailureKind::Internal => (HostCode::Internal, Platform, "host"),
     }
@@ -71,6 +71,9 @@ fn next(kind: &FailureKind, target: &Target) -> String {
         | FailureKind::UpstreamTimeout
         | FailureKind::UpstreamFault => {
             format!("see whether {target} answers, and its times in holdfast.toml")
+        }
+        FailureKind::UpstreamUntrusted => {
+            format!("look at the certificate of {target}, and at its `ca` in holdfast.toml")
         }
         FailureKind::UpstreamTooLarge => format!("response_bytes of {target} in holdfast.toml"),
         FailureKind::CallerCut => "ask the caller why its request broke off".to_owned(),
@@ -100,9 +103,11 @@ mod tests {
                 change: "CANARY".into(),
             },
             FailureKind::UpstreamUnreachable,
+            FailureKind::UpstreamUntrusted,
             FailureKind::UpstreamTimeout,
             FailureKind::UpstreamFault,
             FailureKind::UpstreamTooLarge,
+            FailureKind::UpstreamUntrusted,
             FailureKind::CallerCut,
             FailureKind::Internal,
         ];

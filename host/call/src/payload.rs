@@ -1,7 +1,7 @@
 //! What a call carries in, and what it brings back.
 
 use crate::body::Body;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use std::time::Duration;
 
 /// What a call carries in. An absolute URI in an HTTP request says scheme and authority as the caller used them.
@@ -23,6 +23,14 @@ impl Answer {
     pub fn body_mut(&mut self) -> &mut Body {
         match self {
             Self::Http(response) => response.body_mut(),
+        }
+    }
+
+    /// The status and the headers.
+    #[must_use]
+    pub fn head(&self) -> (StatusCode, &HeaderMap) {
+        match self {
+            Self::Http(response) => (response.status(), response.headers()),
         }
     }
 

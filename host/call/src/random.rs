@@ -4,4 +4,10 @@
 pub trait Random: Send + Sync {
     /// Sixteen random bytes.
     fn sixteen(&self) -> [u8; 16];
+
+    /// A number drawn evenly from all that there are.
+    fn number(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.sixteen();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
 }

@@ -12,6 +12,7 @@ mod credential;
 mod failure;
 mod guard;
 mod headers;
+mod keyed;
 mod lease;
 mod origin;
 mod peek;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use credential::{Credential, CredentialError, Secret};
 pub use guard::{Check, Reason, check};
+pub use keyed::{Keyed, Keys};
 pub use origin::{Origin, OriginError, Scheme};
 pub use resolve::{Resolve, SystemResolver};
 pub use tls::{Roots, RootsError};

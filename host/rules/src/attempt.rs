@@ -1,7 +1,9 @@
-//! `attempt`: one try. What an implementation reports becomes a stable fault here, by the one table of `holdfast_call::mask`.
+//! `attempt`: one try, at a rate. What an implementation reports becomes a stable fault here, by the one table of `holdfast_call::mask`.
 //!
 //! The cause of a failure may quote a trap, a path or an upstream: it goes into the verdict, for the operator, and never into what a
 //! stranger reads. A service's own 5xx is such a failure too: its text goes to the log.
+
+pub mod rate;
 
 use crate::Parts;
 use crate::admit::retry_after;
@@ -9,11 +11,13 @@ use bytes::{Buf as _, BytesMut};
 use holdfast_call::pipeline::{Attempt, Dispatch};
 use holdfast_call::{
     Answer, Body, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine, HostCode, Level,
-    Moment, Reply, Target, Trace, mask,
+    Moment, Refusal, Reply, Target, Trace, mask,
 };
 use http_body::Body as _;
+use rate::{Grant, Rate};
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -21,6 +25,15 @@ use std::time::Duration;
 pub const MASKED_BYTES_MAX: usize = 4 * 1_024;
 /// How long that part of the body is waited for.
 pub const MASKED_WAIT: Duration = Duration::from_millis(50);
+
+/// How often a target may be tried. One without these settings may be as often as it is called.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Tries a second.
+    pub per_second: u32,
+    /// What was granted so far. The same for every policy.
+    pub rate: Arc<Rate>,
+}
 
 pub(crate) fn layer(parts: &Parts) -> Box<dyn Attempt> {
     Box::new(One {
@@ -47,6 +60,7 @@ impl Attempt for One {
 
     fn attempt<'a>(&'a self, call: Box<Call>, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
+            self.in_turn(&call)?;
             call.meter.add_attempt();
             let seen = Seen {
                 id: call.id,
@@ -67,6 +81,34 @@ impl Attempt for One {
 }
 
 impl One {
+    /// Refuses a try that comes sooner than the rate allows. It is not waited for here, where it would hold a permit: `retry` does that.
+    fn in_turn(&self, call: &Call) -> Result<(), Fault> {
+        let settings = call.registered.as_ref();
+        let settings = settings.and_then(|known| known.settings.get::<Settings>());
+        let Some(Settings { per_second, rate }) = settings else {
+            return Ok(());
+        };
+        let now = self.parts.sources.clock.now();
+        let then = match rate.take(*per_second, now) {
+            Grant::Now => return Ok(()),
+            Grant::Later(then) => then,
+        };
+        let refusal = Refusal {
+            code: HostCode::RateLimited,
+            layer: "attempt",
+            detail: "There are too many requests to this upstream.".to_owned(),
+            rule: format!(
+                "{} is asked only so often, by all services together",
+                call.target
+            ),
+            seen: "as many in the last second, and one more".to_owned(),
+            limit: format!("per_second = {per_second}"),
+            change: "per_second under [upstreams.NAME] in holdfast.toml".to_owned(),
+            retry_after: Some(then.since(now)),
+        };
+        Err(refusal.into())
+    }
+
     /// What a service may answer: 2xx to 4xx as it is. Its 5xx is masked, and what is no final status is no answer.
     async fn checked(&self, answer: Answer, seen: &Seen) -> Reply {
         let Answer::Http(response) = answer;

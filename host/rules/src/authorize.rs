@@ -3,9 +3,14 @@
 //! Nothing is granted by default. A denial is a fault like any other, never a trap, and always says which line or command would change
 //! it: to the operator, not to the one who was denied.
 
+mod operations;
+
+pub use operations::Operations;
+
 use crate::Parts;
 use holdfast_call::{
-    BoxFuture, Call, Fault, HostCode, Layer, Link, Next, Refusal, Registered, Reply, Target,
+    BoxFuture, Call, Fault, HostCode, Layer, Link, Next, Payload, Refusal, Registered, Reply,
+    Target,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -188,7 +193,7 @@ impl Layer for Authorize {
 
 fn decide(call: &Call) -> Result<(), Fault> {
     match (&call.asker, call.nested()) {
-        (Some(asker), _) => nested(asker, &call.target),
+        (Some(asker), _) => nested(asker, &call.target).and_then(|()| operation(call)),
         (None, false) => outside(call),
         // A nested call always has an asker; without one nothing can have been granted.
         (None, true) => Err(denied(
@@ -216,6 +221,16 @@ fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Fault> {
             format!("the capability {name} cannot be granted"),
             "nothing: this host does not offer it".to_owned(),
         )),
+    }
+}
+
+/// Whether the upstream may be sent this at all, whoever asks.
+fn operation(call: &Call) -> Result<(), Fault> {
+    let registered = call.registered.as_ref();
+    let operations = registered.and_then(|known| known.settings.get::<Operations>());
+    match (operations, &call.payload) {
+        (Some(operations), Payload::Http(request)) => operations.check(request),
+        (None, _) => Ok(()),
     }
 }
 

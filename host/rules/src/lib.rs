@@ -14,6 +14,7 @@ pub mod metrics;
 mod price;
 #[cfg(test)]
 mod testing;
+mod window;
 
 use holdfast_call::pipeline::Attempt;
 use holdfast_call::{Layer, Log, Pipeline, PipelineError, Sources};
@@ -134,10 +135,10 @@ outermost_first! {
     planned once:
         "The same key takes effect once: its row is the execution's row, and commits the call's unit of work.";
         "Each retry would claim the key again, and find itself in progress.";
-    planned retry:
+    built retry:
         "The only retry loop there is; it decides from how far the bytes got.";
         "One permit would stand for all tries, and a breaker that has opened would be tried again and again.";
-    planned breaker:
+    built breaker:
         "A target that keeps failing is left alone for a while; each try needs a permit.";
         "Each call that the breaker refuses would first have reserved money.";
     planned budget:
@@ -189,8 +190,8 @@ mod tests {
                 "Built quarantine",
                 "Planned contract",
                 "Planned once",
-                "Planned retry",
-                "Planned breaker",
+                "Built retry",
+                "Built breaker",
                 "Planned budget",
                 "Built attempt",
             ]
@@ -210,6 +211,8 @@ mod tests {
                 "authorize",
                 "admit",
                 "quarantine",
+                "retry",
+                "breaker",
                 "attempt"
             ]
         );

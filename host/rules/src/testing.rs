@@ -83,6 +83,7 @@ impl Random for Counting {
 pub(crate) struct Lines {
     pub(crate) closings: Mutex<Vec<Closing>>,
     pub(crate) guests: Mutex<Vec<GuestLine>>,
+    pub(crate) hosts: Mutex<Vec<String>>,
 }
 
 impl Log for Lines {
@@ -92,7 +93,9 @@ impl Log for Lines {
     fn guest(&self, line: GuestLine) {
         self.guests.lock().unwrap().push(line);
     }
-    fn host(&self, _level: Level, _text: String) {}
+    fn host(&self, _level: Level, text: String) {
+        self.hosts.lock().unwrap().push(text);
+    }
 }
 
 /// A host without a world.

@@ -3,6 +3,7 @@
 //! It makes the host's parts from the policy, services from components and manifests, and upstreams from the policy, and gives each its
 //! layers' settings. It holds no rule: a value goes from the settings into the part that enforces it.
 
+mod gauges;
 pub mod inspect;
 mod layers;
 pub mod probe;
@@ -20,18 +21,17 @@ use crate::settings::{Flags, HostMemory as MemorySetting, Limit, Policy, Pool, S
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
-use holdfast_capabilities::http::{HttpOut, SystemResolver};
-use holdfast_rules::{HostGate, Metrics, Parts, quarantine};
-use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, DataLock, Versions};
+use holdfast_capabilities::http::{HttpOut, Keys, SystemResolver};
+use holdfast_rules::{HostGate, Metrics, Parts};
+use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, DataLock, HostKey, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
 use holdfast_wasm::compile::process::CompileProcess;
-use holdfast_wasm::engine::{EngineKind, EngineSettings, Engines, PoolUse};
+use holdfast_wasm::engine::{EngineSettings, Engines};
 use holdfast_wasm::lane::Lane;
 use holdfast_wasm::memory::{HostMemory, machine_memory};
 use holdfast_wasm::pool::PoolChoice;
 use holdfast_wasm::service::Workshop;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,6 +49,8 @@ pub struct Host {
     /// The policy file that the command line named.
     named: Option<PathBuf>,
     sharing: Sharing,
+    /// What makes the keys by which upstreams know requests again.
+    keys: Keys,
     /// Held for its drop: another host must not use the same data directory.
     _lock: DataLock,
 }
@@ -78,6 +80,7 @@ impl Host {
             host: gate.clone(),
         };
         let pipeline = holdfast_rules::pipeline(&parts)?;
+        let key = HostKey::open(&policy.data, || key_bytes(&sources))?;
         let out = HttpOut::new(sources, as_log, SystemResolver::new());
         let host = Self {
             pipeline,
@@ -91,6 +94,7 @@ impl Host {
             flags,
             named,
             sharing: Sharing::default(),
+            keys: Keys::new(key.bytes()),
             _lock: lock,
         };
         upstreams::register(&host, &host.policy.load())?;
@@ -160,96 +164,14 @@ impl Host {
         self.policy.store(Arc::new(policy));
         Ok(())
     }
+}
 
-    /// What `/metrics` says.
-    #[must_use]
-    pub fn metrics(&self) -> String {
-        let mut out = self.metrics.render();
-        let memory = self.workshop.memory();
-        let mut gauge = |name: &str, help: &str, value: u64| {
-            // Writing to a string cannot fail.
-            let _ = writeln!(
-                out,
-                "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
-            );
-        };
-        gauge(
-            "holdfast_guest_memory_bytes",
-            "Memory granted to all guests together.",
-            memory.used(),
-        );
-        gauge(
-            "holdfast_guest_memory_bytes_limit",
-            "Memory that all guests together may have.",
-            memory.max(),
-        );
-        gauge(
-            "holdfast_idle_instances",
-            "Instances that wait for their next call.",
-            self.workshop.idle().waiting() as u64,
-        );
-        let counts = self.out.counts();
-        gauge(
-            "holdfast_upstream_connections",
-            "Connections to upstreams, open or being made.",
-            counts.open as u64,
-        );
-        gauge(
-            "holdfast_upstream_connections_idle",
-            "Connections to upstreams that wait for a request.",
-            counts.idle as u64,
-        );
-        let _ = writeln!(
-            out,
-            "# HELP holdfast_log_dropped_total Log lines that were dropped or could not be written.\n\
-             # TYPE holdfast_log_dropped_total counter\n\
-             holdfast_log_dropped_total {}",
-            self.log.dropped()
-        );
-        self.pools(&mut out);
-        self.quarantined(&mut out);
-        out
+fn key_bytes(sources: &Sources) -> [u8; 32] {
+    let mut key = [0; 32];
+    for half in key.chunks_mut(16) {
+        half.copy_from_slice(&sources.random.sixteen());
     }
-
-    fn quarantined(&self, out: &mut String) {
-        let name = "holdfast_quarantined";
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            out,
-            "# HELP {name} Whether a service is left alone because it does not start.\n# TYPE {name} gauge"
-        );
-        for registered in self.pipeline.registry().all() {
-            if let Some(settings) = registered.settings.get::<quarantine::Settings>() {
-                let kept = u8::from(settings.starts.standing().is_some());
-                let _ = writeln!(out, "{name}{{target=\"{}\"}} {kept}", registered.target);
-            }
-        }
-    }
-
-    fn pools(&self, out: &mut String) {
-        let engines = self.workshop.engines();
-        let made = || {
-            let each = EngineKind::ALL.into_iter();
-            each.filter_map(|kind| Some((kind.as_str(), engines.pool_use(kind)?)))
-        };
-        // Writing to a string cannot fail.
-        let mut gauge = |name: &str, help: &str, value: fn(PoolUse) -> u64| {
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
-            for (engine, pool) in made() {
-                let _ = writeln!(out, "{name}{{engine=\"{engine}\"}} {}", value(pool));
-            }
-        };
-        gauge(
-            "holdfast_pool_instances",
-            "Instances in use of an engine's pool.",
-            |pool| pool.instances,
-        );
-        gauge(
-            "holdfast_pool_slots",
-            "Calls in flight that an engine's pool has room for.",
-            |pool| u64::from(pool.slots),
-        );
-    }
+    key
 }
 
 fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::Result<Workshop> {

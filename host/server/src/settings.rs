@@ -3,6 +3,7 @@
 //! Two steps everywhere: *as written* (private structs that serde fills, unknown keys refused) → *as used* (plain, complete, checked).
 //! Nothing here opens a socket or knows the engine; the only files read are the settings themselves and the secrets they name.
 
+pub mod again;
 pub mod allow;
 pub mod compile;
 pub mod effective;
@@ -28,6 +29,7 @@ mod merge;
 mod reader;
 mod written;
 
+pub use again::{Again, Breaker, Repeat};
 pub use effective::{Effective, Fuel, Grants, Mount, Row};
 pub use error::{Problem, SettingsError};
 pub use excess::{Change, Excess, Refused};

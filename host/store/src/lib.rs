@@ -8,6 +8,7 @@
 pub mod artifacts;
 pub mod digest;
 pub mod error;
+pub mod key;
 pub mod lock;
 mod private;
 pub mod versions;
@@ -15,6 +16,7 @@ pub mod versions;
 pub use artifacts::{ARTIFACT_BYTES_MAX, Artifacts};
 pub use digest::{Digest, pair_digest};
 pub use error::StoreError;
+pub use key::HostKey;
 pub use lock::DataLock;
 pub use private::Read;
 pub use versions::{Choice, Pair, State, Versions};

@@ -130,7 +130,7 @@ pub fn fetch_cut(asked: Asked, _reply: Reply) {
     core::arch::wasm32::unreachable()
 }
 
-/// Starts the request that the query describes: `url`, `method`, `body`, and any of the headers `header=name:value`.
+/// Starts the request that the query describes: `url`, `method`, `body`, `body_kib` more of it, and the header `header=name:value`.
 pub fn send(asked: &Asked) -> Result<FutureIncomingResponse, ErrorCode> {
     let request = request(asked);
     let options = RequestOptions::new();
@@ -140,7 +140,8 @@ pub fn send(asked: &Asked) -> Result<FutureIncomingResponse, ErrorCode> {
     }
     let body = request.body().expect("a body");
     let pending = outgoing_handler::handle(request, Some(options))?;
-    let text = asked.text("body");
+    let kib = usize::try_from(asked.number("body_kib", 0)).unwrap_or(0);
+    let text = asked.text("body").to_owned() + &"x".repeat(kib * 1024);
     if !text.is_empty() {
         let stream = body.write().expect("a stream");
         for chunk in text.as_bytes().chunks(4096) {

@@ -43,7 +43,7 @@ impl Dial<'_> {
                 let stream = self
                     .timed(Stage::Tls, handshake)
                     .await?
-                    .map_err(|error| unreachable(Stage::Tls, format!("TLS failed: {error}")));
+                    .map_err(|error| no_tls(&error));
                 match stream {
                     Ok(stream) if speaks_h2(&stream) => self.speak_h2(stream, address, slot).await,
                     Ok(stream) => self.speak_h1(stream, address, slot).await,
@@ -68,7 +68,7 @@ impl Dial<'_> {
                 let handshake = connector.connect(name.clone(), stream);
                 match self.timed(Stage::Tls, handshake).await? {
                     Ok(_) => Ok(address),
-                    Err(error) => Err(unreachable(Stage::Tls, format!("TLS failed: {error}"))),
+                    Err(error) => Err(no_tls(&error)),
                 }
             }
             Tls::Broken(cause) => {
@@ -206,6 +206,18 @@ impl Dial<'_> {
             address,
             _driver,
         }))
+    }
+}
+
+/// A certificate that does not convince will not do so a moment later; whatever else fails may.
+fn no_tls(error: &std::io::Error) -> Failure {
+    let cause = format!("TLS failed: {error}");
+    let inner = error.get_ref();
+    match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
+            failure(FailureKind::UpstreamUntrusted, Stage::Tls, cause)
+        }
+        Some(_) | None => unreachable(Stage::Tls, cause),
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn cut(upstream: &str, cut: &Cut, seen: u64) -> Fault {
             format!("`between_bytes` of [upstreams.{upstream}] in holdfast.toml"),
         ),
         Cut::TooLarge(limit) => (
-            HostCode::UpstreamFault,
+            HostCode::UpstreamTooLarge,
             "The upstream's answer is larger than allowed.",
             format!("the answer's body has more than {limit} bytes"),
             format!("`response_bytes` of [upstreams.{upstream}] in holdfast.toml"),

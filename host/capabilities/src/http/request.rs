@@ -6,7 +6,7 @@ use super::headers::strip_hop_by_hop;
 use super::origin::Origin;
 use super::peek::bodiless;
 use super::upstream::Upstream;
-use holdfast_call::{Body, Failure, FailureKind, Trace};
+use holdfast_call::{Body, Failure, FailureKind, Scope};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
@@ -26,7 +26,7 @@ const HOSTS_OWN: [HeaderName; 5] = [
 pub(super) fn prepare(
     request: Request<Body>,
     upstream: &Upstream,
-    trace: Trace,
+    scope: &Scope,
 ) -> Result<Request<Body>, Failure> {
     check(&request, upstream)?;
     let (mut head, body) = request.into_parts();
@@ -41,9 +41,12 @@ pub(super) fn prepare(
         head.headers
             .insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    if let Ok(trace) = HeaderValue::try_from(trace.header()) {
+    if let Ok(trace) = HeaderValue::try_from(scope.trace().header()) {
         head.headers
             .insert(HeaderName::from_static("traceparent"), trace);
+    }
+    if let Some(keyed) = &upstream.keyed {
+        keyed.inject(&head.method, &mut head.headers, scope.id());
     }
     if let Some(credential) = &upstream.credential {
         credential.inject(&mut head.headers);

@@ -18,7 +18,7 @@ use super::tls::Tls;
 use super::upstream::Upstream;
 use holdfast_call::{
     Admitted, Answer, Body, BoxFuture, Clock, Failure, FailureKind, Implementation, Moment,
-    Payload, Scope, Shield, Target, Timeouts, in_time,
+    Payload, Scope, Shield, Timeouts, in_time,
 };
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -62,10 +62,7 @@ impl Implementation for Way {
 impl Inner {
     async fn call(&self, admitted: Admitted) -> Result<Answer, Failure> {
         let (call, scope) = admitted.into_parts();
-        let asker: Arc<str> = match call.asker.as_ref().map(|asker| &asker.target) {
-            Some(Target::Service(name)) => name.clone(),
-            Some(Target::Capability { .. }) | None => "".into(),
-        };
+        let asker = call.asking();
         let Payload::Http(request) = call.payload;
         let asked = request
             .extensions()
@@ -118,7 +115,7 @@ impl Exchange<'_> {
     async fn run(self, request: Request<Body>) -> Result<Response<Body>, Failure> {
         let upstream = &self.way.upstream;
         let clock = &self.way.out.sources.clock;
-        let request = settled(prepare(request, upstream, self.scope.trace())?).await?;
+        let request = settled(prepare(request, upstream, self.scope)?).await?;
         let connect_by = self.limits.end(clock.now(), self.limits.connect);
         let mut lease = self.connection(connect_by).await?;
         let progress = Arc::new(Progress::new(clock.now()));
@@ -295,6 +292,8 @@ impl Exchange<'_> {
 enum Lost {
     /// The connection closed before any of the request was written; here it is again.
     NotSent(Box<Outgoing>, String),
+    /// The upstream said that it did nothing with the request.
+    TurnedAway(String),
     /// It broke off, or what came is no HTTP.
     Broken(String),
     /// The head is larger than allowed.
@@ -313,6 +312,7 @@ impl Lost {
         match unsent {
             Some(request) => Self::NotSent(Box::new(request), chain(&error)),
             None if error.is_parse_too_large() => Self::HeadTooLarge,
+            None if turned_away(&error) => Self::TurnedAway(chain(&error)),
             None => Self::Broken(chain(&error)),
         }
     }
@@ -327,6 +327,10 @@ impl Lost {
             Self::NotSent(_, cause) => {
                 let cause =
                     format!("the connection closed before the request was written: {cause}");
+                unreachable(Stage::Head, cause)
+            }
+            Self::TurnedAway(cause) => {
+                let cause = format!("the upstream turned the request away unread: {cause}");
                 unreachable(Stage::Head, cause)
             }
             Self::Broken(cause) => {
@@ -351,6 +355,20 @@ impl Lost {
             }
         }
     }
+}
+
+/// Whether the upstream has said, over HTTP/2, that it took no action on the stream: it refused it, or it is going away and names an
+/// earlier one as its last (RFC 9113, sections 8.7 and 6.8; the library tells only the later ones that it is going away).
+fn turned_away(error: &hyper::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            return error.is_remote() && (refused || error.is_go_away());
+        }
+        source = error.source();
+    }
+    false
 }
 
 /// Cuts the request's body if the exchange is dropped or fails before the head has come.

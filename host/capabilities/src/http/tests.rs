@@ -9,3 +9,4 @@ mod refusals;
 mod servers;
 pub(super) mod support;
 mod tls;
+mod turned_away;

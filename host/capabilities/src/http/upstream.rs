@@ -1,6 +1,7 @@
 //! What the policy says of one upstream.
 
 use super::credential::Credential;
+use super::keyed::Keyed;
 use super::origin::Origin;
 use super::tls::Roots;
 use ipnet::IpNet;
@@ -27,6 +28,8 @@ pub struct Upstream {
     pub ca: Option<Roots>,
     /// What the host adds to each request, and no guest sees.
     pub credential: Option<Credential>,
+    /// How it knows a request again.
+    pub keyed: Option<Keyed>,
     /// The most connections at once for each service that asks.
     pub connections_max: usize,
 }

@@ -61,7 +61,16 @@ fn kinds() -> Vec<(FailureKind, &'static str, Boundary)> {
         ),
         (FailureKind::UpstreamTimeout, "upstream-timeout", Upstream),
         (FailureKind::UpstreamFault, "upstream-fault", Upstream),
-        (FailureKind::UpstreamTooLarge, "upstream-fault", Upstream),
+        (
+            FailureKind::UpstreamTooLarge,
+            "upstream-too-large",
+            Upstream,
+        ),
+        (
+            FailureKind::UpstreamUntrusted,
+            "upstream-untrusted",
+            Upstream,
+        ),
         (FailureKind::CallerCut, "cancelled", Caller),
         (FailureKind::Internal, "internal", Platform),
     ]

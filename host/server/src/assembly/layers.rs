@@ -1,9 +1,9 @@
 //! From effective settings to what each layer needs to know about a target.
 
 use super::Host;
-use crate::settings::{Anonymous, Effective, Fuel, Upstream};
+use crate::settings::{Anonymous, Breaker, Effective, Fuel, Repeat, Upstream};
 use holdfast_call::{Settings, Target};
-use holdfast_rules::{admit, authorize, deadline, quarantine, record};
+use holdfast_rules::{admit, attempt, authorize, breaker, deadline, quarantine, record, retry};
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::service::Service;
@@ -90,7 +90,8 @@ pub(super) fn upstream(host: &Host, target: &Target, upstream: &Upstream) -> Set
         places: upstream.places,
         streams: 0,
     };
-    Settings::default()
+    let way = host.sharing.way(target);
+    let settings = Settings::default()
         .with(record::Settings {
             // By its name: an address is not for whoever may read the metrics.
             series: host.metrics.named(&format!("upstream:{}", upstream.name)),
@@ -107,6 +108,33 @@ pub(super) fn upstream(host: &Host, target: &Target, upstream: &Upstream) -> Set
             slots: 0,
             calls_max: 0,
         })
+        .with(authorize::Operations {
+            upstream: upstream.name.to_string(),
+            methods: upstream.methods.clone(),
+            paths: upstream.paths.clone(),
+        })
+        .with(retry::Settings {
+            tries_max: upstream.again.attempts,
+            harmless: match (upstream.again.repeat, &upstream.again.header) {
+                (Repeat::Idempotent, None) => retry::Harmless::Idempotent,
+                // What has no method that says so carries a key.
+                (Repeat::All, _) | (Repeat::Idempotent, Some(_)) => retry::Harmless::All,
+            },
+            histories: way.histories,
+        });
+    let settings = match upstream.per_second {
+        Some(per_second) => settings.with(attempt::Settings {
+            per_second,
+            rate: way.rate,
+        }),
+        None => settings,
+    };
+    match upstream.again.breaker {
+        Breaker::On => settings.with(breaker::Settings {
+            known: way.breakers,
+        }),
+        Breaker::Off => settings,
+    }
 }
 
 /// The longest stream from an upstream: as long as the longest answer of a service (design: defaults).

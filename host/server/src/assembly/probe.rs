@@ -78,6 +78,7 @@ fn way(upstream: &Upstream) -> anyhow::Result<Way> {
         allow_private: upstream.allow_private.clone(),
         ca: upstream.ca.as_ref().map(roots).transpose()?,
         credential: None,
+        keyed: None,
         connections_max: 1,
     })
 }

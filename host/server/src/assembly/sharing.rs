@@ -2,14 +2,29 @@
 
 use holdfast_call::Target;
 use holdfast_rules::admit::{Limits, Places, Room};
+use holdfast_rules::attempt::rate::Rate;
+use holdfast_rules::breaker::Breakers;
+use holdfast_rules::retry::Histories;
 use holdfast_wasm::engine::{EngineKind, Engines};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Places and rooms, each made once.
+/// What is known of an upstream from the tries it was asked by.
+#[derive(Clone, Default)]
+pub(super) struct Way {
+    /// What each service has seen of it.
+    pub(super) histories: Arc<Histories>,
+    /// How often it was tried lately.
+    pub(super) rate: Arc<Rate>,
+    /// For whom it is left alone.
+    pub(super) breakers: Arc<Breakers>,
+}
+
+/// Places, rooms and what is known of upstreams, each made once.
 #[derive(Default)]
 pub(super) struct Sharing {
     places: Mutex<HashMap<Target, Arc<Places>>>,
+    ways: Mutex<HashMap<Target, Way>>,
     rooms: Mutex<HashMap<EngineKind, Arc<Room>>>,
 }
 
@@ -26,9 +41,15 @@ impl Sharing {
         new
     }
 
-    /// A service that was removed gives its places back: one that comes under its name later begins anew.
+    /// What is known of an upstream. A policy that comes into force changes nothing of it.
+    pub(super) fn way(&self, target: &Target) -> Way {
+        lock(&self.ways).entry(target.clone()).or_default().clone()
+    }
+
+    /// A target that was removed gives its places back: one that comes under its name later begins anew.
     pub(super) fn forget(&self, target: &Target) {
         lock(&self.places).remove(target);
+        lock(&self.ways).remove(target);
     }
 
     /// The room of an engine that was made: as many slots as its pool really has.

@@ -4,7 +4,7 @@ use super::{Host, layers};
 use crate::settings::{Policy, Upstream};
 use anyhow::Context as _;
 use holdfast_call::{Registered, Target};
-use holdfast_capabilities::http::{Credential, Origin, Roots, Secret, Upstream as Way};
+use holdfast_capabilities::http::{Credential, Keyed, Origin, Roots, Secret, Upstream as Way};
 use std::collections::HashSet;
 
 /// Registers every upstream of the policy, and takes out those it no longer has. Nothing is changed unless all of them can be used.
@@ -32,6 +32,7 @@ pub(super) fn register(host: &Host, policy: &Policy) -> anyhow::Result<()> {
             && !wanted.contains(&registered.target)
         {
             registry.remove(&registered.target);
+            host.sharing.forget(&registered.target);
         }
     }
     made.into_iter()
@@ -39,7 +40,7 @@ pub(super) fn register(host: &Host, policy: &Policy) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn target(upstream: &Upstream) -> Target {
+pub(super) fn target(upstream: &Upstream) -> Target {
     Target::Capability {
         name: "http",
         resource: upstream.origin.clone(),
@@ -57,6 +58,10 @@ fn way(host: &Host, upstream: &Upstream) -> anyhow::Result<Way> {
         allow_private: upstream.allow_private.clone(),
         ca: upstream.ca.as_ref().map(roots).transpose()?,
         credential: credential(host, upstream)?,
+        keyed: upstream.again.header.clone().map(|header| Keyed {
+            header,
+            keys: host.keys.clone(),
+        }),
         connections_max: usize::try_from(upstream.places).unwrap_or(usize::MAX),
     })
 }

@@ -183,7 +183,8 @@ fn default_format(header: Option<&HeaderName>) -> &'static str {
     }
 }
 
-fn check_header(text: &str) -> Result<HeaderName, String> {
+/// A header that the settings may name: none of the protocol's, and none of the host's.
+pub(crate) fn check_header(text: &str) -> Result<HeaderName, String> {
     let name: HeaderName = text
         .parse()
         .map_err(|_| format!("`{}` is not a header name", text.escape_debug()))?;

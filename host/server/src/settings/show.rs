@@ -137,14 +137,23 @@ fn push_exists(out: &mut String, policy: &Policy) {
                 format!("credential in `{}` from {source}", credential.header)
             },
         );
+        let only = |words: &[String]| match words {
+            [] => String::new(),
+            some => format!("only {}, ", some.join(" ")),
+        };
+        let methods: Vec<_> = upstream.methods.iter().map(ToString::to_string).collect();
+        let only = only(&methods) + &only(&upstream.paths);
+        let rate = upstream.per_second;
+        let rate = rate.map_or_else(String::new, |rate| format!("{rate} a second, "));
         let _ = writeln!(
             out,
-            "  {}  {}  class {}, connect {connect}, first byte {first_byte}, between bytes {between_bytes}, body {}, places {}, {credential}  ({})",
+            "  {}  {}  class {}, connect {connect}, first byte {first_byte}, between bytes {between_bytes}, body {}, places {}, {only}{rate}{}, {credential}  ({})",
             upstream.name,
             upstream.origin,
             upstream.class.as_str(),
             size_text(upstream.response_bytes),
             upstream.places,
+            upstream.again,
             policy.origin(&format!("upstreams.{}", upstream.name)),
         );
     }

@@ -1,5 +1,6 @@
 //! Upstreams: the systems outside that services may reach, each one origin, with its patience, its places and its credential.
 
+use crate::settings::again::{Again, Repeat};
 use crate::settings::name::Name;
 use crate::settings::reader::Reader;
 use crate::settings::secret::Credential;
@@ -26,6 +27,7 @@ struct Figures {
     first_byte_floor: Duration,
     between_bytes: Duration,
     places: u64,
+    repeat: Repeat,
 }
 
 impl Class {
@@ -53,12 +55,15 @@ impl Class {
                 first_byte_floor: Duration::from_secs(5),
                 between_bytes: Duration::from_secs(15),
                 places: 64,
+                repeat: Repeat::Idempotent,
             },
             Self::Llm => Figures {
                 first_byte: Duration::from_secs(60),
                 first_byte_floor: Duration::from_secs(20),
                 between_bytes: Duration::from_secs(30),
                 places: 16,
+                // What a model is asked changes nothing but the bill.
+                repeat: Repeat::All,
             },
         }
     }
@@ -94,6 +99,14 @@ pub struct Upstream {
     pub response_bytes: u64,
     /// Calls to it at once.
     pub places: u32,
+    /// The only methods that it is sent; all, if there are none.
+    pub methods: Vec<http::Method>,
+    /// The only paths that it is sent, each with what lies under it; all, if there are none.
+    pub paths: Vec<String>,
+    /// Tries of it a second, of all services together.
+    pub per_second: Option<u32>,
+    /// How a request to it is sent again.
+    pub again: Again,
     /// Private addresses that may be dialled for it.
     pub allow_private: Vec<IpNet>,
     /// A file of certificates that are trusted for it, instead of the public ones.
@@ -149,6 +162,7 @@ fn check(
     );
     let figures = class.figures();
     let patience = patience(&written, class, path, reader);
+    let again = Again::check(&written, figures.repeat, path, reader);
     let response_bytes = reader.or(
         &key("response_bytes"),
         written.response_bytes,
@@ -158,6 +172,9 @@ fn check(
     let places = reader.or(&key("places"), written.places, figures.places, |raw| {
         within(raw.count()?, 1, 1_000_000)
     });
+    let methods = reader.list(&key("methods"), &written.methods, parse_method);
+    let paths = reader.list(&key("paths"), &written.paths, parse_path);
+    let per_second = per_second(written.per_second, &key("per_second"), reader);
     let allow_private = reader.list(&key("allow_private"), &written.allow_private, parse_net);
     let credential = written
         .credential
@@ -172,12 +189,8 @@ fn check(
         port,
         origin,
     } = reader.take(&key("url"), parse_origin(&url))?;
-    // Over plain HTTP a credential can be read by whoever stands between, unless the operator says that the way is private.
-    if credential.is_some() && scheme == http::uri::Scheme::HTTP && allow_private.is_empty() {
-        reader.wrong(
-            &key("credential"),
-            "would travel unencrypted: use https, or list the private network in `allow_private`",
-        );
+    if credential.is_some() && allow_private.is_empty() {
+        check_way(&scheme, &key("credential"), reader);
     }
     Some(Upstream {
         name,
@@ -191,10 +204,28 @@ fn check(
         between_bytes: patience.between_bytes,
         response_bytes,
         places: u32::try_from(places).unwrap_or(u32::MAX),
+        methods,
+        paths,
+        per_second,
+        again,
         allow_private,
         ca: written.ca.map(|file| folder.join(file)),
         credential,
     })
+}
+
+/// Over plain HTTP a credential can be read by whoever stands between, unless the operator says that the way is private.
+fn check_way(scheme: &http::uri::Scheme, key: &str, reader: &mut Reader<'_>) {
+    if *scheme == http::uri::Scheme::HTTP {
+        let message =
+            "would travel unencrypted: use https, or list the private network in `allow_private`";
+        reader.wrong(key, message);
+    }
+}
+
+fn per_second(raw: Option<Raw>, key: &str, reader: &mut Reader<'_>) -> Option<u32> {
+    let count = raw?.count().and_then(|count| within(count, 1, 1_000_000));
+    u32::try_from(reader.take(key, count)?).ok()
 }
 
 /// How long an upstream is waited for.
@@ -299,6 +330,25 @@ fn parse_origin(url: &str) -> Result<Origin, String> {
         scheme,
         port,
     })
+}
+
+fn parse_method(text: &str) -> Result<http::Method, String> {
+    let wrong = || format!("`{}` is not a method, such as \"GET\"", text.escape_debug());
+    let upper = text.bytes().all(|byte| byte.is_ascii_uppercase());
+    text.parse().ok().filter(|_| upper).ok_or_else(wrong)
+}
+
+fn parse_path(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| Err(format!("`{}`: {why}", text.escape_debug()));
+    if !text.starts_with('/') || text.contains(['?', '#', '*']) {
+        return wrong(
+            "a path begins with `/`, has no query and no `*`: it allows what lies under it",
+        );
+    }
+    if text.split('/').any(|segment| matches!(segment, "." | "..")) || text.contains("//") {
+        return wrong("write the path as the upstream resolves it");
+    }
+    Ok(text.to_owned())
 }
 
 /// A network, or one address as a network of its own.

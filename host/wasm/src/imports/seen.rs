@@ -37,6 +37,8 @@ pub(crate) fn error_of(fault: &Fault) -> Error {
         HostCode::LoopDetected => Error::LoopDetected,
         HostCode::NoSuchService | HostCode::NoSuchOperation => Error::DestinationNotFound,
         HostCode::UpstreamUnreachable => Error::DestinationUnavailable,
+        HostCode::UpstreamUntrusted => Error::TlsCertificateError,
+        HostCode::UpstreamTooLarge => Error::HttpResponseBodySize(None),
         HostCode::UpstreamTimeout | HostCode::DeadlineExceeded => Error::HttpResponseTimeout,
         HostCode::UpstreamFault | HostCode::BadResponse | HostCode::ServiceFault => {
             Error::HttpResponseIncomplete
@@ -46,6 +48,7 @@ pub(crate) fn error_of(fault: &Fault) -> Error {
         | HostCode::Draining
         | HostCode::StorageUnavailable => Error::DestinationUnavailable,
         HostCode::Overloaded
+        | HostCode::UpstreamThrottled
         | HostCode::RateLimited
         | HostCode::BudgetExhausted
         | HostCode::InProgress => Error::ConnectionLimitReached,

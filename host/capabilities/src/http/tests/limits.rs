@@ -278,7 +278,7 @@ async fn an_answer_that_grows_too_large_is_cut_and_hung_up_on() {
     let world = World::new(upstream(&server.url()));
     let response = world.call(get(&server.url())).await.unwrap();
     let fault = text(response).await.unwrap_err();
-    assert_eq!(fault.host_code(), Some(HostCode::UpstreamFault));
+    assert_eq!(fault.host_code(), Some(HostCode::UpstreamTooLarge));
     assert!(fault.verdict().next.contains("response_bytes"), "{fault:?}");
     server.seen().await;
     assert_eq!(server.seen().await, "end: ");

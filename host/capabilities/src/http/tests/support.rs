@@ -36,6 +36,7 @@ pub(crate) fn upstream(url: &str) -> Upstream {
         allow_private: vec!["127.0.0.0/8".parse().unwrap()],
         ca: None,
         credential: None,
+        keyed: None,
         connections_max: 8,
     }
 }

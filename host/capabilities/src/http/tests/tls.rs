@@ -33,7 +33,7 @@ fn identity(alpn: &str) -> (TlsAcceptor, Roots) {
     (TlsAcceptor::from(Arc::new(config)), roots)
 }
 
-async fn secured<F, Fut>(alpn: &str, script: F) -> (Server, Upstream)
+pub(super) async fn secured<F, Fut>(alpn: &str, script: F) -> (Server, Upstream)
 where
     F: Fn(Peer<TlsStream<TcpStream>>) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
@@ -91,7 +91,7 @@ async fn an_upstream_that_cannot_be_verified_is_sent_nothing() {
             .await
             .unwrap_err();
         assert!(
-            matches!(failure.kind, FailureKind::UpstreamUnreachable),
+            matches!(failure.kind, FailureKind::UpstreamUntrusted),
             "{failure:?}"
         );
         assert_eq!(evidence(&failure, "stage"), "tls");

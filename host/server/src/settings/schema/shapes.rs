@@ -92,6 +92,15 @@ const TOLD: &[(&str, Shape)] = &[
     ("trusted_proxies", Shape::List(Some(NET))),
     ("upstreams.*.url", Shape::Text { pattern: Some(URL) }),
     ("upstreams.*.class", Shape::Words(&["http", "llm"])),
+    (
+        "upstreams.*.per_second",
+        Shape::Count {
+            least: 1,
+            most: 1_000_000,
+        },
+    ),
+    ("upstreams.*.attempts", Shape::Count { least: 1, most: 10 }),
+    ("upstreams.*.repeat", Shape::Words(&["idempotent", "all"])),
     ("upstreams.*.allow_private", Shape::List(Some(NET))),
     ("routes", Shape::List(Some(ROUTE))),
     ("upstreams", Shape::List(Some(NAME))),
