@@ -187,6 +187,10 @@ fn events(failed: Option<Failed>, passes: Passes, chance: u64) -> (Event, Event)
     }
 }
 
+fn untried(fault: &Fault) -> bool {
+    fault.verdict().boundary == Boundary::Policy || fault.class() == Class::Permanent
+}
+
 impl Inside<'_> {
     fn ended(mut self, reply: &Reply) {
         let Some(passes) = self.passes.take() else {
@@ -195,10 +199,8 @@ impl Inside<'_> {
         let sources = &self.breaker.sources;
         let now = sources.clock.now();
         let (shared, own) = match reply {
-            // A rule of the host's own said no, so the try tells nothing of the upstream.
-            Err(fault) if fault.verdict().boundary == Boundary::Policy => {
-                (Event::Left(passes.shared), Event::Left(passes.own))
-            }
+            // A rule of the host's own said no, or the request was none: the try tells nothing of the upstream.
+            Err(fault) if untried(fault) => (Event::Left(passes.shared), Event::Left(passes.own)),
             Err(_) | Ok(_) => {
                 let failed = class::failed(reply, &*sources.clock);
                 let chance = failed.map_or(0, |_| sources.random.number());

@@ -17,6 +17,7 @@ enum Is {
     Failing,
     Throttling,
     Refusing,
+    NotAsked,
     Silent,
 }
 
@@ -44,6 +45,7 @@ fn world() -> World {
             Is::Well => Ok(answer(200, text("hello"))),
             Is::Gone => failed(FailureKind::UpstreamUnreachable),
             Is::Failing => failed(FailureKind::UpstreamTimeout),
+            Is::NotAsked => failed(FailureKind::InvalidInput),
             Is::Refusing => Ok(answer(404, text("no"))),
             Is::Throttling => {
                 let response = http::Response::builder()
@@ -157,6 +159,19 @@ fn there_is_one_probe_at_a_time_and_one_that_leaves_makes_room() {
     let mut probe = world.pipeline.run(world.call("one"));
     assert!(matches!(poll(&mut probe), Poll::Pending));
     assert_eq!(world.asked.load(SeqCst), ROW_MAX + 2);
+}
+
+#[test]
+fn a_probe_that_asked_nothing_has_found_nothing_out() {
+    let world = world();
+    world.open(Is::Gone, "one");
+    world.later(1_500);
+    world.becomes(Is::NotAsked);
+    assert!(world.reaches("two"));
+    assert_eq!(world.known.open().len(), 2, "it is as shut as before");
+    world.becomes(Is::Gone);
+    assert!(world.reaches("two"), "the next one is the probe");
+    assert!(!world.reaches("two"));
 }
 
 #[test]
