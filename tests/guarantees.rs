@@ -20,6 +20,8 @@ mod egress;
 mod retries;
 // Nor is a bad day everybody's.
 mod breakers;
+// A secret is in the host, and nowhere else.
+mod secrets;
 // Services call each other through the same pipeline.
 mod internal;
 // Bodies flow both ways.

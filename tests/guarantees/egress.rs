@@ -199,23 +199,6 @@ fn the_credential_is_the_hosts() {
 }
 
 #[test]
-fn a_credential_may_come_from_the_environment() {
-    let upstream = Upstream::start();
-    let host = two("upstreams = [\"api\"]")
-        .environment("HOLDFAST_TEST_KEY", "of-the-environment")
-        .policy("[services.two]\nupstreams = [\"api\"]")
-        .upstream("api", &upstream)
-        .policy("[upstreams.api.credential]\nheader = \"x-key\"\nenv = \"HOLDFAST_TEST_KEY\"")
-        .start();
-    fetched(&host, &upstream.url("/ok"));
-    assert!(
-        upstream.seen()[0]
-            .head
-            .contains("x-key: of-the-environment")
-    );
-}
-
-#[test]
 fn a_secret_that_others_may_read_stops_the_host() {
     let secrets = tempfile::tempdir().unwrap();
     let file = secrets.path().join("key");

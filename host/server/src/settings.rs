@@ -7,6 +7,7 @@ pub mod again;
 pub mod allow;
 pub mod compile;
 pub mod effective;
+pub mod environment;
 pub mod error;
 pub mod excess;
 pub mod host;

@@ -10,6 +10,7 @@ use crate::plugins::{Reload, Say};
 use crate::router::Routes;
 use crate::serve::handed::Handed;
 use crate::serve::{self, Anonymous};
+use crate::settings::environment;
 use crate::settings::policy::DEFAULT_FILE;
 use crate::settings::{Anonymous as Access, Flags, LogForm, Policy};
 use anyhow::Context as _;
@@ -63,8 +64,6 @@ fn form(text: &str) -> Result<LogForm, String> {
 /// # Errors
 /// The host cannot begin.
 pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
-    // The first thing of all: there is no other thread yet that could read the environment.
-    let handed = Handed::from_environment()?;
     let flags = Flags {
         listen: args.listen,
         admin: args.admin,
@@ -73,6 +72,10 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
         log: args.log,
     };
     let policy = Policy::load(args.config.as_deref())?.with_flags(flags.clone());
+    // Before anything else: there is no other thread yet that could read the environment, and this may be where the program begins again.
+    environment::take(&policy.secret_variables())?;
+    keep_to_ourselves().context("cannot forbid that the memory of the host is dumped")?;
+    let handed = Handed::from_environment()?;
     let sources = Sources {
         clock: Arc::new(HostClock::start()),
         random: Arc::new(HostRandom),
@@ -109,6 +112,17 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
     }
     speaker.finish(SAID_MAX);
     drained
+}
+
+/// What is in the memory of the host is nobody else's: no core of it is written, and no other program of the same user looks into it.
+fn keep_to_ourselves() -> rustix::io::Result<()> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
 async fn begin(

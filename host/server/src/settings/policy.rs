@@ -7,6 +7,7 @@ use crate::settings::limits::{Limit, SetLimits};
 use crate::settings::listen::{self, ListenLimits, Tls};
 use crate::settings::name::Name;
 use crate::settings::reader::Reader;
+use crate::settings::secret::SecretSource;
 use crate::settings::source::{Origin, Source};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
@@ -118,6 +119,19 @@ impl Policy {
         let mut policy = Self::bare(Source::absent(DEFAULT_FILE));
         policy.anonymous = Anonymous::Allow;
         policy
+    }
+
+    /// The variables of the environment that it takes secrets from.
+    #[must_use]
+    pub fn secret_variables(&self) -> BTreeSet<&str> {
+        let credentials = self.upstreams.values();
+        let credentials = credentials.filter_map(|upstream| upstream.credential.as_ref());
+        credentials
+            .filter_map(|credential| match &credential.source {
+                SecretSource::Env(name) => Some(name.as_str()),
+                SecretSource::File(_) => None,
+            })
+            .collect()
     }
 
     /// Reads the policy: the file that was named, which must be there, or the default one, which may be missing.

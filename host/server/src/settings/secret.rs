@@ -1,5 +1,6 @@
 //! Credentials: where the policy says a secret is, how it goes into a header, and the secret itself, which prints as nothing.
 
+use crate::settings::environment;
 use crate::settings::reader::Reader;
 use crate::settings::written::WrittenCredential;
 use http::{HeaderName, HeaderValue};
@@ -101,8 +102,7 @@ impl SecretSource {
     pub fn read(&self) -> Result<Secret, String> {
         let text = match self {
             Self::File(path) => read_private(path)?,
-            Self::Env(name) => std::env::var(name)
-                .map_err(|_| format!("the environment has no readable variable {name}"))?,
+            Self::Env(name) => environment::read(name)?,
         };
         Secret::new(&text).map_err(|why| format!("{self}: {why}"))
     }
