@@ -250,6 +250,9 @@ pub enum FailureKind {
     },
     /// The upstream could not be reached; nothing was sent.
     UpstreamUnreachable,
+    /// Nothing was sent, for a reason of this call alone: it had too little time, its service had no free connection, or the upstream
+    /// turned this one request away. It says nothing of the upstream to others.
+    UpstreamNotSent,
     /// The upstream could not prove who it is; nothing was sent.
     UpstreamUntrusted,
     /// The upstream did not answer in time.

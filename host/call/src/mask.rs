@@ -7,6 +7,9 @@ use crate::call::Target;
 use crate::codes::{Boundary, HostCode};
 use crate::fault::{Failure, FailureKind, Fault, Verdict};
 
+/// The stage of a verdict that nobody can reach the upstream: it had all the time that the policy gives it, and could not be connected to.
+pub const CONNECT: &str = "connect";
+
 /// The fault that `failure` of `target` becomes.
 #[must_use]
 pub fn fault(failure: &Failure, target: &Target) -> Fault {
@@ -42,7 +45,8 @@ fn blamed(kind: &FailureKind, target: &Target) -> (HostCode, Boundary, &'static 
         FailureKind::NoSuchOperation => (HostCode::NoSuchOperation, Routing, "dispatch"),
         FailureKind::InvalidInput => (HostCode::InvalidInput, Caller, "dispatch"),
         FailureKind::Denied { .. } => (HostCode::CapabilityDenied, Policy, "way-out"),
-        FailureKind::UpstreamUnreachable => (HostCode::UpstreamUnreachable, Upstream, "connect"),
+        FailureKind::UpstreamUnreachable => (HostCode::UpstreamUnreachable, Upstream, CONNECT),
+        FailureKind::UpstreamNotSent => (HostCode::UpstreamUnreachable, Upstream, "not-sent"),
         FailureKind::UpstreamTimeout => (HostCode::UpstreamTimeout, Upstream, "upstream"),
         FailureKind::UpstreamUntrusted => (HostCode::UpstreamUntrusted, Upstream, "tls"),
         FailureKind::UpstreamFault => (HostCode::UpstreamFault, Upstream, "upstream"),
@@ -68,6 +72,7 @@ fn next(kind: &FailureKind, target: &Target) -> String {
         FailureKind::InvalidInput => "mend the request".to_owned(),
         FailureKind::Denied { change } => change.clone(),
         FailureKind::UpstreamUnreachable
+        | FailureKind::UpstreamNotSent
         | FailureKind::UpstreamTimeout
         | FailureKind::UpstreamFault => {
             format!("see whether {target} answers, and its times in holdfast.toml")
@@ -103,6 +108,7 @@ mod tests {
                 change: "CANARY".into(),
             },
             FailureKind::UpstreamUnreachable,
+            FailureKind::UpstreamNotSent,
             FailureKind::UpstreamUntrusted,
             FailureKind::UpstreamTimeout,
             FailureKind::UpstreamFault,

@@ -1,15 +1,15 @@
 //! `breaker`: an upstream that keeps failing is left alone for a while; each try needs a permit.
 //!
 //! What a service's tries come to is known of that service and upstream alone: whoever sends requests that fail can only shut the upstream
-//! to himself. One thing is known in common, because nobody can bring it about by what he sends: that nothing could be sent at all. The
-//! rule itself is [`state`].
+//! to himself. One thing is known in common, because nobody can bring it about by what he sends: that it could not be connected to, in all
+//! the time that the policy gives it. The rule itself is [`state`].
 
 use crate::Parts;
 use crate::retry::class::{self, Failed};
 use crate::retry::hint::Hint;
 use holdfast_call::{
     Applies, Boundary, BoxFuture, Call, Class, Fault, HostCode, Layer, Level, Log, Moment, Next,
-    Reply, Sources, Target, Verdict,
+    Reply, Sources, Target, Verdict, mask,
 };
 use state::{Effect, Event, PAUSE_MIN, Pass, Shut, State};
 use std::collections::HashMap;
@@ -164,15 +164,26 @@ impl Layer for Breaker {
     }
 }
 
+/// For whom an upstream is gone to which nothing could be sent.
+#[derive(Clone, Copy)]
+enum Gone {
+    ForAll,
+    /// For this call: its own haste, its service's connections, or a word of the upstream to it.
+    ForThis,
+}
+
 /// What a try means: for everybody, and for the service that made it.
-fn events(failed: Option<Failed>, passes: Passes, chance: u64) -> (Event, Event) {
+fn events(failed: Option<Failed>, gone: Gone, passes: Passes, chance: u64) -> (Event, Event) {
     let Passes { shared, own } = passes;
     let sent = Event::Succeeded(shared);
     let Some(failed) = failed else {
         return (sent, Event::Succeeded(own));
     };
     match failed.class {
-        Class::NotSent => (Event::Failed(shared, chance), Event::Failed(own, chance)),
+        Class::NotSent => match gone {
+            Gone::ForAll => (Event::Failed(shared, chance), Event::Failed(own, chance)),
+            Gone::ForThis => (Event::Left(shared), Event::Failed(own, chance)),
+        },
         Class::Ambiguous | Class::Transient => (sent, Event::Failed(own, chance)),
         Class::Throttled => {
             let span = match failed.hint {
@@ -204,7 +215,11 @@ impl Inside<'_> {
             Err(_) | Ok(_) => {
                 let failed = class::failed(reply, &*sources.clock);
                 let chance = failed.map_or(0, |_| sources.random.number());
-                events(failed, passes, chance)
+                let gone = match reply {
+                    Err(fault) if fault.verdict().stage == mask::CONNECT => Gone::ForAll,
+                    Err(_) | Ok(_) => Gone::ForThis,
+                };
+                events(failed, gone, passes, chance)
             }
         };
         let (shared, own) = {

@@ -48,6 +48,11 @@ pub(super) fn unreachable(stage: Stage, cause: impl Into<String>) -> Failure {
     failure(FailureKind::UpstreamUnreachable, stage, cause)
 }
 
+/// Nothing of the request was sent, for a reason of this call alone.
+pub(super) fn not_sent(stage: Stage, cause: impl Into<String>) -> Failure {
+    failure(FailureKind::UpstreamNotSent, stage, cause)
+}
+
 /// What cuts an answer's body.
 #[derive(Debug)]
 pub(super) enum Cut {

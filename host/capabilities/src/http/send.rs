@@ -6,7 +6,7 @@
 use super::HttpOut;
 use super::body::{RequestBody, ResponseSource, release};
 use super::connect::{Dial, HEAD_BYTES_MAX};
-use super::failure::{Stage, chain, denied, failure, unreachable};
+use super::failure::{Stage, chain, denied, failure, not_sent};
 use super::headers::strip_hop_by_hop;
 use super::lease::{Lease, Outgoing, Used};
 use super::peek::settled;
@@ -178,7 +178,7 @@ impl Exchange<'_> {
             None => {
                 let most = self.way.upstream.connections_max;
                 let cause = "all connections that the service may have to this upstream are in use";
-                Err(unreachable(Stage::Pool, cause).with("connections_max", most))
+                Err(not_sent(Stage::Pool, cause).with("connections_max", most))
             }
         }
     }
@@ -190,8 +190,18 @@ impl Exchange<'_> {
             tls: &self.way.tls,
             by,
         };
+        let patience = self.way.upstream.connect;
+        // A tenth may have been lost on the way here.
+        let had_all = by.since(self.clock().now()) >= patience - patience / 10;
         // Boxed, because it is large and rare: every exchange would carry the room for it.
-        Ok(self.pool.lease(Box::pin(dial.run(slot)).await?))
+        let made = Box::pin(dial.run(slot)).await.map_err(|mut failure| {
+            // Who gives an upstream less time than the policy does must not make it look gone to others.
+            if !had_all && matches!(failure.kind, FailureKind::UpstreamUnreachable) {
+                failure.kind = FailureKind::UpstreamNotSent;
+            }
+            failure
+        })?;
+        Ok(self.pool.lease(made))
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -327,11 +337,11 @@ impl Lost {
             Self::NotSent(_, cause) => {
                 let cause =
                     format!("the connection closed before the request was written: {cause}");
-                unreachable(Stage::Head, cause)
+                not_sent(Stage::Head, cause)
             }
             Self::TurnedAway(cause) => {
                 let cause = format!("the upstream turned the request away unread: {cause}");
-                unreachable(Stage::Head, cause)
+                not_sent(Stage::Head, cause)
             }
             Self::Broken(cause) => {
                 let cause =

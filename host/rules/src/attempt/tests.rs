@@ -59,6 +59,11 @@ fn kinds() -> Vec<(FailureKind, &'static str, Boundary)> {
             "upstream-unreachable",
             Upstream,
         ),
+        (
+            FailureKind::UpstreamNotSent,
+            "upstream-unreachable",
+            Upstream,
+        ),
         (FailureKind::UpstreamTimeout, "upstream-timeout", Upstream),
         (FailureKind::UpstreamFault, "upstream-fault", Upstream),
         (

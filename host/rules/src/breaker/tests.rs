@@ -18,6 +18,7 @@ enum Is {
     Throttling,
     Refusing,
     NotAsked,
+    Hurried,
     Silent,
 }
 
@@ -45,6 +46,7 @@ fn world() -> World {
             Is::Well => Ok(answer(200, text("hello"))),
             Is::Gone => failed(FailureKind::UpstreamUnreachable),
             Is::Failing => failed(FailureKind::UpstreamTimeout),
+            Is::Hurried => failed(FailureKind::UpstreamNotSent),
             Is::NotAsked => failed(FailureKind::InvalidInput),
             Is::Refusing => Ok(answer(404, text("no"))),
             Is::Throttling => {
@@ -125,7 +127,12 @@ fn one_service_s_failures_shut_no_other_out() {
     assert!(!world.reaches("one"));
     world.becomes(Is::Well);
     assert!(world.reaches("two"));
-    // Only that nothing could be sent is everybody's news.
+    // Nor does a service that gives the upstream no time to be reached.
+    let world = self::world();
+    world.open(Is::Hurried, "one");
+    assert!(!world.reaches("one"));
+    assert!(world.reaches("two"));
+    // Only that it cannot be reached is everybody's news.
     let world = self::world();
     world.open(Is::Gone, "one");
     assert!(!world.reaches("two"));

@@ -56,6 +56,23 @@ async fn tls_that_is_not_up_in_time_is_unreachable() {
 }
 
 #[tokio::test]
+async fn who_gives_an_upstream_less_time_says_nothing_of_it_to_others() {
+    let url = "http://api.example.com/";
+    let world = World::resolving(upstream("http://api.example.com"), Arc::new(Fixed(None)));
+    let hurried = Timeouts {
+        connect: Some(Duration::from_nanos(1)),
+        ..Timeouts::default()
+    };
+    let call = world.spawn(asking(url, hurried));
+    world.clock.ring(Duration::from_nanos(1)).await;
+    let failure = call.await.unwrap().unwrap_err();
+    assert!(
+        matches!(failure.kind, FailureKind::UpstreamNotSent),
+        "{failure:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_port_where_nobody_listens_is_unreachable() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -331,7 +348,7 @@ async fn a_service_has_no_more_connections_than_allowed() {
     world.clock.ring(CONNECT).await;
     let failure = third.await.unwrap().unwrap_err();
     assert!(
-        matches!(failure.kind, FailureKind::UpstreamUnreachable),
+        matches!(failure.kind, FailureKind::UpstreamNotSent),
         "{failure:?}"
     );
     assert_eq!(

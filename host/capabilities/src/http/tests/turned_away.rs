@@ -74,7 +74,7 @@ async fn what_it_says_it_did_nothing_with_was_not_sent() {
     for frames in ANSWERS {
         let failure = answered(frames).await;
         assert!(
-            matches!(failure.kind, FailureKind::UpstreamUnreachable),
+            matches!(failure.kind, FailureKind::UpstreamNotSent),
             "{frames:?}: {failure:?}"
         );
         assert!(
