@@ -46,12 +46,14 @@ mod takeover;
 mod drain;
 // A connection is worth what is done on it.
 mod connections;
+mod credentials;
 // What happens is what author and operator both allow.
 mod policy;
 // What one client may hold of the gateway.
 mod hostile_clients;
 // The gateway, encrypted.
 mod encryption;
+mod explained;
 // What an answer says of its connection is the host's to say.
 mod frames;
 // Every call leaves its line, its why and its id.

@@ -20,7 +20,7 @@ pub(crate) use ask::{Ask, End, Flow};
 pub(crate) use bombs::Bomb;
 pub(crate) use chaos::{Chaos, Does};
 pub(crate) use guests::{Guest, root};
-pub(crate) use host::{Host, begin_in, binary, run};
+pub(crate) use host::{Host, Said, begin_in, binary, run};
 pub(crate) use project::Project;
 pub(crate) use scale::{full, scaled};
 pub(crate) use setup::{Setup, put};

@@ -15,6 +15,8 @@ pub(crate) enum Does {
     Serves,
     /// Answers with this status and these header lines.
     Answers(u16, &'static str),
+    /// Answers 200 where the head of the request holds this line, and else 401.
+    Wants(&'static str),
     /// Takes the connection and resets it before it has read a byte.
     Slams,
     /// Reads the request, and resets the connection.
@@ -100,9 +102,11 @@ fn connection(
         return reset(stream);
     }
     let mut reader = BufReader::new(stream);
+    let mut head = String::new();
     while let Some(seen) = request(&mut reader)? {
         let scripted = {
             let mut shared = shared.lock().unwrap();
+            head.clone_from(&seen.head);
             shared.seen.push((Instant::now(), seen));
             shared.script.pop_front()
         };
@@ -111,6 +115,10 @@ fn connection(
         match does {
             Does::Serves => answer(stream, 200, "", "done")?,
             Does::Answers(status, headers) => answer(stream, status, headers, "CANARY-upstream")?,
+            Does::Wants(line) if head.lines().any(|known| known == line) => {
+                answer(stream, 200, "", "done")?;
+            }
+            Does::Wants(_) => answer(stream, 401, "", "who are you?")?,
             Does::Dawdles(span) => {
                 std::thread::sleep(span);
                 answer(stream, 200, "", "late")?;

@@ -54,6 +54,7 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         log: Arc::new(Silence),
         service: texts,
         versions: Arc::new(Kept::default()),
+        secrets: Arc::new(Vec::new),
         reload: Arc::new(|| Err("line 3 is wrong".to_owned())),
         metrics: Arc::new(|| "holdfast_calls_total 0\n".to_owned()),
         say: Arc::new(|_| {}),

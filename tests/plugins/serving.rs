@@ -133,6 +133,7 @@ impl Served {
         let plugins = Plugins::start(Parts {
             directory: directory.path().to_owned(),
             policy,
+            secrets: Arc::new(Vec::new),
             loader: Loader {
                 pipeline: line.pipeline.clone(),
                 routes: routes.clone(),

@@ -105,7 +105,7 @@ fn everything_that_would_stop_it_is_said_at_once() {
         "asks for upstream `api`",
         "asks for 5s",
         "holdfast allow notes",
-        "upstream `api`: cannot open",
+        "upstream `api`: there is no secret: cannot open",
     ] {
         assert!(report.text.contains(line), "{line}: {}", report.text);
     }

@@ -81,6 +81,7 @@ fn each_key_has_a_rule_of_its_own() {
             "is it \"10.0.0.0/8\"?",
         ),
         ("slots = 0", "not between 1 and 100000"),
+        ("call_log = 1000", "not between 1048576 and 1073741824"),
         ("pool = \"fast\"", "neither \"auto\" nor \"safe\""),
         (
             "lisen = \"x\"",

@@ -1,7 +1,7 @@
 //! Secrets: read from places that nobody else can read, and shown nowhere.
 
-use super::policy;
-use holdfast_server::settings::{Secret, SecretSource};
+use holdfast_server::settings::SecretSource;
+use holdfast_server::settings::secret::read_first;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -68,15 +68,28 @@ fn a_secret_is_read_from_the_environment() {
 }
 
 #[test]
-fn a_secret_does_not_show_itself_and_goes_into_its_header() {
-    let secret = Secret::new("CANARY-s3cret").unwrap();
-    assert!(!format!("{secret:?}").contains("CANARY"));
-    let policy = policy(
-        "[upstreams.a]\nurl = \"https://a.b\"\n[upstreams.a.credential]\nheader = \"X-Key\"\nformat = \"k={secret};\"\nenv = \"K\"\n",
-    );
-    let credential = policy.upstreams["a"].credential.clone().unwrap();
-    assert_eq!(credential.header, "x-key");
-    let value = credential.value(&secret).unwrap();
-    assert_eq!(value, "k=CANARY-s3cret;");
-    assert!(value.is_sensitive() && !format!("{value:?}").contains("CANARY"));
+fn the_first_source_that_has_something_is_taken_and_all_that_have_not_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    let sources = [
+        SecretSource::File(first.clone()),
+        SecretSource::Env("HOLDFAST_TEST_NO_SUCH_VARIABLE".to_owned()),
+        SecretSource::File(second.clone()),
+    ];
+    let error = read_first(&sources).unwrap_err().to_string();
+    for named in ["first", "HOLDFAST_TEST_NO_SUCH_VARIABLE", "second"] {
+        assert!(error.contains(named), "{error}");
+    }
+    let private = |path: &std::path::Path, text: &str| {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+    };
+    private(&second, "of the second");
+    assert_eq!(read_first(&sources).unwrap().reveal(), "of the second");
+    private(&first, "of the first");
+    assert_eq!(read_first(&sources).unwrap().reveal(), "of the first");
+    // One that is there and wrong is not passed over in silence.
+    fs::set_permissions(&first, Permissions::from_mode(0o644)).unwrap();
+    let wrong = read_first(&sources).unwrap_err().to_string();
+    assert!(wrong.contains("mode 0644"), "{wrong}");
 }

@@ -1,7 +1,9 @@
 //! Upstreams: one origin each, floors by class, credentials that stay inside.
 
 use super::{policy, refusal};
+use holdfast_capabilities::http::{Format, Place};
 use holdfast_server::settings::{Breaker, Class, Repeat, SecretSource};
+use http::HeaderName;
 use std::path::Path;
 use std::time::Duration;
 
@@ -140,19 +142,33 @@ fn a_first_byte_below_the_floor_is_refused_unless_the_operator_insists() {
 }
 
 #[test]
-fn a_credential_names_one_source_and_a_header_that_is_free() {
+fn a_credential_says_where_the_secret_is_and_the_one_place_it_goes_to() {
     let table = "[upstreams.a]\nurl = \"https://a.b\"\n[upstreams.a.credential]\n";
     let read = policy(&format!("{table}file = \"key\""));
     let credential = read.upstreams["a"].credential.clone().unwrap();
-    assert_eq!(credential.header, "authorization");
-    assert_eq!(credential.format, "Bearer {secret}");
+    let place = Place::Header {
+        name: HeaderName::from_static("authorization"),
+        format: Format::parse("Bearer {secret}").unwrap(),
+    };
+    assert_eq!(credential.place, place);
     assert_eq!(
-        credential.source,
-        SecretSource::File(Path::new("key").to_owned())
+        credential.sources,
+        [SecretSource::File(Path::new("key").to_owned())]
     );
     for (text, said) in [
-        ("", "needs `file` or `env`"),
-        ("file = \"k\"\nenv = \"K\"", "names both"),
+        ("", "needs `systemd`, `file` or `env`"),
+        ("systemd = \"../k\"", "is not the name of a credential"),
+        (
+            "env = \"K\"\nuser = \"me\"\nquery = \"k\"",
+            "goes to one place",
+        ),
+        (
+            "env = \"K\"\nuser = \"me\"\nformat = \"{secret}\"",
+            "goes to one place",
+        ),
+        ("env = \"K\"\nuser = \"a:b\"", "is not a user's name"),
+        ("env = \"K\"\nquery = \"\"", "is the name of a parameter"),
+        ("env = \"K\"\nheader = \"accept-encoding\"", "belongs to"),
         ("env = \"K\"\nheader = \"a b\"", "is not a header name"),
         ("env = \"K\"\nheader = \"Host\"", "`host` belongs to"),
         ("env = \"K\"\nheader = \"holdfast-why\"", "belongs to"),
@@ -164,7 +180,10 @@ fn a_credential_names_one_source_and_a_header_that_is_free() {
             "env = \"K\"\nformat = \"{secret}{secret}\"",
             "must hold `{secret}` once",
         ),
-        ("env = \"K\"\nformat = \"a\\n{secret}\"", "a header cannot"),
+        (
+            "env = \"K\"\nformat = \"a\\n{secret}\"",
+            "cannot stand in a request",
+        ),
         (
             "env = \"K\"\nformt = \"{secret}\"",
             "did you mean `format`?",
@@ -172,6 +191,39 @@ fn a_credential_names_one_source_and_a_header_that_is_free() {
     ] {
         let error = refusal(&format!("{table}{text}"));
         assert!(error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
+fn every_place_and_every_source_can_be_named() {
+    let table = "[upstreams.a]\nurl = \"https://a.b\"\n[upstreams.a.credential]\n";
+    let read = policy(&format!(
+        "{table}systemd = \"k\"\nfile = \"key\"\nenv = \"K\"\nuser = \"me\""
+    ));
+    let credential = read.upstreams["a"].credential.clone().unwrap();
+    assert_eq!(
+        credential.to_string(),
+        "credential as password of `me` from credential k of systemd, else file key, else environment variable K"
+    );
+    let read = policy(&format!("{table}env = \"K\"\nquery = \"key\""));
+    let credential = read.upstreams["a"].credential.clone().unwrap();
+    assert!(matches!(credential.place, Place::Query { name } if name == "key"));
+    let table = table.replace("https://a.b", "https://a.b/bot{secret}");
+    let read = policy(&format!("{table}env = \"K\""));
+    assert_eq!(&*read.upstreams["a"].origin, "https://a.b:443");
+    let credential = read.upstreams["a"].credential.clone().unwrap();
+    assert!(matches!(credential.place, Place::Path { .. }));
+    let error = refusal(&format!("{table}env = \"K\"\nuser = \"me\""));
+    assert!(error.contains("goes to one place"), "{error}");
+    let error = refusal("[upstreams.a]\nurl = \"https://a.b/bot{secret}\"");
+    assert!(error.contains("no [credential] says"), "{error}");
+    for url in [
+        "https://a.b/v1",
+        "https://a.b/bot{secret}/",
+        "https://a.b?k={secret}",
+    ] {
+        let error = refusal(&format!("[upstreams.a]\nurl = \"{url}\""));
+        assert!(error.contains("must "), "{error}");
     }
 }
 

@@ -174,6 +174,7 @@ codes! {
     UpstreamFault = "upstream-fault" 502 Ambiguous Upstream IfIdempotent "The upstream broke off";
     UpstreamUntrusted = "upstream-untrusted" 502 Permanent Upstream Never "The upstream could not prove who it is";
     UpstreamTooLarge = "upstream-too-large" 502 Permanent Upstream Never "The upstream answered more than is taken";
+    SecretEchoed = "secret-echoed" 502 Permanent Upstream Never "The upstream answered what nobody may read";
     UpstreamThrottled = "upstream-throttled" 503 Throttled Upstream Later "The upstream asks for fewer requests";
     UpstreamCircuitOpen = "upstream-circuit-open" 503 NotSent Upstream Later "The upstream keeps failing and is left alone for a while";
     StorageUnavailable = "storage-unavailable" 503 Transient Storage Later "What must last could not be stored";

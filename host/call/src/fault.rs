@@ -261,6 +261,8 @@ pub enum FailureKind {
     UpstreamFault,
     /// The upstream's answer is larger than allowed.
     UpstreamTooLarge,
+    /// The upstream's answer holds the secret that it was asked with.
+    SecretEchoed,
     /// The request's body was cut by the one who sent it.
     CallerCut,
     /// A child call's fault, passed through as it is.

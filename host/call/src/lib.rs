@@ -25,6 +25,7 @@ pub mod problem;
 pub mod random;
 pub mod registry;
 pub mod scope;
+pub mod secret;
 pub mod settings;
 pub mod time;
 pub mod trace;
@@ -44,6 +45,7 @@ pub use pipeline::{Admitted, Applies, Layer, Next, Pipeline, PipelineError, Repl
 pub use random::Random;
 pub use registry::{Implementation, Registered, Registry};
 pub use scope::{Asked, Scope, Shield, Tree};
+pub use secret::{Exchanged, Secret, Unread};
 pub use settings::Settings;
 pub use time::{Clock, Moment, WallTime, in_time};
 pub use trace::Trace;

@@ -51,6 +51,7 @@ fn blamed(kind: &FailureKind, target: &Target) -> (HostCode, Boundary, &'static 
         FailureKind::UpstreamUntrusted => (HostCode::UpstreamUntrusted, Upstream, "tls"),
         FailureKind::UpstreamFault => (HostCode::UpstreamFault, Upstream, "upstream"),
         FailureKind::UpstreamTooLarge => (HostCode::UpstreamTooLarge, Upstream, "upstream"),
+        FailureKind::SecretEchoed => (HostCode::SecretEchoed, Upstream, "upstream"),
         FailureKind::CallerCut => (HostCode::Cancelled, Caller, "entry"),
         FailureKind::Passed(_) | FailureKind::Internal => (HostCode::Internal, Platform, "host"),
     }
@@ -81,6 +82,11 @@ fn next(kind: &FailureKind, target: &Target) -> String {
             format!("look at the certificate of {target}, and at its `ca` in holdfast.toml")
         }
         FailureKind::UpstreamTooLarge => format!("response_bytes of {target} in holdfast.toml"),
+        FailureKind::SecretEchoed => {
+            format!(
+                "methods and paths of {target} in holdfast.toml, so that services cannot ask what repeats its request"
+            )
+        }
         FailureKind::CallerCut => "ask the caller why its request broke off".to_owned(),
         FailureKind::Passed(_) | FailureKind::Internal => {
             "report it: this is a mistake in the host, or its machine fails".to_owned()
@@ -113,7 +119,7 @@ mod tests {
             FailureKind::UpstreamTimeout,
             FailureKind::UpstreamFault,
             FailureKind::UpstreamTooLarge,
-            FailureKind::UpstreamUntrusted,
+            FailureKind::SecretEchoed,
             FailureKind::CallerCut,
             FailureKind::Internal,
         ];

@@ -9,9 +9,11 @@
 mod body;
 mod connect;
 mod credential;
+mod echo;
 mod failure;
 mod guard;
 mod headers;
+mod held;
 mod keyed;
 mod lease;
 mod origin;
@@ -28,8 +30,9 @@ mod upstream;
 #[cfg(test)]
 mod tests;
 
-pub use credential::{Credential, CredentialError, Secret};
+pub use credential::{Credential, CredentialError, Format, Place};
 pub use guard::{Check, Reason, check};
+pub use held::{EXCHANGE_SPAN, Held, Look, Source};
 pub use keyed::{Keyed, Keys};
 pub use origin::{Origin, OriginError, Scheme};
 pub use resolve::{Resolve, SystemResolver};

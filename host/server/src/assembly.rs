@@ -7,14 +7,17 @@ mod gauges;
 pub mod inspect;
 mod layers;
 pub mod probe;
+mod secrets;
 mod services;
 mod sharing;
 mod upstreams;
 mod versions;
 
+use self::secrets::Secrets;
 use self::sharing::Sharing;
+use self::upstreams::Unusable;
 use crate::cli;
-use crate::logs::LogWriter;
+use crate::logs::{LogWriter, Sink};
 use crate::plugins::KeepVersions;
 use crate::router::Routes;
 use crate::settings::{Flags, HostMemory as MemorySetting, Limit, Policy, Pool, SettingsError};
@@ -23,7 +26,7 @@ use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, Keys, SystemResolver};
 use holdfast_rules::{HostGate, Metrics, Parts};
-use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, DataLock, HostKey, Versions};
+use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, CallLog, DataLock, HostKey, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
 use holdfast_wasm::compile::process::CompileProcess;
@@ -34,6 +37,9 @@ use holdfast_wasm::pool::PoolChoice;
 use holdfast_wasm::service::Workshop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Where in the data directory the call log is.
+pub const CALLS: &str = "calls";
 
 /// Everything that runs in one host, put together.
 pub struct Host {
@@ -49,6 +55,9 @@ pub struct Host {
     /// The policy file that the command line named.
     named: Option<PathBuf>,
     sharing: Sharing,
+    secrets: Secrets,
+    /// The upstreams without their secret: services that need one are not loaded.
+    unusable: ArcSwap<Unusable>,
     /// What makes the keys by which upstreams know requests again.
     keys: Keys,
     /// Held for its drop: another host must not use the same data directory.
@@ -59,7 +68,7 @@ impl Host {
     /// Makes the host's parts. Call it on the serving runtime.
     ///
     /// # Errors
-    /// A directory, the engine or a secret cannot be used; the error says which.
+    /// A directory, the engine or a secret that is there cannot be used; the error says which.
     pub fn start(
         policy: Policy,
         flags: Flags,
@@ -68,6 +77,10 @@ impl Host {
         sources: Sources,
     ) -> anyhow::Result<Self> {
         let lock = DataLock::take(&policy.data)?;
+        if policy.call_log > 0 {
+            let calls = CallLog::open(&policy.data.join(CALLS), policy.call_log)?;
+            log.keep_calls(Sink::named("call log", calls));
+        }
         let versions = Arc::new(Versions::open(&policy.data.join("versions"))?);
         let as_log: Arc<dyn Log> = log.clone();
         let workshop = workshop(&policy, &sources, &as_log)?;
@@ -94,10 +107,13 @@ impl Host {
             flags,
             named,
             sharing: Sharing::default(),
+            secrets: Secrets::default(),
+            unusable: ArcSwap::default(),
             keys: Keys::new(key.bytes()),
             _lock: lock,
         };
-        upstreams::register(&host, &host.policy.load())?;
+        let made = upstreams::make(&host, &host.policy.load())?;
+        upstreams::register(&host, made);
         Ok(host)
     }
 
@@ -147,7 +163,9 @@ impl Host {
             .map_err(|error: SettingsError| anyhow::anyhow!("{error}"))?;
         let policy = policy.with_flags(self.flags.clone());
         let services = self.assembled(&policy)?;
-        upstreams::register(self, &policy)?;
+        let made = upstreams::make(self, &policy)?;
+        made.check(&self.unusable.load())?;
+        upstreams::register(self, made);
         for registered in services {
             if let Target::Service(name) = &registered.target {
                 routes.renew(name, registered.clone());
@@ -227,6 +245,7 @@ fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
         ("data", old.data != new.data),
         ("log", old.log != new.log),
         ("log_file", old.log_file != new.log_file),
+        ("call_log", old.call_log != new.call_log),
         ("drain_ms", old.drain != new.drain),
         ("memory", old.memory != new.memory),
         ("slots", old.slots != new.slots),

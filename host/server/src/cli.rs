@@ -9,6 +9,7 @@ pub mod call;
 pub mod check;
 pub mod completions;
 pub mod doctor;
+pub mod explain;
 pub mod ls;
 pub mod new;
 pub mod policy;
@@ -84,6 +85,11 @@ pub enum Command {
     /// List the services of the running host.
     #[command(after_help = CODES)]
     Ls(DataArgs),
+    /// Say what became of a call: its hops, its tries, which boundary failed and what to look at next.
+    ///
+    /// It reads the call log in the data directory; a host that runs is not needed.
+    #[command(after_help = CODES)]
+    Explain(explain::ExplainArgs),
     /// Make a call through the pipeline of the running host, as its owner.
     ///
     /// Status and headers go to standard error, the body to standard output.
@@ -161,6 +167,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Warm(args) => warm::run(&args),
         Command::Policy(args) => policy::run(&args, &layers()),
         Command::Ls(args) => ls::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
         Command::Compile { words } => Ok(holdfast_wasm::compile::inside::run(&words)),

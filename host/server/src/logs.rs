@@ -18,8 +18,8 @@ use crate::settings::{LogForm, Secret};
 use arc_swap::ArcSwap;
 use holdfast_call::{Clock, Closing, GuestLine, Level, Log};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use crate::logs::sink::{Renew, Sink};
@@ -60,6 +60,7 @@ impl Default for Room {
 /// The log of the host.
 pub struct LogWriter {
     queue: Arc<Queue>,
+    calls: Arc<Mutex<Option<Sink>>>,
     redactor: Arc<ArcSwap<Redactor>>,
     clock: Arc<dyn Clock>,
 }
@@ -84,14 +85,17 @@ impl LogWriter {
         room: Room,
     ) -> io::Result<Self> {
         let queue = Arc::new(Queue::new(room));
+        let calls = Arc::new(Mutex::new(None));
         let redactor = Arc::new(ArcSwap::from_pointee(Redactor::default()));
         let writer =
-            writer::Writer::new(form, sink, clock.clone(), queue.clone(), redactor.clone());
+            writer::Writer::new(form, sink, clock.clone(), queue.clone(), redactor.clone())
+                .keeping(calls.clone());
         std::thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || writer.run())?;
         Ok(Self {
             queue,
+            calls,
             redactor,
             clock,
         })
@@ -99,7 +103,19 @@ impl LogWriter {
 
     /// From now on no line holds this secret, in clear, in base64 or percent-encoded. Lines that still wait are covered too.
     pub fn add_secret(&self, secret: &Secret) {
-        self.redactor.rcu(|known| known.with(secret.reveal()));
+        self.redactor.rcu(|known| known.with(secret));
+    }
+
+    /// From now on the closing lines of calls go there too, as JSON whatever the form of the log.
+    pub fn keep_calls(&self, sink: Sink) {
+        // A sink is whole between two writes.
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
+    }
+
+    /// How many lines of the call log its file would not take since the start.
+    #[must_use]
+    pub fn calls_lost(&self) -> u64 {
+        self.queue.calls_lost.load(Relaxed)
     }
 
     /// How many lines were dropped since the start: for want of room, or because the sink would not take them.

@@ -14,6 +14,7 @@ mod watcher;
 pub mod words;
 
 pub use load::{Choice, KeepVersions, LoadError, LoadService, LoadedService, Pair};
+pub use policy::SecretFiles;
 pub use status::ServiceStatus;
 pub use watch::{Parts, Plugins, Reload, concerns};
 pub use words::Say;

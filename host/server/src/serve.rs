@@ -7,7 +7,9 @@ use crate::control::{self, Control};
 use crate::drain::{self, Drained, Gate, Phase, Stop};
 use crate::entry::connections::{self, Terms};
 use crate::entry::http::Gateway;
-use crate::plugins::{KeepVersions, LoadService, Parts, Plugins, Reload, Say, load::Loader};
+use crate::plugins::{
+    KeepVersions, LoadService, Parts, Plugins, Reload, Say, SecretFiles, load::Loader,
+};
 use crate::router::Routes;
 use crate::settings::{ListenLimits, Tls};
 use crate::tls::Keys;
@@ -82,6 +84,8 @@ pub struct Host {
     pub versions: Arc<dyn KeepVersions>,
     /// Takes a new policy.
     pub reload: Reload,
+    /// The files that the policy in force takes secrets from.
+    pub secrets: SecretFiles,
     /// Writes the metrics out.
     pub metrics: Metrics,
     /// Where people read what is done, a line a step.
@@ -185,6 +189,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     let plugins = Plugins::start(Parts {
         directory: settings.plugins.clone(),
         policy: settings.policy,
+        secrets: host.secrets,
         loader: Loader {
             pipeline: host.pipeline.clone(),
             routes: host.routes,

@@ -6,6 +6,7 @@
 pub mod again;
 pub mod allow;
 pub mod compile;
+pub mod credential;
 pub mod effective;
 pub mod environment;
 pub mod error;
@@ -31,9 +32,11 @@ mod reader;
 mod written;
 
 pub use again::{Again, Breaker, Repeat};
+pub use credential::Credential;
 pub use effective::{Effective, Fuel, Grants, Mount, Row};
 pub use error::{Problem, SettingsError};
 pub use excess::{Change, Excess, Refused};
+pub use holdfast_call::Secret;
 pub use host::{Anonymous, HostMemory, LogForm, Pool};
 pub use limits::{Limit, Limits};
 pub use listen::{ListenLimits, Tls};
@@ -42,7 +45,7 @@ pub use merge::{Merged, merge};
 pub use name::Name;
 pub use policy::{Flags, Folder, Policy, ServicePolicy};
 pub use routes::{Route, RoutePath};
-pub use secret::{Credential, Secret, SecretSource};
+pub use secret::SecretSource;
 pub use source::{Origin, Source};
 pub use unknown::known_keys;
 pub use upstream::{Class, Upstream};

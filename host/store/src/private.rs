@@ -181,6 +181,30 @@ impl Directory {
             .map_err(|source| StoreError::write(&self.path.join(name), source))
     }
 
+    /// Opens a file to be written at its end, made if it is not there; one that is not ours is refused.
+    pub(crate) fn append(&self, name: &str) -> Result<File, StoreError> {
+        let path = self.path.join(name);
+        let flags = OFlags::WRONLY
+            | OFlags::APPEND
+            | OFlags::CREATE
+            | OFlags::NOFOLLOW
+            | OFlags::NONBLOCK
+            | OFlags::CLOEXEC;
+        let failed = |errno: Errno| StoreError::write(&path, errno);
+        let fd = rustix::fs::openat(&self.fd, name, flags, OWNER_FILE).map_err(failed)?;
+        let stat = rustix::fs::fstat(&fd).map_err(failed)?;
+        match trusted(&stat) {
+            Ok(()) => Ok(File::from(fd)),
+            Err(why) => Err(StoreError::NotOurs { path, why }),
+        }
+    }
+
+    /// Gives a file another name, in the place of what had it.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        rustix::fs::renameat(&self.fd, from, &self.fd, to)
+            .map_err(|errno| StoreError::write(&self.path.join(to), errno))
+    }
+
     /// Whatever goes wrong, `name` is what it was, or what it was to be; never something in between.
     fn replace(
         &self,

@@ -2,6 +2,7 @@
 //!
 //! Nothing is buffered here: a reader that does not read stops the upstream. A body that is cut, either way, is seen as cut.
 
+use super::echo::{Guard, Passed};
 use super::failure::{Cut, chain, cut};
 use super::headers::strip_hop_by_hop;
 use super::lease::Lease;
@@ -18,6 +19,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+/// What a body says when it is asked for its next frame.
+type Polled = Poll<Option<Result<Frame<Bytes>, Fault>>>;
 
 /// A request's body on its way to the upstream.
 pub(super) struct RequestBody {
@@ -128,6 +132,10 @@ pub(super) struct ResponseSource {
     clock: Arc<dyn Clock>,
     between_bytes: Duration,
     seen: u64,
+    /// Looks for the secret that the request carried.
+    guard: Option<Guard>,
+    /// Trailers that wait for what the guard held back.
+    trailers: Option<Frame<Bytes>>,
     pause: Pause,
 }
 
@@ -167,6 +175,7 @@ impl ResponseSource {
         upstream: Arc<Upstream>,
         clock: Arc<dyn Clock>,
         between_bytes: Duration,
+        guard: Option<Guard>,
     ) -> Self {
         Self {
             incoming,
@@ -176,6 +185,8 @@ impl ResponseSource {
             clock,
             between_bytes,
             seen: 0,
+            guard,
+            trailers: None,
             pause: Pause::default(),
         }
     }
@@ -187,7 +198,7 @@ impl ResponseSource {
         }
     }
 
-    fn cut(&mut self, why: &Cut) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn cut(&mut self, why: &Cut) -> Polled {
         self.lease = None;
         if let Stand::Failed(fault) = self.progress.stand() {
             // The upstream only broke off because the request did.
@@ -196,19 +207,80 @@ impl ResponseSource {
         Poll::Ready(Some(Err(cut(&self.upstream.name, why, self.seen))))
     }
 
-    fn hand_on(&mut self, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    /// Hands a frame on; `None` if all of it is held back.
+    fn hand_on(&mut self, frame: Frame<Bytes>) -> Option<Polled> {
         self.pause.since = None;
-        if let Some(trailers) = frame.trailers_mut() {
-            strip_hop_by_hop(trailers);
-        }
         self.seen += frame.data_ref().map_or(0, |data| data.len() as u64);
         if self.seen > self.upstream.response_bytes_max {
-            return self.cut(&Cut::TooLarge(self.upstream.response_bytes_max));
+            return Some(self.cut(&Cut::TooLarge(self.upstream.response_bytes_max)));
         }
         if self.incoming.is_end_stream() {
             self.done();
         }
-        Poll::Ready(Some(Ok(frame)))
+        match frame.into_data() {
+            Ok(data) => self.hand_on_data(data),
+            Err(frame) => Some(self.hand_on_trailers(frame)),
+        }
+    }
+
+    fn hand_on_data(&mut self, data: Bytes) -> Option<Polled> {
+        let passed = match &mut self.guard {
+            Some(guard) => guard.pass(data),
+            None => Passed::On(data),
+        };
+        match passed {
+            Passed::On(data) => Some(Poll::Ready(Some(Ok(Frame::data(data))))),
+            Passed::Held => None,
+            Passed::Echoed => Some(self.cut(&Cut::Echoed)),
+        }
+    }
+
+    fn hand_on_trailers(&mut self, mut frame: Frame<Bytes>) -> Polled {
+        if let Some(trailers) = frame.trailers_mut() {
+            strip_hop_by_hop(trailers);
+            let echo = self.guard.as_ref().map(Guard::echo);
+            if echo.is_some_and(|echo| echo.is_in_headers(trailers)) {
+                return self.cut(&Cut::Echoed);
+            }
+        }
+        match self.rest() {
+            Some(rest) => {
+                self.trailers = Some(frame);
+                Poll::Ready(Some(Ok(rest)))
+            }
+            None => Poll::Ready(Some(Ok(frame))),
+        }
+    }
+
+    /// What the guard holds back, now that it can be no secret any more.
+    fn rest(&mut self) -> Option<Frame<Bytes>> {
+        self.guard.as_mut()?.rest().map(Frame::data)
+    }
+
+    /// What the upstream has next, as far as anything of it can be handed on.
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Polled {
+        if let Some(trailers) = self.trailers.take() {
+            return Poll::Ready(Some(Ok(trailers)));
+        }
+        loop {
+            match Pin::new(&mut self.incoming).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Some(polled) = self.hand_on(frame) {
+                        return polled;
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return self.cut(&Cut::Broken(chain(&error))),
+                // A connection whose task is gone says no more than that there is nothing more.
+                Poll::Ready(None) if self.incoming.size_hint().lower() > 0 => {
+                    return self.cut(&Cut::Broken("it ended short of its length".to_owned()));
+                }
+                Poll::Ready(None) => {
+                    self.done();
+                    return Poll::Ready(self.rest().map(Ok));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 }
 
@@ -227,26 +299,25 @@ impl BodySource for ResponseSource {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = &mut *self;
-        match Pin::new(&mut this.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => this.hand_on(frame),
-            Poll::Ready(Some(Err(error))) => this.cut(&Cut::Broken(chain(&error))),
-            // A connection whose task is gone says no more than that there is nothing more.
-            Poll::Ready(None) if this.incoming.size_hint().lower() > 0 => {
-                this.cut(&Cut::Broken("it ended short of its length".to_owned()))
-            }
-            Poll::Ready(None) => {
-                this.done();
-                Poll::Ready(None)
-            }
-            Poll::Pending => match this.pause.poll(cx, &*this.clock, this.between_bytes) {
-                Poll::Ready(()) => this.cut(&Cut::Paused(this.between_bytes)),
-                Poll::Pending => Poll::Pending,
-            },
+        let polled = this.poll_incoming(cx);
+        if polled.is_ready() {
+            return polled;
+        }
+        match this.pause.poll(cx, &*this.clock, this.between_bytes) {
+            Poll::Ready(()) => this.cut(&Cut::Paused(this.between_bytes)),
+            Poll::Pending => Poll::Pending,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let held = self.guard.as_ref().map_or(0, Guard::held) as u64;
+        let coming = self.incoming.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(coming.lower() + held);
+        if let Some(upper) = coming.upper() {
+            hint.set_upper(upper + held);
+        }
+        hint
     }
 
     fn finish(mut self: Pin<Box<Self>>, mut watch: Watch) {

@@ -53,6 +53,9 @@ pub(super) fn not_sent(stage: Stage, cause: impl Into<String>) -> Failure {
     failure(FailureKind::UpstreamNotSent, stage, cause)
 }
 
+/// What is said of an answer that holds the secret it was asked with.
+pub(super) const ECHOED: &str = "the answer holds the secret that the upstream was asked with";
+
 /// What cuts an answer's body.
 #[derive(Debug)]
 pub(super) enum Cut {
@@ -62,6 +65,8 @@ pub(super) enum Cut {
     Paused(std::time::Duration),
     /// It sent more than this many bytes.
     TooLarge(u64),
+    /// It sent the secret that it was asked with.
+    Echoed,
 }
 
 /// The fault that a cut body ends with.
@@ -87,6 +92,12 @@ pub(super) fn cut(upstream: &str, cut: &Cut, seen: u64) -> Fault {
             "The upstream's answer is larger than allowed.",
             format!("the answer's body has more than {limit} bytes"),
             format!("`response_bytes` of [upstreams.{upstream}] in holdfast.toml"),
+        ),
+        Cut::Echoed => (
+            HostCode::SecretEchoed,
+            "The upstream answered what nobody may read.",
+            ECHOED.to_owned(),
+            format!("`methods` and `paths` of [upstreams.{upstream}] in holdfast.toml"),
         ),
     };
     let verdict = Verdict {

@@ -6,7 +6,7 @@ use super::headers::strip_hop_by_hop;
 use super::origin::Origin;
 use super::peek::bodiless;
 use super::upstream::Upstream;
-use holdfast_call::{Body, Failure, FailureKind, Scope};
+use holdfast_call::{Body, Failure, FailureKind, Scope, Secret};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
@@ -22,12 +22,12 @@ const HOSTS_OWN: [HeaderName; 5] = [
     HeaderName::from_static("baggage"),
 ];
 
-/// Makes the request fit to leave: refuses what is not for `upstream`, and cleans the rest.
+/// Makes the request fit to leave: refuses what is not for `upstream`, and cleans the rest. Says which secret it carries.
 pub(super) fn prepare(
     request: Request<Body>,
     upstream: &Upstream,
     scope: &Scope,
-) -> Result<Request<Body>, Failure> {
+) -> Result<(Request<Body>, Option<Secret>), Failure> {
     check(&request, upstream)?;
     let (mut head, body) = request.into_parts();
     let wants_trailers = wants_trailers(&head.headers);
@@ -48,12 +48,18 @@ pub(super) fn prepare(
     if let Some(keyed) = &upstream.keyed {
         keyed.inject(&head.method, &mut head.headers, scope.id());
     }
+    let mut carried = None;
     if let Some(credential) = &upstream.credential {
-        credential.inject(&mut head.headers);
+        let secret = credential.held().secret();
+        credential.inject(&mut head, &secret).map_err(|error| {
+            let cause = format!("with its credential the request cannot be sent: {error}");
+            failure(FailureKind::InvalidInput, Stage::Request, cause)
+        })?;
+        carried = Some(secret);
     }
     // What the import left there is read already, and none of it is for an HTTP library.
     head.extensions.clear();
-    Ok(Request::from_parts(head, body))
+    Ok((Request::from_parts(head, body), carried))
 }
 
 /// Cleans the trailers of a request as its head was cleaned: a credential must not come in by the back door.

@@ -6,8 +6,10 @@
 use super::HttpOut;
 use super::body::{RequestBody, ResponseSource, release};
 use super::connect::{Dial, HEAD_BYTES_MAX};
-use super::failure::{Stage, chain, denied, failure, not_sent};
+use super::echo::Guard;
+use super::failure::{ECHOED, Stage, chain, denied, failure, not_sent};
 use super::headers::strip_hop_by_hop;
+use super::held::Refused;
 use super::lease::{Lease, Outgoing, Used};
 use super::peek::settled;
 use super::pool::{Pool, Slot, Taken};
@@ -17,8 +19,8 @@ use super::timeouts::Limits;
 use super::tls::Tls;
 use super::upstream::Upstream;
 use holdfast_call::{
-    Admitted, Answer, Body, BoxFuture, Clock, Failure, FailureKind, Implementation, Moment,
-    Payload, Scope, Shield, Timeouts, in_time,
+    Admitted, Answer, Body, BoxFuture, Clock, Exchanged, Failure, FailureKind, Implementation,
+    Moment, Payload, Scope, Secret, Shield, Timeouts, in_time,
 };
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -115,7 +117,8 @@ impl Exchange<'_> {
     async fn run(self, request: Request<Body>) -> Result<Response<Body>, Failure> {
         let upstream = &self.way.upstream;
         let clock = &self.way.out.sources.clock;
-        let request = settled(prepare(request, upstream, self.scope)?).await?;
+        let (request, carried) = prepare(request, upstream, self.scope)?;
+        let request = settled(request).await?;
         let connect_by = self.limits.end(clock.now(), self.limits.connect);
         let mut lease = self.connection(connect_by).await?;
         let progress = Arc::new(Progress::new(clock.now()));
@@ -143,7 +146,25 @@ impl Exchange<'_> {
             }
         };
         cut.keep();
-        self.answer(head, lease, progress)
+        let mut answer = self.answer(head, lease, progress)?;
+        if answer.status() == StatusCode::UNAUTHORIZED
+            && let Some(sent) = carried
+            && self.refused(sent).await == Refused::Exchanged
+        {
+            answer.extensions_mut().insert(Exchanged);
+        }
+        Ok(answer)
+    }
+
+    /// The upstream refused the credential: whether there is another one by now.
+    async fn refused(&self, sent: Secret) -> Refused {
+        let Some(credential) = &self.way.upstream.credential else {
+            return Refused::Final;
+        };
+        let (held, now) = (credential.held().clone(), self.clock().now());
+        // The source may be a file, and files may be slow.
+        let looked = tokio::task::spawn_blocking(move || held.refused(&sent, now));
+        looked.await.unwrap_or(Refused::Final)
     }
 
     /// A connection that is kept, or a new one.
@@ -278,6 +299,15 @@ impl Exchange<'_> {
                 failure(FailureKind::UpstreamTooLarge, Stage::Head, cause).with("bytes", announced)
             );
         }
+        let guard = upstream
+            .credential
+            .as_ref()
+            .map(|credential| Guard::new(credential.held().echo()));
+        let echo = guard.as_ref().map(Guard::echo);
+        if echo.is_some_and(|echo| echo.is_in_headers(&parts.headers)) {
+            progress.cut();
+            return Err(failure(FailureKind::SecretEchoed, Stage::Head, ECHOED));
+        }
         strip_hop_by_hop(&mut parts.headers);
         parts.extensions.clear();
         parts.version = Version::HTTP_11;
@@ -293,6 +323,7 @@ impl Exchange<'_> {
             upstream.clone(),
             clock,
             self.limits.between_bytes,
+            guard,
         );
         Ok(Response::from_parts(parts, Body::stream(Box::pin(source))))
     }

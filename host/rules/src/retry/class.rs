@@ -4,7 +4,7 @@
 //! question than whether it could help, and both must be answered with yes.
 
 use super::hint::Hint;
-use holdfast_call::{Class, Clock, Fault, HostCode, Reply};
+use holdfast_call::{Answer, Class, Clock, Exchanged, Fault, HostCode, Reply};
 use http::{HeaderMap, Method, StatusCode};
 
 /// What a second try of a request could do.
@@ -54,6 +54,9 @@ pub fn failed(reply: &Reply, clock: &dyn Clock) -> Option<Failed> {
     match reply {
         Ok(answer) => {
             let (status, headers) = answer.head();
+            if exchanged(answer) {
+                return Some(EXCHANGED);
+            }
             if status.as_u16() < 400 {
                 return None;
             }
@@ -64,6 +67,19 @@ pub fn failed(reply: &Reply, clock: &dyn Clock) -> Option<Failed> {
             ))
         }
         Err(fault) => Some(fault_failed(fault)),
+    }
+}
+
+/// The credential was refused, and there is another one now: the request took no effect, and there is nothing to wait for.
+const EXCHANGED: Failed = Failed {
+    class: Class::Transient,
+    effect: Effect::None,
+    hint: Hint::Nothing,
+};
+
+fn exchanged(answer: &Answer) -> bool {
+    match answer {
+        Answer::Http(response) => response.extensions().get::<Exchanged>().is_some(),
     }
 }
 

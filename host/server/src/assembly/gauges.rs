@@ -51,6 +51,13 @@ impl Host {
              holdfast_log_dropped_total {}",
             self.log.dropped()
         );
+        let _ = writeln!(
+            out,
+            "# HELP holdfast_call_log_dropped_total Lines of the call log that could not be written.\n\
+             # TYPE holdfast_call_log_dropped_total counter\n\
+             holdfast_call_log_dropped_total {}",
+            self.log.calls_lost()
+        );
         self.pools(&mut out);
         self.quarantined(&mut out);
         self.left_alone(&mut out);

@@ -39,6 +39,7 @@ impl LoadService for Host {
         let effective = Effective::of(&manifest, &self.policy())
             .map_err(|refused| LoadError::NotAllowed(refused.to_string()))?;
         folders(&effective).map_err(LoadError::NotAllowed)?;
+        self.reachable(&effective).map_err(LoadError::NotAllowed)?;
         for note in &effective.notes {
             progress(&format!("note: {note}"));
             self.log.host(Level::Warn, format!("{name}: {note}"));
@@ -113,6 +114,23 @@ pub(super) fn refusal(name: &str, error: &ComponentError) -> LoadError {
 }
 
 impl Host {
+    /// Every upstream that was granted must be one that can be asked: without its secret, for one, each call would fail.
+    fn reachable(&self, effective: &Effective) -> Result<(), String> {
+        let unusable = self.unusable.load();
+        let granted = &effective.grants;
+        let granted = granted
+            .upstreams_asked
+            .intersection(&granted.upstreams_allowed);
+        for name in granted {
+            if let Some(why) = unusable.get(name) {
+                return Err(format!(
+                    "the upstream {name} that it needs cannot be used: {why}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Every loaded service under another policy, not yet in force. One whose manifest asks for more than that allows goes on with what is
     /// allowed, and says so: neither owner can widen the other.
     ///

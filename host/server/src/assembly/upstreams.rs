@@ -2,28 +2,80 @@
 
 use super::{Host, layers};
 use crate::settings::{Policy, Upstream};
-use anyhow::Context as _;
-use holdfast_call::{Registered, Target};
-use holdfast_capabilities::http::{Credential, Keyed, Origin, Roots, Secret, Upstream as Way};
-use std::collections::HashSet;
+use anyhow::{Context as _, bail};
+use holdfast_call::{Level, Log as _, Registered, Target, Unread};
+use holdfast_capabilities::http::{Credential, Keyed, Origin, Roots, Upstream as Way};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-/// Registers every upstream of the policy, and takes out those it no longer has. Nothing is changed unless all of them can be used.
-pub(super) fn register(host: &Host, policy: &Policy) -> anyhow::Result<()> {
-    let mut made = Vec::new();
+/// The upstreams that cannot be asked because their secret is missing, by name, and what is said of it.
+pub(super) type Unusable = BTreeMap<Arc<str>, String>;
+
+/// The upstreams of a policy, made and not yet registered.
+pub(super) struct Made {
+    usable: Vec<Arc<Registered>>,
+    unusable: Unusable,
+}
+
+impl Made {
+    /// A policy that comes into force must not take an upstream away by a mistake: one without its secret is taken only if it was without
+    /// it `before`.
+    ///
+    /// # Errors
+    /// Names an upstream that is not.
+    pub(super) fn check(&self, before: &Unusable) -> anyhow::Result<()> {
+        let new = self
+            .unusable
+            .iter()
+            .find(|(name, _)| !before.contains_key(*name));
+        match new {
+            Some((name, why)) => bail!("upstream {name}: {why}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Makes every upstream of the policy.
+///
+/// # Errors
+/// One cannot be made, and not because its secret is missing.
+pub(super) fn make(host: &Host, policy: &Policy) -> anyhow::Result<Made> {
+    let mut made = Made {
+        usable: Vec::new(),
+        unusable: Unusable::new(),
+    };
     for upstream in policy.upstreams.values() {
-        let way = way(host, upstream).with_context(|| format!("upstream {}", upstream.name))?;
-        let target = target(upstream);
-        let settings = layers::upstream(host, &target, upstream);
-        made.push(Registered::new(
-            &host.pipeline,
-            target,
-            None,
-            settings,
-            host.out.upstream(way),
-        ));
+        match way(host, upstream) {
+            Ok(way) => {
+                let target = target(upstream);
+                let settings = layers::upstream(host, &target, upstream);
+                let way = host.out.upstream(way);
+                let registered = Registered::new(&host.pipeline, target, None, settings, way);
+                made.usable.push(registered);
+            }
+            Err(error) => match error.downcast_ref() {
+                Some(missing @ Unread::Missing(_)) => {
+                    let why = missing.to_string();
+                    made.unusable.insert(upstream.name.shared(), why);
+                }
+                Some(Unread::Wrong(_)) | None => {
+                    return Err(error.context(format!("upstream {}", upstream.name)));
+                }
+            },
+        }
+    }
+    Ok(made)
+}
+
+/// Registers every upstream that can be used, and takes out those that are no more.
+pub(super) fn register(host: &Host, made: Made) {
+    for (name, why) in &made.unusable {
+        let text = format!("the upstream {name} cannot be used: {why}");
+        host.log.host(Level::Error, text);
     }
     let registry = host.pipeline.registry();
     let wanted: HashSet<_> = made
+        .usable
         .iter()
         .map(|registered| registered.target.clone())
         .collect();
@@ -33,11 +85,13 @@ pub(super) fn register(host: &Host, policy: &Policy) -> anyhow::Result<()> {
         {
             registry.remove(&registered.target);
             host.sharing.forget(&registered.target);
+            host.secrets.forget(&registered.target);
         }
     }
-    made.into_iter()
-        .for_each(|registered| registry.put(registered));
-    Ok(())
+    for registered in made.usable {
+        registry.put(registered);
+    }
+    host.unusable.store(Arc::new(made.unusable));
 }
 
 pub(super) fn target(upstream: &Upstream) -> Target {
@@ -75,9 +129,9 @@ fn credential(host: &Host, upstream: &Upstream) -> anyhow::Result<Option<Credent
     let Some(credential) = &upstream.credential else {
         return Ok(None);
     };
-    let secret = credential.source.read().map_err(anyhow::Error::msg)?;
-    host.log.add_secret(&secret);
-    let value = credential.value(&secret).map_err(anyhow::Error::msg)?;
-    let value = Secret::new(value.to_str()?)?;
-    Ok(Some(Credential::new(credential.header.clone(), value)?))
+    let now = host.pipeline.sources().clock.now();
+    let held = host
+        .secrets
+        .held(&target(upstream), credential, &host.log, now)?;
+    Ok(Some(Credential::new(credential.place.clone(), held)?))
 }

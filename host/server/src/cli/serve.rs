@@ -6,7 +6,7 @@ use crate::drain::{Drained, Gate};
 use crate::entry::http::Gateway;
 use crate::entry::peer::TrustedProxies;
 use crate::logs::{Flushed, LogWriter, Renew, Sink};
-use crate::plugins::{Reload, Say};
+use crate::plugins::{Reload, Say, SecretFiles};
 use crate::router::Routes;
 use crate::serve::handed::Handed;
 use crate::serve::{self, Anonymous};
@@ -174,6 +174,7 @@ async fn begin(
         service: host.clone(),
         versions: host.versions(),
         reload: reload(&host, &routes, &gateway, renew),
+        secrets: secret_files(&host),
         metrics: Arc::new({
             let host = host.clone();
             move || host.metrics()
@@ -184,6 +185,12 @@ async fn begin(
         handed,
     };
     serve::run(settings, parts).await
+}
+
+/// The files that the policy in force takes secrets from, whenever that is asked.
+fn secret_files(host: &Arc<assembly::Host>) -> SecretFiles {
+    let host = host.clone();
+    Arc::new(move || host.policy().secret_files())
 }
 
 fn reload(

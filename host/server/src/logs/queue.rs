@@ -64,6 +64,8 @@ pub(super) struct Queue {
     room: Room,
     pub(super) dropped: AtomicU64,
     pub(super) written: AtomicU64,
+    /// Lines of the call log that its file would not take.
+    pub(super) calls_lost: AtomicU64,
 }
 
 impl Queue {
@@ -84,6 +86,7 @@ impl Queue {
             room,
             dropped: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            calls_lost: AtomicU64::new(0),
         }
     }
 

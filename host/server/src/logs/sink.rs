@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Takes whole chunks of lines.
 pub struct Sink {
+    /// What it is for, in words.
+    name: &'static str,
     way: Box<dyn Write + Send>,
     /// Whether the last write failed: the next failure is not said again.
     state: State,
@@ -96,7 +98,13 @@ impl Sink {
 
     /// Anything else that takes bytes.
     pub fn new(way: impl Write + Send + 'static) -> Self {
+        Self::named("log", way)
+    }
+
+    /// The same, called by what it is for where it fails.
+    pub fn named(name: &'static str, way: impl Write + Send + 'static) -> Self {
         Self {
+            name,
             way: Box::new(way),
             state: State::Working,
             torn: false,
@@ -149,7 +157,8 @@ impl Sink {
             // Nothing is left to say it to if this fails too.
             let _ = writeln!(
                 io::stderr(),
-                "holdfast: the log cannot be written: {error}; lines are counted as dropped until it can"
+                "holdfast: the {} cannot be written: {error}; lines are counted as dropped until it can",
+                self.name
             );
         }
         lost.iter().filter(|byte| **byte == b'\n').count() as u64

@@ -1,4 +1,5 @@
-//! The writer's thread: takes batches, formats them into one buffer that is kept, redacts it, and writes it.
+//! The writer's thread: takes batches, formats them into one buffer that is kept, redacts it, and writes it; closing lines once more for
+//! the call log, if there is one.
 
 use crate::logs::queue::{Item, Queue, Work};
 use crate::logs::redact::Redactor;
@@ -8,8 +9,8 @@ use crate::logs::{json, text};
 use crate::settings::LogForm;
 use arc_swap::ArcSwap;
 use holdfast_call::{Clock, Level, Moment, WallTime};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Bytes of text gathered before they are handed to the sink.
@@ -26,6 +27,9 @@ pub(super) struct Writer {
     redactor: Arc<ArcSwap<Redactor>>,
     stamp: Stamp,
     out: String,
+    calls: Arc<Mutex<Option<Sink>>>,
+    /// Closing lines on their way to the call log.
+    kept: String,
     lines: u64,
     said: u64,
     said_at: Option<Moment>,
@@ -47,10 +51,17 @@ impl Writer {
             redactor,
             stamp: Stamp::default(),
             out: String::with_capacity(CHUNK_BYTES + 4096),
+            calls: Arc::default(),
+            kept: String::new(),
             lines: 0,
             said: 0,
             said_at: None,
         }
+    }
+
+    /// The same, which writes closing lines to `calls` as well, as soon as there is a sink in it.
+    pub(super) fn keeping(self, calls: Arc<Mutex<Option<Sink>>>) -> Self {
+        Self { calls, ..self }
     }
 
     pub(super) fn run(mut self) {
@@ -79,9 +90,13 @@ impl Writer {
     }
 
     fn write(&mut self, batch: &mut Vec<Item>) {
+        let keeps = self.sink_of_calls().is_some();
         for item in batch.drain(..) {
             self.push(&item);
-            if self.out.len() >= CHUNK_BYTES {
+            if keeps {
+                self.keep(&item);
+            }
+            if self.out.len().max(self.kept.len()) >= CHUNK_BYTES {
                 self.send();
             }
         }
@@ -112,6 +127,17 @@ impl Writer {
         self.lines += 1;
     }
 
+    fn keep(&mut self, item: &Item) {
+        if let Item::Closing(closing) = item {
+            json::closing(&mut self.kept, &mut self.stamp, closing);
+            self.kept.push('\n');
+        }
+    }
+
+    fn sink_of_calls(&self) -> MutexGuard<'_, Option<Sink>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// One line with the number of lines dropped since the last such line, if there are any.
     fn say_dropped(&mut self) {
         let dropped = self.queue.dropped.load(Relaxed);
@@ -136,6 +162,9 @@ impl Writer {
         }
         let redactor = self.redactor.load();
         redactor.clean(&mut self.out);
+        redactor.clean(&mut self.kept);
+        // First, so that who has read of a call in the log can have it explained.
+        self.send_kept();
         let lost = self.sink.write(self.out.as_bytes());
         self.queue.dropped.fetch_add(lost, Relaxed);
         self.queue
@@ -143,5 +172,14 @@ impl Writer {
             .fetch_add(self.lines.saturating_sub(lost), Relaxed);
         self.lines = 0;
         self.out.clear();
+    }
+
+    fn send_kept(&mut self) {
+        let lost = match &mut *self.sink_of_calls() {
+            Some(sink) if !self.kept.is_empty() => sink.write(self.kept.as_bytes()),
+            Some(_) | None => 0,
+        };
+        self.queue.calls_lost.fetch_add(lost, Relaxed);
+        self.kept.clear();
     }
 }

@@ -3,7 +3,7 @@
 //! Events of the file system only make the watcher look sooner; it looks every two seconds anyway, because events can be lost.
 
 use crate::plugins::load::Loader;
-use crate::plugins::policy::Policy;
+use crate::plugins::policy::{Policy, SecretFiles};
 use crate::plugins::status::{Quarantined, ServiceStatus};
 use crate::plugins::watcher::Watcher;
 use crate::plugins::words::{Ended, Job, Verdict, Word};
@@ -28,6 +28,8 @@ pub struct Parts {
     pub directory: PathBuf,
     /// The policy file, if there is one to be watched.
     pub policy: Option<PathBuf>,
+    /// The files of its secrets, watched with it.
+    pub secrets: SecretFiles,
     /// What loads and swaps.
     pub loader: Loader,
     /// What takes a new policy.
@@ -54,7 +56,10 @@ impl Plugins {
         let (ready, ready_seen) = watch::channel(false);
         let watcher = Watcher {
             directory: parts.directory.clone(),
-            policy: parts.policy.clone().map(Policy::at),
+            policy: parts
+                .policy
+                .clone()
+                .map(|path| Policy::at(path, parts.secrets.clone())),
             clock: parts.loader.pipeline.sources().clock.clone(),
             routes: parts.loader.routes.clone(),
             say: parts.loader.say.clone(),

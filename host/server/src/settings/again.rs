@@ -1,7 +1,7 @@
 //! How requests to an upstream are sent again: how often, which of them, under which key, and when not at all.
 
+use crate::settings::credential::check_header;
 use crate::settings::reader::Reader;
-use crate::settings::secret::check_header;
 use crate::settings::upstream::within;
 use crate::settings::written::WrittenUpstream;
 use http::HeaderName;

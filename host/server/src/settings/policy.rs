@@ -12,6 +12,7 @@ use crate::settings::source::{Origin, Source};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
 use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
+use holdfast_store::CALL_LOG_BYTES_MIN;
 use holdfast_wasm::compile::job::CompileLimits;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +68,8 @@ pub struct Policy {
     pub log: LogForm,
     /// Where the log goes; standard output where it is absent.
     pub log_file: Option<PathBuf>,
+    /// How many bytes of the call log are kept; none at 0.
+    pub call_log: u64,
     /// Whether callers whom nobody vouches for are served.
     pub anonymous: Anonymous,
     /// How long calls in flight may take to end once the host stops.
@@ -112,6 +115,17 @@ pub struct Flags {
     pub log: Option<LogForm>,
 }
 
+/// More than this is what a log file is for.
+const CALL_LOG_BYTES_MAX: u64 = 1 << 30;
+
+fn call_log_bytes(bytes: u64) -> Result<u64, String> {
+    match bytes {
+        0 => Ok(0),
+        bytes => within(bytes, CALL_LOG_BYTES_MIN, CALL_LOG_BYTES_MAX)
+            .map_err(|why| format!("{why}, and not 0, which keeps none")),
+    }
+}
+
 impl Policy {
     /// The policy of a machine with one person on it: loopback alone, everybody is served, nothing else is allowed.
     #[must_use]
@@ -127,9 +141,24 @@ impl Policy {
         let credentials = self.upstreams.values();
         let credentials = credentials.filter_map(|upstream| upstream.credential.as_ref());
         credentials
-            .filter_map(|credential| match &credential.source {
+            .flat_map(|credential| &credential.sources)
+            .filter_map(|source| match source {
                 SecretSource::Env(name) => Some(name.as_str()),
-                SecretSource::File(_) => None,
+                SecretSource::File(_) | SecretSource::Systemd(_) => None,
+            })
+            .collect()
+    }
+
+    /// The files that it takes secrets from.
+    #[must_use]
+    pub fn secret_files(&self) -> Vec<PathBuf> {
+        let credentials = self.upstreams.values();
+        let credentials = credentials.filter_map(|upstream| upstream.credential.as_ref());
+        credentials
+            .flat_map(|credential| &credential.sources)
+            .filter_map(|source| match source {
+                SecretSource::File(path) => Some(path.clone()),
+                SecretSource::Env(_) | SecretSource::Systemd(_) => None,
             })
             .collect()
     }
@@ -224,6 +253,7 @@ impl Policy {
             data: "data".into(),
             log: LogForm::Json,
             log_file: None,
+            call_log: 64 << 20,
             anonymous: Anonymous::Deny,
             drain: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
@@ -256,6 +286,9 @@ impl Policy {
         self.data = folder.join(written.data.unwrap_or_else(|| "data".to_owned()));
         self.log = reader.or("log", written.log.as_deref(), self.log, LogForm::parse);
         self.log_file = written.log_file.map(|file| folder.join(file));
+        self.call_log = reader.or("call_log", written.call_log, self.call_log, |raw| {
+            call_log_bytes(raw.bytes()?)
+        });
         self.anonymous = reader.or(
             "anonymous",
             written.anonymous.as_deref(),

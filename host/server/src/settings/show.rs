@@ -98,6 +98,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
         ("data", policy.data.display().to_string()),
         ("log", policy.log.as_str().to_owned()),
         ("log_file", log_file),
+        ("call_log", size_text(policy.call_log)),
         ("anonymous", policy.anonymous.as_str().to_owned()),
         ("drain_ms", policy.drain.as_millis().to_string()),
         ("trusted_proxies", none_or(&proxies)),
@@ -132,10 +133,7 @@ fn push_exists(out: &mut String, policy: &Policy) {
         let [connect, first_byte, between_bytes] = times;
         let credential = upstream.credential.as_ref().map_or_else(
             || "no credential".to_owned(),
-            |credential| {
-                let source = clean(&credential.source.to_string());
-                format!("credential in `{}` from {source}", credential.header)
-            },
+            |credential| clean(&credential.to_string()).to_string(),
         );
         let only = |words: &[String]| match words {
             [] => String::new(),

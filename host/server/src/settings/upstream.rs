@@ -1,11 +1,11 @@
 //! Upstreams: the systems outside that services may reach, each one origin, with its patience, its places and its credential.
 
 use crate::settings::again::{Again, Repeat};
+use crate::settings::credential::Credential;
 use crate::settings::name::Name;
 use crate::settings::reader::Reader;
-use crate::settings::secret::Credential;
 use crate::settings::units::Raw;
-use crate::settings::written::WrittenUpstream;
+use crate::settings::written::{WrittenCredential, WrittenUpstream};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -176,19 +176,20 @@ fn check(
     let paths = reader.list(&key("paths"), &written.paths, parse_path);
     let per_second = per_second(written.per_second, &key("per_second"), reader);
     let allow_private = reader.list(&key("allow_private"), &written.allow_private, parse_net);
-    let credential = written
-        .credential
-        .and_then(|credential| Credential::check(credential, &key("credential"), folder, reader));
     let Some(url) = written.url else {
         reader.wrong(path, "needs `url`, such as \"https://api.example.com\"");
         return None;
     };
+    let origin = reader.take(&key("url"), parse_origin(&url));
+    let before = origin.as_ref().and_then(|origin| origin.before.as_deref());
+    let credential = check_credential(written.credential, before, path, folder, reader);
     let Origin {
         scheme,
         host,
         port,
         origin,
-    } = reader.take(&key("url"), parse_origin(&url))?;
+        ..
+    } = origin?;
     if credential.is_some() && allow_private.is_empty() {
         check_way(&scheme, &key("credential"), reader);
     }
@@ -212,6 +213,22 @@ fn check(
         ca: written.ca.map(|file| folder.join(file)),
         credential,
     })
+}
+
+/// `before` is what the URL has behind the origin.
+fn check_credential(
+    written: Option<WrittenCredential>,
+    before: Option<&str>,
+    path: &str,
+    folder: &Path,
+    reader: &mut Reader<'_>,
+) -> Option<Credential> {
+    let key = format!("{path}.credential");
+    if written.is_none() && before.is_some() {
+        let message = "has `{secret}` in its path, and no [credential] says where the secret is";
+        reader.wrong(&format!("{path}.url"), message);
+    }
+    Credential::check(written?, before, &key, folder, reader)
 }
 
 /// Over plain HTTP a credential can be read by whoever stands between, unless the operator says that the way is private.
@@ -285,6 +302,8 @@ struct Origin {
     host: Arc<str>,
     port: u16,
     origin: Arc<str>,
+    /// What goes before each path, with the place of the secret in it.
+    before: Option<String>,
 }
 
 fn parse_origin(url: &str) -> Result<Origin, String> {
@@ -298,12 +317,21 @@ fn parse_origin(url: &str) -> Result<Origin, String> {
     let authority = uri.authority().ok_or_else(|| wrong("has no host"))?;
     if authority.as_str().contains('@') {
         return Err(wrong(
-            "must not hold a user or password: use [upstreams.NAME.credential]",
+            "must not hold a user or password: use `user` in [upstreams.NAME.credential]",
         ));
     }
-    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+    let before = match uri.path() {
+        "" | "/" => None,
+        path if path.contains("{secret}") && !path.ends_with('/') => Some(path.to_owned()),
+        _ => {
+            return Err(wrong(
+                "must be an origin, without path or query (but for the place of a secret, /bot{secret}): which paths are asked for is the guest's business",
+            ));
+        }
+    };
+    if uri.query().is_some() {
         return Err(wrong(
-            "must be an origin, without path or query: which paths are asked for is the guest's business",
+            "must be without path or query: a secret goes there by `query` in [upstreams.NAME.credential]",
         ));
     }
     // `port()` is also empty for `host:` and for a port that does not fit.
@@ -329,6 +357,7 @@ fn parse_origin(url: &str) -> Result<Origin, String> {
         host: bare.into(),
         scheme,
         port,
+        before,
     })
 }
 

@@ -34,6 +34,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) data: Option<String>,
     pub(crate) log: Option<String>,
     pub(crate) log_file: Option<String>,
+    pub(crate) call_log: Option<Raw>,
     pub(crate) anonymous: Option<String>,
     pub(crate) drain_ms: Option<Raw>,
     pub(crate) trusted_proxies: Vec<String>,
@@ -90,6 +91,9 @@ pub(crate) struct WrittenUpstream {
 pub(crate) struct WrittenCredential {
     pub(crate) header: Option<String>,
     pub(crate) format: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) query: Option<String>,
+    pub(crate) systemd: Option<String>,
     pub(crate) file: Option<String>,
     pub(crate) env: Option<String>,
 }

@@ -33,7 +33,8 @@ pub(crate) fn error_of(fault: &Fault) -> Error {
         | HostCode::Forbidden
         | HostCode::CallsExhausted
         | HostCode::Unauthenticated
-        | HostCode::ApprovalRequired => Error::HttpRequestDenied,
+        | HostCode::ApprovalRequired
+        | HostCode::SecretEchoed => Error::HttpRequestDenied,
         HostCode::LoopDetected => Error::LoopDetected,
         HostCode::NoSuchService | HostCode::NoSuchOperation => Error::DestinationNotFound,
         HostCode::UpstreamUnreachable => Error::DestinationUnavailable,

@@ -1,8 +1,8 @@
 //! What is sent and what comes back when all goes well.
 
 use super::support::*;
-use crate::http::{Credential, Secret, Upstream};
-use holdfast_call::{Body, FailureKind, Moment, Tree};
+use crate::http::{Credential, Format, Held, Place, Upstream};
+use holdfast_call::{Body, FailureKind, Moment, Secret, Tree};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
 use http_body::Frame;
@@ -10,8 +10,12 @@ use http_body_util::BodyExt as _;
 use std::sync::Arc;
 
 fn with_credential(url: &str) -> Upstream {
-    let header = HeaderName::from_static("authorization");
-    let credential = Credential::new(header, Secret::new("Bearer CANARY").unwrap()).unwrap();
+    let place = Place::Header {
+        name: HeaderName::from_static("authorization"),
+        format: Format::parse("Bearer {secret}").unwrap(),
+    };
+    let held = Held::fixed(Secret::new("CANARY-CANARY").unwrap());
+    let credential = Credential::new(place, held).unwrap();
     Upstream {
         credential: Some(credential),
         ..upstream(url)
@@ -97,7 +101,7 @@ async fn the_credential_is_put_in_and_the_guests_own_is_dropped() {
     world.call(request).await.unwrap();
     let head = server.seen().await;
     assert_eq!(head.matches("authorization").count(), 1, "{head}");
-    assert!(has(&head, "authorization: Bearer CANARY"), "{head}");
+    assert!(has(&head, "authorization: Bearer CANARY-CANARY"), "{head}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::{Inspect, Inspection, Verdict, powers, unusual};
 use crate::file::{self, COMPONENT_BYTES_MAX};
 use crate::settings::show::service_text;
-use crate::settings::{Effective, Manifest, Merged, Name, Policy, Route, merge};
+use crate::settings::{Credential, Effective, Manifest, Merged, Name, Policy, Route, merge};
 use holdfast_call::problem::push_escaped;
 use std::path::Path;
 
@@ -103,10 +103,7 @@ fn check_secrets(policy: &Policy, manifest: &Manifest, problems: &mut Vec<String
         .values()
         .filter(|upstream| manifest.upstreams.contains(&upstream.name));
     for upstream in used {
-        let read = upstream
-            .credential
-            .as_ref()
-            .map(|credential| credential.source.read());
+        let read = upstream.credential.as_ref().map(Credential::read);
         if let Some(Err(why)) = read {
             problems.push(format!("upstream `{}`: {why}", upstream.name));
         }

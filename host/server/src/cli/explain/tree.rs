@@ -1,0 +1,178 @@
+//! The calls around one call, as a tree, and how that is shown.
+
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// Deeper than calls can nest: a log that somebody wrote into must not lead in circles.
+const DEPTH_MAX: usize = 64;
+
+/// A call from outside with everything that it led to.
+pub(super) struct Tree {
+    /// The call that was asked for.
+    id: String,
+    /// How deep each stands, and its closing line; in the order of the tree.
+    hops: Vec<(usize, Value)>,
+    /// The call above all of these, if it is not in the log.
+    above: Option<String>,
+}
+
+impl Tree {
+    /// The tree that `id` stands in. Of several calls from outside in one trace, only its own.
+    pub(super) fn around(id: &str, lines: &[Value]) -> Self {
+        let of = |id: &str| lines.iter().find(|line| text(line, "call") == Some(id));
+        let mut root = id.to_owned();
+        let mut above = None;
+        for _ in 0..DEPTH_MAX {
+            let Some(parent) = of(&root).and_then(|line| text(line, "parent")) else {
+                break;
+            };
+            if of(parent).is_none() {
+                above = Some(parent.to_owned());
+                break;
+            }
+            parent.clone_into(&mut root);
+        }
+        let mut hops = Vec::new();
+        descend(lines, &root, 0, &mut hops);
+        Self {
+            id: id.to_owned(),
+            hops,
+            above,
+        }
+    }
+
+    pub(super) fn lines(&self) -> impl Iterator<Item = &Value> {
+        self.hops.iter().map(|(_, line)| line)
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        if let Some((_, root)) = self.hops.first() {
+            head(&mut out, root);
+        }
+        if let Some(above) = &self.above {
+            let _ = writeln!(
+                out,
+                "above     {above}, which is not in the log: it still runs, or is older"
+            );
+        }
+        out.push_str("\nhops\n");
+        for (depth, line) in &self.hops {
+            let here = text(line, "call") == Some(&self.id);
+            hop(&mut out, *depth, line, here && self.hops.len() > 1);
+        }
+        let failed = self
+            .hops
+            .iter()
+            .filter(|(_, line)| line.get("stage").is_some());
+        let mut wrong = false;
+        for (_, line) in failed {
+            wrong = true;
+            verdict(&mut out, line);
+        }
+        if !wrong {
+            out.push_str("\nverdict   nothing failed\n");
+        }
+        out.truncate(out.trim_end().len());
+        out
+    }
+}
+
+fn descend(lines: &[Value], id: &str, depth: usize, hops: &mut Vec<(usize, Value)>) {
+    if depth >= DEPTH_MAX {
+        return;
+    }
+    hops.extend(
+        lines
+            .iter()
+            .find(|line| text(line, "call") == Some(id))
+            .map(|line| (depth, line.clone())),
+    );
+    for child in lines.iter().filter(|line| text(line, "parent") == Some(id)) {
+        if let Some(child) = text(child, "call") {
+            descend(lines, child, depth + 1, hops);
+        }
+    }
+}
+
+fn text<'a>(line: &'a Value, name: &str) -> Option<&'a str> {
+    line.get(name).and_then(Value::as_str)
+}
+
+fn word<'a>(line: &'a Value, name: &str) -> &'a str {
+    text(line, name).unwrap_or("-")
+}
+
+fn number(line: &Value, name: &str) -> u64 {
+    line.get(name).and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// What it was for: a service, or a resource of the host.
+fn target(line: &Value) -> &str {
+    text(line, "target").unwrap_or_else(|| word(line, "service"))
+}
+
+/// Status and code.
+fn result(line: &Value) -> String {
+    let status = line.get("status").map(Value::to_string).unwrap_or_default();
+    match text(line, "code") {
+        Some(code) => format!("{status} {code}").trim_start().to_owned(),
+        None => status,
+    }
+}
+
+// Writing to a string cannot fail, here and below.
+fn head(out: &mut String, root: &Value) {
+    let _ = writeln!(out, "call      {}", word(root, "call"));
+    let (operation, caller) = (word(root, "operation"), word(root, "caller"));
+    let _ = writeln!(out, "asked     {operation} of {} by {caller}", target(root));
+    let _ = writeln!(out, "why       {}", word(root, "why"));
+    let _ = writeln!(out, "ended     {}: {}", word(root, "ts"), result(root));
+    let ms = root.get("ms").map(Value::to_string).unwrap_or_default();
+    let _ = writeln!(
+        out,
+        "used      {ms} ms, {} us of CPU, {} bytes of memory",
+        number(root, "cpu_us"),
+        number(root, "mem_bytes")
+    );
+    let _ = writeln!(out, "trace     {}", word(root, "trace"));
+}
+
+fn hop(out: &mut String, depth: usize, line: &Value, here: bool) {
+    let name = format!(
+        "{:indent$}{} {}",
+        "",
+        target(line),
+        word(line, "operation"),
+        indent = 2 * (depth + 1)
+    );
+    let ms = line.get("ms").map(Value::to_string).unwrap_or_default();
+    let _ = write!(out, "{name:<50} {ms:>10} ms  {}", result(line));
+    let tries = number(line, "attempts");
+    if tries > 1 {
+        let _ = write!(out, ", {tries} tries");
+    }
+    out.push_str(if here { "   <- this call\n" } else { "\n" });
+}
+
+fn verdict(out: &mut String, line: &Value) {
+    let (boundary, stage) = (word(line, "boundary"), word(line, "stage"));
+    let _ = writeln!(
+        out,
+        "\nverdict   {boundary}, found by `{stage}` of {}",
+        target(line)
+    );
+    let _ = writeln!(out, "cause     {}", word(line, "cause"));
+    let seen: Vec<_> = line
+        .get("evidence")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key} {}", value.as_str().unwrap_or_default()))
+        .collect();
+    if !seen.is_empty() {
+        let _ = writeln!(out, "seen      {}", seen.join(", "));
+    }
+    let _ = writeln!(out, "next      {}", word(line, "next"));
+}
