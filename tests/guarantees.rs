@@ -46,6 +46,7 @@ mod takeover;
 mod drain;
 // A connection is worth what is done on it.
 mod connections;
+// A key reaches its upstream, and nobody else.
 mod credentials;
 // What happens is what author and operator both allow.
 mod policy;
@@ -53,6 +54,7 @@ mod policy;
 mod hostile_clients;
 // The gateway, encrypted.
 mod encryption;
+// A call that went wrong is explained by its name.
 mod explained;
 // What an answer says of its connection is the host's to say.
 mod frames;

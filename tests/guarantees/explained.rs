@@ -112,6 +112,28 @@ fn a_call_that_is_not_there_is_said_to_be_not_there() {
 }
 
 #[test]
+fn nothing_that_strangers_wrote_steers_the_terminal() {
+    let data = tempfile::tempdir().unwrap();
+    let id = "01a21808-42db-702c-aec0-fd381c397bd3";
+    fs::create_dir(data.path().join("calls")).unwrap();
+    let line = format!(
+        "{{\"call\":\"{id}\",\"trace\":\"t\",\"operation\":\"GET /\\u001b[2J\",\"service\":\"\\u009b1m\",\"stage\":\"guest\",\
+         \"cause\":\"\\u0007\",\"evidence\":{{\"a\\u001b\":\"\\u0000\"}},\"parent\":\"{id}\"}}\nhalf a li"
+    );
+    fs::write(data.path().join("calls/newer"), line).unwrap();
+    let place = data.path().to_str().unwrap();
+    for words in [
+        &["explain", id, "--data", place][..],
+        &["explain", id, "--json", "--data", place],
+    ] {
+        let said = run(words);
+        holds(&said, &["u001b[2J", "u009b1m"]);
+        let steers = |c: char| c.is_control() && c != '\n';
+        assert!(!said.out.contains(steers), "{:?}", said.out);
+    }
+}
+
+#[test]
 fn no_more_is_kept_than_the_policy_says() {
     let chaos = Chaos::start(Does::Serves);
     let host = host(&chaos, "call_log = \"1MiB\"");

@@ -1,7 +1,9 @@
 //! A secret as the host holds it: the value that is used, the one before it, and where a newer one would be.
 //!
 //! Who exchanges a key does it in two places, one after the other, and calls fall in between. So an upstream that refuses a credential is
-//! believed only when there is nothing newer to be read, and, for a while after an exchange, when it refuses the value before as well.
+//! believed only when there is nothing newer to be read, and, for a while after an exchange, when it refuses the value before as well. One
+//! request tries the value before; it is used by others only once it was taken. So whoever provokes refusals of something else costs the
+//! others no more than a second try for each.
 
 use super::echo::Echo;
 use holdfast_call::{Moment, Secret, Unread};
@@ -41,7 +43,9 @@ struct Values {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Used {
     Current,
-    /// The upstream refused the current one: it has not heard of it yet.
+    /// The upstream refused the current one: the next request tries the one before, and that one alone.
+    Trial,
+    /// The upstream took the one before: it has not heard of the current one yet.
     Previous,
 }
 
@@ -64,10 +68,26 @@ pub enum Look {
 }
 
 impl Values {
-    fn used(&self) -> &Secret {
-        match (self.used, &self.previous) {
-            (Used::Previous, Some((previous, _))) => previous,
+    /// The value for the next request.
+    fn next(&mut self) -> &Secret {
+        let used = self.used;
+        if used == Used::Trial {
+            self.used = Used::Current;
+        }
+        match (used, &self.previous) {
+            (Used::Trial | Used::Previous, Some((previous, _))) => previous,
             _ => &self.current,
+        }
+    }
+
+    fn is_previous(&self, sent: &Secret) -> bool {
+        let previous = self.previous.as_ref();
+        *sent != self.current && previous.is_some_and(|(previous, _)| previous == sent)
+    }
+
+    fn taken(&mut self, sent: &Secret) {
+        if self.is_previous(sent) {
+            self.used = Used::Previous;
         }
     }
 
@@ -93,16 +113,14 @@ impl Values {
 
     fn refused(&mut self, sent: &Secret, now: Moment) -> Refused {
         self.age(now);
-        if sent != self.used() {
-            return Refused::Exchanged;
+        if self.is_previous(sent) {
+            self.used = Used::Current;
+        } else if *sent == self.current && self.used == Used::Current {
+            if self.previous.is_none() {
+                return Refused::Final;
+            }
+            self.used = Used::Trial;
         }
-        if self.previous.is_none() {
-            return Refused::Final;
-        }
-        self.used = match self.used {
-            Used::Current => Used::Previous,
-            Used::Previous => Used::Current,
-        };
         Refused::Exchanged
     }
 }
@@ -130,10 +148,15 @@ impl Held {
         }))
     }
 
-    /// The value that goes into requests now.
+    /// The value for one request.
     #[must_use]
     pub fn secret(&self) -> Secret {
-        self.state().values.used().clone()
+        self.state().values.next().clone()
+    }
+
+    /// The upstream did not refuse `sent`.
+    pub(super) fn taken(&self, sent: &Secret) {
+        self.state().values.taken(sent);
     }
 
     /// What is looked for in answers.
@@ -159,9 +182,9 @@ impl Held {
     /// The upstream refused `sent`. Reads the source, if it was not read a moment ago, and so may wait for the disk.
     pub fn refused(&self, sent: &Secret, now: Moment) -> Refused {
         let lately = {
-            let state = self.state();
-            if state.values.used() != sent {
-                return Refused::Exchanged;
+            let mut state = self.state();
+            if *sent != state.values.current {
+                return state.values.refused(sent, now);
             }
             state
                 .looked
@@ -255,10 +278,31 @@ mod tests {
         "b".clone_into(&mut file.lock().unwrap());
         assert_eq!(held.look(at(1)), Ok(Look::Exchanged(secret("b"))));
         assert_eq!(held.refused(&secret("b"), at(2)), Refused::Exchanged);
+        // One request tries it, and no other until it was taken.
+        assert_eq!(held.secret(), secret("a"));
+        assert_eq!(held.secret(), secret("b"));
+        held.taken(&secret("b"));
+        assert_eq!(held.secret(), secret("b"));
+        held.taken(&secret("a"));
+        assert_eq!(held.secret(), secret("a"));
         assert_eq!(held.secret(), secret("a"));
         // Now it has.
         assert_eq!(held.refused(&secret("a"), at(9)), Refused::Exchanged);
         assert_eq!(held.secret(), secret("b"));
+    }
+
+    #[test]
+    fn who_is_refused_for_something_else_costs_others_one_try_each() {
+        let (file, _, held) = source("a");
+        "b".clone_into(&mut file.lock().unwrap());
+        held.look(at(1)).unwrap();
+        for second in 2..100 {
+            assert_eq!(held.refused(&secret("b"), at(second)), Refused::Exchanged);
+            // Somebody else is the one who tries the value before, and is told to ask again.
+            assert_eq!(held.secret(), secret("a"));
+            assert_eq!(held.refused(&secret("a"), at(second)), Refused::Exchanged);
+            assert_eq!(held.secret(), secret("b"));
+        }
     }
 
     #[test]

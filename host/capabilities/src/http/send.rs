@@ -146,21 +146,25 @@ impl Exchange<'_> {
             }
         };
         cut.keep();
+        let status = head.status();
         let mut answer = self.answer(head, lease, progress)?;
-        if answer.status() == StatusCode::UNAUTHORIZED
-            && let Some(sent) = carried
-            && self.refused(sent).await == Refused::Exchanged
+        if let Some(sent) = carried
+            && self.exchanged(sent, status).await == Refused::Exchanged
         {
             answer.extensions_mut().insert(Exchanged);
         }
         Ok(answer)
     }
 
-    /// The upstream refused the credential: whether there is another one by now.
-    async fn refused(&self, sent: Secret) -> Refused {
+    /// Notes whether the upstream took the credential; where it refused it, whether there is another one by now.
+    async fn exchanged(&self, sent: Secret, status: StatusCode) -> Refused {
         let Some(credential) = &self.way.upstream.credential else {
             return Refused::Final;
         };
+        if status != StatusCode::UNAUTHORIZED {
+            credential.held().taken(&sent);
+            return Refused::Final;
+        }
         let (held, now) = (credential.held().clone(), self.clock().now());
         // The source may be a file, and files may be slow.
         let looked = tokio::task::spawn_blocking(move || held.refused(&sent, now));

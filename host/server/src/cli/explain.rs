@@ -38,7 +38,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let tree = Tree::around(&args.id, &related(&log, &args.id)?);
     if args.json {
         for line in tree.lines() {
-            print(&line.to_string())?;
+            print(&line)?;
         }
     } else {
         print(&tree.text())?;

@@ -1,7 +1,9 @@
-//! The calls around one call, as a tree, and how that is shown.
+//! The calls around one call, as a tree, and how that is shown. Much of it was written by strangers, so nothing of it steers a terminal.
 
 use serde_json::Value;
 use std::fmt::Write as _;
+
+// Writing to a string cannot fail, here and below: so the results of it are not looked at.
 
 /// Deeper than calls can nest: a log that somebody wrote into must not lead in circles.
 const DEPTH_MAX: usize = 64;
@@ -41,8 +43,9 @@ impl Tree {
         }
     }
 
-    pub(super) fn lines(&self) -> impl Iterator<Item = &Value> {
-        self.hops.iter().map(|(_, line)| line)
+    /// The closing lines, as JSON.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        self.hops.iter().map(|(_, line)| clean(&line.to_string()))
     }
 
     /// For people.
@@ -80,7 +83,8 @@ impl Tree {
 }
 
 fn descend(lines: &[Value], id: &str, depth: usize, hops: &mut Vec<(usize, Value)>) {
-    if depth >= DEPTH_MAX {
+    let seen = |(_, line): &(usize, Value)| text(line, "call") == Some(id);
+    if depth >= DEPTH_MAX || hops.iter().any(seen) {
         return;
     }
     hops.extend(
@@ -100,8 +104,21 @@ fn text<'a>(line: &'a Value, name: &str) -> Option<&'a str> {
     line.get(name).and_then(Value::as_str)
 }
 
-fn word<'a>(line: &'a Value, name: &str) -> &'a str {
-    text(line, name).unwrap_or("-")
+/// A text with everything escaped that is no character for people; the same escapes as in JSON.
+fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn word(line: &Value, name: &str) -> String {
+    clean(text(line, name).unwrap_or("-"))
 }
 
 fn number(line: &Value, name: &str) -> u64 {
@@ -109,20 +126,19 @@ fn number(line: &Value, name: &str) -> u64 {
 }
 
 /// What it was for: a service, or a resource of the host.
-fn target(line: &Value) -> &str {
-    text(line, "target").unwrap_or_else(|| word(line, "service"))
+fn target(line: &Value) -> String {
+    text(line, "target").map_or_else(|| word(line, "service"), clean)
 }
 
 /// Status and code.
 fn result(line: &Value) -> String {
     let status = line.get("status").map(Value::to_string).unwrap_or_default();
     match text(line, "code") {
-        Some(code) => format!("{status} {code}").trim_start().to_owned(),
+        Some(code) => clean(format!("{status} {code}").trim_start()),
         None => status,
     }
 }
 
-// Writing to a string cannot fail, here and below.
 fn head(out: &mut String, root: &Value) {
     let _ = writeln!(out, "call      {}", word(root, "call"));
     let (operation, caller) = (word(root, "operation"), word(root, "caller"));
@@ -169,7 +185,7 @@ fn verdict(out: &mut String, line: &Value) {
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .map(|(key, value)| format!("{key} {}", value.as_str().unwrap_or_default()))
+        .map(|(key, value)| clean(&format!("{key} {}", value.as_str().unwrap_or_default())))
         .collect();
     if !seen.is_empty() {
         let _ = writeln!(out, "seen      {}", seen.join(", "));
