@@ -6,7 +6,8 @@ mod redaction;
 
 use holdfast_call::BoxFuture;
 use holdfast_call::{
-    CallId, Caller, Clock, Closing, Entry, Link, Moment, Outcome, Target, Trace, WallTime, Why,
+    CallId, Caller, Clock, Closing, Entry, Link, Moment, Outcome, Spent, Target, Trace, WallTime,
+    Why,
 };
 use holdfast_server::logs::Sink;
 use std::io::{self, Write};
@@ -79,6 +80,14 @@ fn closing(operation: &str) -> Closing {
         outcome: Outcome::Answered,
         status: Some(200),
         took: Duration::from_nanos(1_234_567),
+        spent: Spent {
+            authorize: 1_000,
+            queue: 2_000,
+            guest_cpu: 98_765,
+            guest_wait: 1_130_802,
+            upstream: 0,
+            settle: 2_000,
+        },
         reading: holdfast_call::meter::Reading {
             cpu_nanos: 98_765,
             mem_bytes: 65_536,

@@ -86,6 +86,48 @@ fn a_call_is_explained_with_all_that_it_led_to() {
     holds(&host.command(&["explain", &call]), UPSTREAM);
 }
 
+/// The accounts of a closing line, and what it took, in microseconds.
+fn accounts(line: &serde_json::Value) -> (serde_json::Map<String, serde_json::Value>, u64) {
+    let micros = (line["ms"].as_f64().unwrap() * 1_000.0).round();
+    (line["spent_us"].as_object().unwrap().clone(), micros as u64)
+}
+
+#[test]
+fn all_of_its_time_is_accounted_for_and_says_whose_fault_a_late_one_is() {
+    let chaos = Chaos::start(Does::Dawdles(std::time::Duration::from_secs(20)));
+    let url = chaos.url("");
+    let host = two("upstreams = [\"api\"]\n[limits]\ndeadline = \"400ms\"\ncpu = \"1s\"")
+        .policy("[services.two]\nupstreams = [\"api\"]")
+        .policy(&format!(
+            "[upstreams.api]\nurl = \"{url}\"\nallow_private = [\"127.0.0.0/8\"]"
+        ))
+        .start();
+    let slow = format!("/two/fetch?url={}", encoded(&chaos.url("/")));
+    for (path, boundary, account) in [
+        ("/two/loop", Some("application"), "guest_cpu"),
+        ("/two/never", Some("application"), "guest_wait"),
+        (&slow, None, "upstream"),
+    ] {
+        let answer = host.get(path);
+        let line = host.closing(answer.call());
+        let (spent, took) = accounts(&line);
+        let sum: u64 = spent.values().filter_map(serde_json::Value::as_u64).sum();
+        // Each account is rounded down, and so is the whole.
+        assert!(took.abs_diff(sum) <= 7, "{path}: {line}");
+        assert!(
+            spent[account].as_u64().unwrap() * 2 > took,
+            "{path}: {line}"
+        );
+        let said = host.command(&["explain", answer.call()]);
+        holds(&said, &["time ", account]);
+        if let Some(boundary) = boundary {
+            answer.fault("deadline-exceeded");
+            assert_eq!(line["boundary"], boundary, "{path}: {line}");
+            holds(&said, &[&format!("verdict   {boundary}")]);
+        }
+    }
+}
+
 #[test]
 fn a_call_that_is_not_there_is_said_to_be_not_there() {
     let chaos = Chaos::start(Does::Serves);

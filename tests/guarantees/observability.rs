@@ -27,6 +27,7 @@ const FIELDS: &[&str] = &[
     "outcome",
     "ms",
     "cpu_us",
+    "spent_us",
     "mem_bytes",
     "attempts",
 ];

@@ -63,7 +63,8 @@ fn a_closing_line_is_exactly_this() {
         "{\"ts\":\"2026-11-22T11:53:00.123456Z\",\"level\":\"info\",\"msg\":\"call\",\
          \"call\":\"01a06eb4-f1fb-7101-8101-010101010101\",\"trace\":\"00000000000000000000000000000abc\",\"service\":\"hello\",\
          \"digest\":\"sha256:00ff\",\"operation\":\"GET /x\",\"caller\":\"anonymous\",\"why\":\"tests the log\",\"outcome\":\"ok\",\
-         \"ms\":1.234,\"cpu_us\":98,\"mem_bytes\":65536,\"attempts\":1,\"status\":200,\"bytes_in\":3,\"bytes_out\":5,\"entry\":\"http\"}\n"
+         \"ms\":1.234,\"cpu_us\":98,\
+         \"spent_us\":{\"authorize\":1,\"queue\":2,\"guest_cpu\":98,\"guest_wait\":1130,\"upstream\":0,\"settle\":2},\"mem_bytes\":65536,\"attempts\":1,\"status\":200,\"bytes_in\":3,\"bytes_out\":5,\"entry\":\"http\"}\n"
             .replace("01a06eb4-f1fb-7101-8101-010101010101", &CallId::new(WALL, [1; 16]).to_string())
     );
 }
@@ -89,6 +90,7 @@ fn a_fault_carries_its_verdict_and_the_fields_keep_their_order() {
             "boundary",
             "ms",
             "cpu_us",
+            "spent_us",
             "mem_bytes",
             "attempts",
             "bytes_in",

@@ -94,6 +94,13 @@ impl Fault {
         self
     }
 
+    /// The same, blamed on another boundary than its code names where nothing better is known.
+    #[must_use]
+    pub fn blamed(mut self, boundary: Boundary) -> Self {
+        self.0.verdict.boundary = boundary;
+        self
+    }
+
     /// Whose code it is, and which.
     #[must_use]
     pub fn code(&self) -> &Code {

@@ -7,6 +7,7 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::id::CallId;
 use crate::meter::Reading;
+use crate::spent::Spent;
 use crate::time::WallTime;
 use crate::trace::Trace;
 use crate::why::Why;
@@ -91,6 +92,8 @@ pub struct Closing {
     pub status: Option<u16>,
     /// From its entry to the end of its answer and of its guest.
     pub took: Duration,
+    /// Where that time went; the sum is the same.
+    pub spent: Spent,
     /// What it used.
     pub reading: Reading,
 }

@@ -1,5 +1,6 @@
 //! What one call has used so far. Shared by whoever works for the call; read once, by the closing line.
 
+use crate::spent::TimeLedger;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub struct Meter {
     lines_dropped: AtomicU64,
     calls_dropped: AtomicU64,
     start: AtomicU8,
+    time: TimeLedger,
 }
 
 /// How far the start of what serves a call has come.
@@ -50,6 +52,12 @@ pub struct Reading {
 }
 
 impl Meter {
+    /// Where its time goes.
+    #[must_use]
+    pub fn time(&self) -> &TimeLedger {
+        &self.time
+    }
+
     /// Adds CPU time.
     pub fn add_cpu(&self, used: Duration) {
         let nanos = u64::try_from(used.as_nanos()).unwrap_or(u64::MAX);

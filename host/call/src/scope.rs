@@ -143,9 +143,15 @@ impl Scope {
             meter,
             tree: parts.tree.clone(),
         };
+        let (id, outside) = (call.id, matches!(call.target, Target::Capability { .. }));
+        let reply = parts.pipeline.run(call);
         Asked {
-            id: call.id,
-            reply: parts.pipeline.run(call),
+            id,
+            reply: if outside {
+                Box::pin(timed(parts.meter.clone(), sources.clock.clone(), reply))
+            } else {
+                reply
+            },
         }
     }
 
@@ -208,6 +214,41 @@ impl Scope {
     #[must_use]
     pub fn tree(&self) -> &Arc<Tree> {
         &self.0.tree
+    }
+}
+
+/// Has the time of a call outside, up to the end of its answer, put down as that.
+async fn timed(
+    meter: Arc<Meter>,
+    clock: Arc<dyn Clock>,
+    reply: BoxFuture<'static, Reply>,
+) -> Reply {
+    meter.time().goes_out(clock.now());
+    let out = Out { meter, clock };
+    let mut reply = reply.await;
+    if let Ok(answer) = &mut reply
+        && answer.body_mut().as_whole().is_none()
+    {
+        answer.body_mut().watch(Box::new(Some(out)));
+    }
+    reply
+}
+
+/// A call outside that is under way.
+struct Out {
+    meter: Arc<Meter>,
+    clock: Arc<dyn Clock>,
+}
+
+impl BodyWatch for Option<Out> {
+    fn end(&mut self, _end: &BodyEnd<'_>) {
+        *self = None;
+    }
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        self.meter.time().comes_back(self.clock.now());
     }
 }
 

@@ -15,8 +15,8 @@ pub use room::{Room, Slots};
 
 use crate::Parts;
 use holdfast_call::{
-    Answer, BodyEnd, BodyWatch, BoxFuture, Call, Fault, HostCode, Layer, Link, Moment, Next,
-    Random, Refusal, Reply, Sources, Target, in_time,
+    Account, Answer, BodyEnd, BodyWatch, BoxFuture, Call, Fault, HostCode, Layer, Link, Moment,
+    Next, Random, Refusal, Reply, Sources, Target, in_time,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +73,9 @@ impl Layer for Admit {
                 return next.run(call).await;
             };
             let kind = Kind::of(&call);
+            call.meter
+                .time()
+                .enter(Account::Queue, self.sources.clock.now());
             let place = self.place(&settings.places, kind, call.deadline).await?;
             let slots = self.slots(&settings)?;
             let answer = next.run(call).await?;

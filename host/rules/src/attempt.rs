@@ -10,8 +10,8 @@ use crate::admit::retry_after;
 use bytes::{Buf as _, BytesMut};
 use holdfast_call::pipeline::{Attempt, Dispatch};
 use holdfast_call::{
-    Answer, Body, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine, HostCode, Level,
-    Moment, Refusal, Reply, Target, Trace, mask,
+    Account, Answer, Body, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine,
+    HostCode, Level, Moment, Refusal, Reply, Target, Trace, mask,
 };
 use http_body::Body as _;
 use rate::{Grant, Rate};
@@ -62,6 +62,8 @@ impl Attempt for One {
         Box::pin(async move {
             self.in_turn(&call)?;
             call.meter.add_attempt();
+            let (meter, clock) = (call.meter.clone(), &*self.parts.sources.clock);
+            meter.time().enter(Account::Serve, clock.now());
             let seen = Seen {
                 id: call.id,
                 trace: call.trace,
@@ -69,8 +71,26 @@ impl Attempt for One {
                 deadline: call.deadline,
             };
             let answer = match dispatch.run(call).await {
-                Ok(answer) => answer,
-                Err(failure) => return Err(self.masked(failure, &seen.target)),
+                Ok(mut answer) => {
+                    // What is streamed is still being served.
+                    if answer.body_mut().as_whole().is_some() {
+                        meter.time().enter(Account::Settle, clock.now());
+                    }
+                    answer
+                }
+                Err(failure) => {
+                    let now = clock.now();
+                    let spent = meter.time().read(now, meter.read().cpu_nanos);
+                    meter.time().enter(Account::Settle, now);
+                    let late = matches!(failure.kind, FailureKind::DeadlineExceeded);
+                    let fault = self.masked(failure, &seen.target);
+                    return Err(match &seen.target {
+                        Target::Service(_) if late => {
+                            fault.blamed(spent.blame()).with("spent", spent)
+                        }
+                        Target::Service(_) | Target::Capability { .. } => fault,
+                    });
+                }
             };
             match &seen.target {
                 Target::Service(_) => self.checked(answer, &seen).await,

@@ -115,16 +115,21 @@ struct Over {
 
 impl Over {
     fn before_the_head(&self, now: Moment) -> Fault {
+        let cpu = self.meter.read().cpu_nanos;
+        let spent = self.meter.time().read(now, cpu);
         let (code, boundary) = match &self.target {
-            Target::Service(_) => (HostCode::DeadlineExceeded, Boundary::Application),
+            Target::Service(_) => (HostCode::DeadlineExceeded, spent.blame()),
             Target::Capability { .. } => (HostCode::UpstreamTimeout, Boundary::Upstream),
         };
         let cause = "the answer did not begin in time".to_owned();
-        let seen = vec![
+        let mut seen = vec![
             ("waited_ms", now.since(self.began).as_millis().to_string()),
             ("limit_ms", self.limit.as_millis().to_string()),
-            ("cpu_us", (self.meter.read().cpu_nanos / 1_000).to_string()),
+            ("cpu_us", (cpu / 1_000).to_string()),
         ];
+        if spent.total() > 0 {
+            seen.push(("spent", spent.to_string()));
+        }
         self.fault(code, boundary, cause, seen, "deadline")
     }
 

@@ -8,8 +8,8 @@ use crate::admit::Gate;
 use crate::metrics::Series;
 use holdfast_call::meter::Reading;
 use holdfast_call::{
-    BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Closing, Fault, HostCode, Layer, Moment, Next,
-    Outcome, Reply, Verdict, WallTime,
+    Account, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Closing, Fault, HostCode, Layer,
+    Moment, Next, Outcome, Reply, Spent, Target, Verdict, WallTime,
 };
 use std::any::Any;
 use std::future::poll_fn;
@@ -84,11 +84,13 @@ impl Open {
             .map_or_else(|| parts.metrics.unknown(), |settings| &settings.series)
             .clone();
         series.opened();
+        let since = parts.sources.clock.now();
+        call.meter.time().enter(Account::Authorize, since);
         Self {
             parts: parts.clone(),
             meter: call.meter.clone(),
             series,
-            since: parts.sources.clock.now(),
+            since,
             streams: Streams::No,
             closing: Some(Closing {
                 wall: WallTime(0),
@@ -105,6 +107,7 @@ impl Open {
                 outcome: Outcome::Cancelled,
                 status: None,
                 took: Duration::ZERO,
+                spent: Spent::default(),
                 reading: Reading::default(),
             }),
         }
@@ -132,9 +135,15 @@ impl Open {
             return;
         };
         let clock = &self.parts.sources.clock;
-        closing.took = clock.now().since(self.since);
+        let now = clock.now();
+        closing.took = now.since(self.since);
         closing.wall = clock.wall();
         closing.reading = self.meter.read();
+        let spent = self.meter.time().read(now, closing.reading.cpu_nanos);
+        closing.spent = match closing.target {
+            Target::Service(_) => spent,
+            Target::Capability { .. } => spent.outside(),
+        };
         closing.outcome = outcome;
         if self.streams == Streams::Yes {
             self.series.stream_closed();

@@ -19,8 +19,8 @@ use budget::{Budget, Draw};
 use class::{Failed, Repeat};
 use decide::{Decision, Known, Stop};
 use holdfast_call::{
-    Applies, Body, Boundary, BoxFuture, Call, Fault, HostCode, Layer, Moment, Next, Payload, Reply,
-    Sources, Target, Verdict, in_time,
+    Account, Applies, Body, Boundary, BoxFuture, Call, Fault, HostCode, Layer, Moment, Next,
+    Payload, Reply, Sources, Target, Verdict, in_time,
 };
 use http::Request;
 use http_body::Body as _;
@@ -126,7 +126,11 @@ impl Layer for Retry {
                     return reply;
                 };
                 match tries.decide(failed, &self.sources) {
-                    Decision::Again(then) => self.wait(reply, then).await,
+                    Decision::Again(then) => {
+                        let now = self.sources.clock.now();
+                        tries.call.meter.time().enter(Account::Queue, now);
+                        self.wait(reply, then).await;
+                    }
                     Decision::Stop(stop) => return tries.stopped(reply, stop),
                 }
             }

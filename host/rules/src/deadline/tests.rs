@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::*;
-use holdfast_call::{Pipeline, Registered};
+use holdfast_call::{Account, Pipeline, Registered};
 use std::sync::Mutex;
 
 const HEAD: Duration = Duration::from_secs(2);
@@ -72,7 +72,7 @@ fn what_never_answers_is_dropped_at_the_deadline() {
         assert_eq!(fault.host_code(), Some(code));
         assert_eq!(fault.verdict().boundary, boundary);
         assert_eq!(
-            fault.verdict().evidence,
+            fault.verdict().evidence[..3],
             [
                 ("waited_ms", "2000".to_owned()),
                 ("limit_ms", "2000".to_owned()),
@@ -80,6 +80,29 @@ fn what_never_answers_is_dropped_at_the_deadline() {
             ]
         );
     }
+}
+
+#[test]
+fn a_service_is_not_blamed_for_the_time_of_its_upstream() {
+    let (bench, pipeline) = world();
+    register(&pipeline, &service("slow"), settings(), |_| {
+        Box::pin(std::future::pending())
+    });
+    let call = bench.call(&service("slow"));
+    let meter = call.meter.clone();
+    meter
+        .time()
+        .enter(Account::Serve, bench.parts.sources.clock.now());
+    let mut reply = pipeline.run(call);
+    assert!(poll(&mut reply).is_pending());
+    bench.clock.advance(HEAD / 4);
+    meter.time().goes_out(bench.parts.sources.clock.now());
+    bench.clock.advance(HEAD);
+    let fault = fault(done(&mut reply));
+    assert_eq!(fault.host_code(), Some(HostCode::DeadlineExceeded));
+    assert_eq!(fault.verdict().boundary, Boundary::Upstream);
+    let spent = &fault.verdict().evidence.last().unwrap().1;
+    assert_eq!(spent, "guest_wait 500.000 ms, upstream 2000.000 ms");
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     push_millis(out, closing.took.as_nanos());
     let reading = &closing.reading;
     number(out, "cpu_us", reading.cpu_nanos / 1_000);
+    spent(out, closing);
     number(out, "mem_bytes", reading.mem_bytes);
     number(out, "attempts", u64::from(reading.attempts));
     if let Some(status) = closing.status {
@@ -59,6 +60,18 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     }
     if let Some(fault) = fault_of(&closing.outcome) {
         verdict(out, fault);
+    }
+    out.push('}');
+}
+
+/// Where the time went, in microseconds.
+fn spent(out: &mut String, closing: &Closing) {
+    key(out, "spent_us");
+    let mut between = '{';
+    for (name, nanos) in closing.spent.accounts() {
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{between}\"{name}\":{}", nanos / 1_000);
+        between = ',';
     }
     out.push('}');
 }

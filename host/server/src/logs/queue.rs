@@ -9,7 +9,11 @@ use std::time::Duration;
 /// How long the writer lets lines gather before it looks again.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// One line to be. Not boxed: nearly every one is a closing line, and a box for each would cost an allocation a call.
+/// One line to be.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is a closing line, and a box for each would cost an allocation a call"
+)]
 pub(super) enum Item {
     /// A call's closing line.
     Closing(Closing),

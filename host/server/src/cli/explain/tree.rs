@@ -152,7 +152,30 @@ fn head(out: &mut String, root: &Value) {
         number(root, "cpu_us"),
         number(root, "mem_bytes")
     );
+    spent(out, root);
     let _ = writeln!(out, "trace     {}", word(root, "trace"));
+}
+
+/// Where the time went, as far as it is worth a word.
+fn spent(out: &mut String, root: &Value) {
+    let Some(accounts) = root.get("spent_us").and_then(Value::as_object) else {
+        return;
+    };
+    let sum: u64 = accounts.values().filter_map(Value::as_u64).sum();
+    let mut parts = Vec::new();
+    for (name, micros) in accounts {
+        let micros = micros.as_u64().unwrap_or(0);
+        let percent = (micros * 100).checked_div(sum).unwrap_or(0);
+        if percent > 0 {
+            let name = clean(name);
+            parts.push(format!(
+                "{name} {}.{:03} ms ({percent} %)",
+                micros / 1_000,
+                micros % 1_000
+            ));
+        }
+    }
+    let _ = writeln!(out, "time      {}", parts.join(", "));
 }
 
 fn hop(out: &mut String, depth: usize, line: &Value, here: bool) {
