@@ -8,7 +8,7 @@ use crate::logs::stamp::Stamp;
 use crate::logs::{json, text};
 use crate::settings::LogForm;
 use arc_swap::ArcSwap;
-use holdfast_call::{Clock, Level, Moment, WallTime};
+use holdfast_call::{Clock, Closing, Level, Moment, WallTime};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -92,9 +92,9 @@ impl Writer {
     fn write(&mut self, batch: &mut Vec<Item>) {
         let keeps = self.sink_of_calls().is_some();
         for item in batch.drain(..) {
-            self.push(&item);
-            if keeps {
-                self.keep(&item);
+            match &item {
+                Item::Closing(closing) if keeps => self.push_kept(closing),
+                Item::Closing(_) | Item::Guest(_) | Item::Host { .. } => self.push(&item),
             }
             if self.out.len().max(self.kept.len()) >= CHUNK_BYTES {
                 self.send();
@@ -127,11 +127,19 @@ impl Writer {
         self.lines += 1;
     }
 
-    fn keep(&mut self, item: &Item) {
-        if let Item::Closing(closing) = item {
-            json::closing(&mut self.kept, &mut self.stamp, closing);
-            self.kept.push('\n');
+    /// A closing line for the log and for the call log, formatted once where both have the same form.
+    fn push_kept(&mut self, closing: &Closing) {
+        let from = self.kept.len();
+        json::closing(&mut self.kept, &mut self.stamp, closing);
+        self.kept.push('\n');
+        match self.form {
+            LogForm::Json => self.out.push_str(self.kept.get(from..).unwrap_or_default()),
+            LogForm::Text => {
+                text::closing(&mut self.out, &mut self.stamp, closing);
+                self.out.push('\n');
+            }
         }
+        self.lines += 1;
     }
 
     fn sink_of_calls(&self) -> MutexGuard<'_, Option<Sink>> {
