@@ -180,6 +180,22 @@ fn on_the_day_it_is_exchanged_no_call_fails() {
 }
 
 #[test]
+fn a_service_manager_hands_it_over() {
+    let upstream = Upstream::start();
+    let folder = tempfile::tempdir().unwrap();
+    keep_private(&folder.path().join("api-key"), CANARY);
+    let host = allowed()
+        .environment("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap())
+        .upstream("api", &upstream)
+        .policy("[upstreams.api.credential]\nheader = \"x-key\"\nsystemd = \"api-key\"")
+        .start();
+    let (text, _) = fetched(&host, &upstream.url("/ok"));
+    assert!(text.starts_with("status 200"), "{text}");
+    let head = last(&upstream);
+    assert!(head.contains(&format!("x-key: {CANARY}")), "{head}");
+}
+
+#[test]
 fn a_service_without_its_secret_does_not_load_until_it_is_there() {
     let upstream = Upstream::start();
     let folder = tempfile::tempdir().unwrap();

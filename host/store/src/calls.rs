@@ -35,6 +35,13 @@ impl CallLog {
     /// The disk fails, or the directory is not ours.
     pub fn open(path: &Path, bytes_max: u64) -> Result<Self, StoreError> {
         let directory = Directory::open(path)?;
+        let half = bytes_max.max(CALL_LOG_BYTES_MIN) / 2;
+        // The bound may have been larger when they were written.
+        for entry in directory.entries()? {
+            if entry.bytes > half {
+                directory.remove(&entry.name)?;
+            }
+        }
         let file = directory.append(NEWER)?;
         let failed = |source| StoreError::write(&path.join(NEWER), source);
         let bytes = file.metadata().map_err(failed)?.len();
@@ -42,7 +49,7 @@ impl CallLog {
             directory,
             file,
             bytes,
-            half: bytes_max.max(CALL_LOG_BYTES_MIN) / 2,
+            half,
             whole: true,
         };
         if bytes > 0 {
@@ -52,6 +59,7 @@ impl CallLog {
         Ok(this)
     }
 
+    /// Where it stops in the middle, the next try goes on from there: a file that has its new name already need not be given it.
     fn turn_over(&mut self) -> io::Result<()> {
         self.directory
             .rename(NEWER, OLDER)
@@ -156,6 +164,36 @@ mod tests {
         let kept = lines(&path);
         assert_eq!(kept.iter().rfind(|line| line.len() < 4).unwrap(), "99");
         assert!(kept.len() >= 10, "half of it at least is kept");
+    }
+
+    #[test]
+    fn a_bound_that_was_lowered_holds_from_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calls");
+        let mut log = CallLog::open(&path, 8 * CALL_LOG_BYTES_MIN).unwrap();
+        let chunk = format!("{}\n", "x".repeat(99_999));
+        for _ in 0..60 {
+            log.write_all(chunk.as_bytes()).unwrap();
+        }
+        drop(log);
+        CallLog::open(&path, CALL_LOG_BYTES_MIN).unwrap();
+        let bytes: usize = lines(&path).iter().map(String::len).sum();
+        assert!(bytes as u64 <= CALL_LOG_BYTES_MIN, "{bytes}");
+    }
+
+    #[test]
+    fn a_turn_over_that_stopped_in_its_middle_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calls");
+        let mut log = CallLog::open(&path, CALL_LOG_BYTES_MIN).unwrap();
+        log.write_all(b"one\n").unwrap();
+        std::fs::rename(path.join(NEWER), path.join(OLDER)).unwrap();
+        let chunk = format!("{}\n", "x".repeat(300_000));
+        for _ in 0..2 {
+            log.write_all(chunk.as_bytes()).unwrap();
+        }
+        log.write_all(b"two\n").unwrap();
+        assert!(lines(&path).contains(&"two".to_owned()));
     }
 
     #[test]

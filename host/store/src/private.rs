@@ -199,10 +199,12 @@ impl Directory {
         }
     }
 
-    /// Gives a file another name, in the place of what had it.
+    /// Gives a file another name, in the place of what had it; that it is not there is as good.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
-        rustix::fs::renameat(&self.fd, from, &self.fd, to)
-            .map_err(|errno| StoreError::write(&self.path.join(to), errno))
+        match rustix::fs::renameat(&self.fd, from, &self.fd, to) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(StoreError::write(&self.path.join(to), errno)),
+        }
     }
 
     /// Whatever goes wrong, `name` is what it was, or what it was to be; never something in between.

@@ -22,6 +22,8 @@ pub type Source = Box<dyn Fn() -> Result<Secret, Unread> + Send + Sync>;
 /// A secret, its source, and the value before.
 pub struct Held {
     source: Source,
+    /// Held while the source is read and what it had is taken over: of two looks at once, the slower must not put an older value back.
+    looking: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -144,6 +146,7 @@ impl Held {
         };
         Ok(Arc::new(Self {
             source,
+            looking: Mutex::default(),
             state: Mutex::new(state),
         }))
     }
@@ -169,6 +172,7 @@ impl Held {
     /// # Errors
     /// It cannot be read; the value that is held stays in use.
     pub fn look(&self, now: Moment) -> Result<Look, Unread> {
+        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let secret = (self.source)()?;
         let mut state = self.state();
         state.looked = Some(now);
