@@ -48,6 +48,10 @@ mod drain;
 mod connections;
 // A key reaches its upstream, and nobody else.
 mod credentials;
+// A key that a service uses and never sees.
+mod signatures;
+// And none of them is found anywhere.
+mod canaries;
 // What happens is what author and operator both allow.
 mod policy;
 // What one client may hold of the gateway.

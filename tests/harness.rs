@@ -23,8 +23,8 @@ pub(crate) use guests::{Guest, root};
 pub(crate) use host::{Host, Said, begin_in, binary, run};
 pub(crate) use project::Project;
 pub(crate) use scale::{full, scaled};
-pub(crate) use setup::{Setup, put};
-pub(crate) use upstream::{Seen, Upstream};
+pub(crate) use setup::{Setup, keep_private, put};
+pub(crate) use upstream::{Seen, Upstream, request};
 pub(crate) use wait::{patiently, rest, until};
 
 pub(crate) use h2::{

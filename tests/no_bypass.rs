@@ -13,7 +13,8 @@ use wit_parser::Resolve;
 const TASKS: EngineKind = EngineKind::new(Metering::Plain, Tasks::Many);
 
 /// The imports that change or ask something outside: exactly these.
-const EFFECTS: [&str; 2] = [
+const EFFECTS: [&str; 3] = [
+    "holdfast:host/secrets@0.1.0",
     "wasi:http/client@0.3.0",
     "wasi:http/outgoing-handler@0.2.12",
 ];
@@ -29,16 +30,21 @@ impl holdfast_call::Log for Silent {
     fn host(&self, _: holdfast_call::Level, _: String) {}
 }
 
-/// Every function of every interface in `wit/deps`, as the linker names them.
+/// Every function of every interface in `wit`, as the linker names them.
 fn universe() -> BTreeMap<String, BTreeSet<String>> {
-    let deps = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../wit/deps");
+    let wit = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../wit");
     let mut functions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for generation in ["wasi-0.2", "wasi-0.3", "wasi-config"] {
+    let ours = std::fs::read_dir(&wit).unwrap().filter_map(|entry| {
+        let path = entry.unwrap().path();
+        (path.extension()? == "wit").then_some(path)
+    });
+    let deps = ["wasi-0.2", "wasi-0.3", "wasi-config"].map(|name| wit.join("deps").join(name));
+    for text in deps.into_iter().chain(ours) {
         let mut resolve = Resolve {
             all_features: true,
             ..Resolve::default()
         };
-        resolve.push_dir(deps.join(generation)).unwrap();
+        resolve.push_path(text).unwrap();
         for (id, interface) in resolve.interfaces.iter() {
             let Some(name) = resolve.id_of(id) else {
                 continue;

@@ -4,7 +4,7 @@ use super::client::{Plain, ask, get, h2};
 use crate::bed::{Bed, fed};
 use bytes::Bytes;
 use holdfast_call::{
-    Answer, Body, BodySource, Boundary, Fault, HostCode, Payload, Verdict, problem::CALL_HEADER,
+    Answer, Body, BodySource, Boundary, Fault, HostCode, Verdict, problem::CALL_HEADER,
 };
 use http_body::Frame;
 use http_body_util::BodyExt as _;
@@ -41,7 +41,7 @@ async fn echoing() -> Bed {
     let bed = Bed::new(16).await;
     bed.serve("echo", |admitted| {
         let (call, _) = admitted.into_parts();
-        let Payload::Http(request) = call.payload;
+        let request = call.payload.into_http().unwrap();
         Box::pin(async move { Ok(Answer::Http(http::Response::new(request.into_body()))) })
     });
     bed
@@ -226,7 +226,7 @@ async fn bytes_in_are_counted_for_the_call() {
     bed.serve("count", |admitted| {
         let (call, _) = admitted.into_parts();
         let (meter, call) = (call.meter.clone(), call);
-        let Payload::Http(request) = call.payload;
+        let request = call.payload.into_http().unwrap();
         Box::pin(async move {
             let body = request.into_body().collect().await.unwrap().to_bytes();
             crate::bed::answer(&format!("{} {}", body.len(), meter.read().bytes_in))
@@ -245,7 +245,7 @@ async fn a_request_that_breaks_off_is_a_fault_to_its_reader_and_never_an_end() {
     let (tell, mut told) = mpsc::unbounded_channel();
     bed.serve("read", move |admitted| {
         let (call, scope) = admitted.into_parts();
-        let Payload::Http(request) = call.payload;
+        let request = call.payload.into_http().unwrap();
         let tell = tell.clone();
         Box::pin(async move {
             // Shielded, so that the reader lives to see the end although its client is gone.

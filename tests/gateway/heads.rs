@@ -2,7 +2,7 @@
 
 use super::client::{ask, get, h2};
 use crate::bed::{Bed, answer};
-use holdfast_call::{Admitted, Answer, Body, Payload};
+use holdfast_call::{Admitted, Answer, Body};
 use holdfast_server::entry::peer::TrustedProxies;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 fn show(admitted: Admitted) -> String {
     let (call, _) = admitted.into_parts();
     let trace = call.trace;
-    let Payload::Http(request) = call.payload;
+    let request = call.payload.into_http().unwrap();
     let mut headers: Vec<_> = request
         .headers()
         .iter()
@@ -194,7 +194,7 @@ async fn an_answer_without_a_body_ends_its_call_well() {
     let mut bed = Bed::new(16).await;
     bed.serve("some", |admitted| {
         let (call, _) = admitted.into_parts();
-        let Payload::Http(request) = call.payload;
+        let request = call.payload.into_http().unwrap();
         let status: u16 = request.uri().path().trim_matches('/').parse().unwrap();
         Box::pin(async move {
             let mut response = http::Response::new(Body::whole("a body".into()));

@@ -9,10 +9,8 @@
 //! 6. The checklist is below.
 
 use super::two;
-use crate::harness::{Chaos, Does, Guest, Host, Setup, Upstream, encoded, until};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use crate::harness::{Chaos, Does, Guest, Host, Setup, Upstream, encoded, keep_private, until};
+use std::fs;
 
 /// In lower case, as the upstream of these tests shows what it was sent.
 const CANARY: &str = "canary/7f3a9c:e1";
@@ -41,13 +39,6 @@ fn fetched(host: &Host, url: &str) -> (String, serde_json::Value) {
 
 fn last(upstream: &Upstream) -> String {
     upstream.seen().last().unwrap().head.clone()
-}
-
-fn keep_private(file: &Path, secret: &str) {
-    let beside = file.with_extension("new");
-    fs::write(&beside, secret).unwrap();
-    fs::set_permissions(&beside, Permissions::from_mode(0o600)).unwrap();
-    fs::rename(beside, file).unwrap();
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use super::guests::Guest;
 use super::host::Host;
 use super::upstream::Upstream;
+use std::fs::Permissions;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -104,6 +106,14 @@ pub(crate) fn put(plugins: &Path, name: &str, component: &[u8], manifest: &str) 
         place("toml", manifest.as_bytes());
     }
     place("wasm", component);
+}
+
+/// Writes a secret as a careful person would: closed to others, and whole, by a rename.
+pub(crate) fn keep_private(file: &Path, secret: &str) {
+    let beside = file.with_extension("new");
+    std::fs::write(&beside, secret).unwrap();
+    std::fs::set_permissions(&beside, Permissions::from_mode(0o600)).unwrap();
+    std::fs::rename(beside, file).unwrap();
 }
 
 /// Writes the policy of the host in `dir`: `lines`, and before them what every test needs.

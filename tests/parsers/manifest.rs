@@ -53,6 +53,7 @@ fn asked(manifest: &Manifest) -> String {
         fuel,
         upstreams,
         services,
+        secrets,
         files,
         env,
         config,
@@ -60,6 +61,6 @@ fn asked(manifest: &Manifest) -> String {
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {fuel:?} {upstreams:?} {services:?} {files:?} {env:?} {config:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {files:?} {env:?} {config:?} {limits:?}"
     )
 }

@@ -42,8 +42,8 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
             "notes.toml:1: `memory`: unknown key here; did you mean `limits.memory`?",
         ),
         (
-            "[secrets]\na = 1",
-            "notes.toml:1: `secrets`: unknown key; known here are config, env, files,",
+            "[passwords]\na = 1",
+            "notes.toml:1: `passwords`: unknown key; known here are config, env, files,",
         ),
         ("[limit]\ncpu = 1", "did you mean `limits`?"),
     ] {

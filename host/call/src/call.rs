@@ -50,6 +50,14 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// Whether it is another system, to be waited for: all else is done in this host.
+    #[must_use]
+    pub fn is_outside(&self) -> bool {
+        matches!(self, Self::Capability { name: "http", .. })
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -41,7 +41,7 @@ pub use future::BoxFuture;
 pub use id::CallId;
 pub use log::{Closing, GuestLine, Level, Log, Outcome};
 pub use meter::Meter;
-pub use payload::{Answer, Payload, Timeouts};
+pub use payload::{Answer, Payload, Timeouts, Value, Values};
 pub use pipeline::{Admitted, Applies, Layer, Next, Pipeline, PipelineError, Reply, Sources};
 pub use random::Random;
 pub use registry::{Implementation, Registered, Registry};

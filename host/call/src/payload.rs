@@ -1,14 +1,53 @@
 //! What a call carries in, and what it brings back.
 
 use crate::body::Body;
+use crate::fault::{Failure, FailureKind};
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a call carries in. An absolute URI in an HTTP request says scheme and authority as the caller used them.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every call is a request over HTTP, and would be allocated once more; a call is boxed as a whole"
+)]
 pub enum Payload {
     /// An HTTP request, to a service or to the way out.
     Http(Request<Body>),
+    /// An operation of a capability, by its name, and what it is given.
+    Values(&'static str, Vec<Value>),
+}
+
+impl Payload {
+    /// The request, for an implementation that takes nothing else.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn into_http(self) -> Result<Request<Body>, Failure> {
+        match self {
+            Self::Http(request) => Ok(request),
+            Self::Values(operation, _) => {
+                let failure = Failure::new(
+                    FailureKind::NoSuchOperation,
+                    "only HTTP requests are taken here",
+                );
+                Err(failure.with("operation", operation))
+            }
+        }
+    }
+}
+
+/// A value that a capability takes or gives: a type of our own, so that nothing here knows an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Yes or no.
+    Truth(bool),
+    /// A text.
+    Text(Arc<str>),
+    /// Bytes.
+    Bytes(Bytes),
 }
 
 /// What a call brings back.
@@ -16,6 +55,33 @@ pub enum Payload {
 pub enum Answer {
     /// An HTTP response. The call goes on until its body has ended.
     Http(Response<Body>),
+    /// What an operation gave. The call ends when they are taken.
+    Values(Values),
+}
+
+/// The values of an answer. They carry their call as a body does, without a byte of one.
+#[derive(Debug)]
+pub struct Values {
+    list: Vec<Value>,
+    end: Body,
+}
+
+impl Values {
+    /// These values.
+    #[must_use]
+    pub fn new(list: Vec<Value>) -> Self {
+        Self {
+            list,
+            end: Body::empty(),
+        }
+    }
+
+    /// Takes them, which ends the call well.
+    #[must_use]
+    pub fn into_list(self) -> Vec<Value> {
+        self.end.close();
+        self.list
+    }
 }
 
 impl Answer {
@@ -23,14 +89,24 @@ impl Answer {
     pub fn body_mut(&mut self) -> &mut Body {
         match self {
             Self::Http(response) => response.body_mut(),
+            Self::Values(values) => &mut values.end,
         }
     }
 
-    /// The status and the headers.
-    #[must_use]
-    pub fn head(&self) -> (StatusCode, &HeaderMap) {
+    /// Ends it well although nobody takes it.
+    pub fn close(self) {
         match self {
-            Self::Http(response) => (response.status(), response.headers()),
+            Self::Http(response) => response.into_body().close(),
+            Self::Values(values) => values.end.close(),
+        }
+    }
+
+    /// The status and the headers, where there are any.
+    #[must_use]
+    pub fn head(&self) -> Option<(StatusCode, &HeaderMap)> {
+        match self {
+            Self::Http(response) => Some((response.status(), response.headers())),
+            Self::Values(_) => None,
         }
     }
 
@@ -39,6 +115,7 @@ impl Answer {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Http(response) => Some(response.status().as_u16()),
+            Self::Values(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The call being served, as its implementation holds it: what it knows of itself, and the only door to calls of its own.
 
-use crate::body::{BodyEnd, BodyWatch};
+use crate::body::{Body, BodyEnd, BodyWatch};
 use crate::call::{Call, Entry, Target};
 use crate::caller::Caller;
 use crate::fault::Fault;
@@ -13,6 +13,7 @@ use crate::registry::Registered;
 use crate::time::{Clock, Moment};
 use crate::trace::Trace;
 use crate::why::Why;
+use http::Request;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -115,14 +116,10 @@ impl Scope {
             Target::Capability { .. } => parts.caller.clone(),
         };
         let meter = Arc::new(Meter::default());
-        let Payload::Http(mut request) = payload;
-        if request
-            .body()
-            .as_whole()
-            .is_none_or(|whole| !whole.is_empty())
-        {
-            request.body_mut().watch(Box::new(Received(meter.clone())));
-        }
+        let payload = match payload {
+            Payload::Http(request) => Payload::Http(counted(request, &meter)),
+            Payload::Values(..) => payload,
+        };
         let call = Call {
             id: CallId::new(sources.clock.wall(), sources.random.sixteen()),
             parent: Some(parts.id),
@@ -139,11 +136,11 @@ impl Scope {
             stream: Duration::ZERO,
             trace: parts.trace.child(sources.random.sixteen()),
             ordinal: parts.children.fetch_add(1, Ordering::Relaxed) + 1,
-            payload: Payload::Http(request),
+            payload,
             meter,
             tree: parts.tree.clone(),
         };
-        let (id, outside) = (call.id, matches!(call.target, Target::Capability { .. }));
+        let (id, outside) = (call.id, call.target.is_outside());
         let reply = parts.pipeline.run(call);
         Asked {
             id,
@@ -250,6 +247,15 @@ impl Drop for Out {
     fn drop(&mut self) {
         self.meter.time().comes_back(self.clock.now());
     }
+}
+
+/// The request, whose bytes count as what its call is sent.
+fn counted(mut request: Request<Body>, meter: &Arc<Meter>) -> Request<Body> {
+    let whole = request.body().as_whole();
+    if whole.is_none_or(|whole| !whole.is_empty()) {
+        request.body_mut().watch(Box::new(Received(meter.clone())));
+    }
+    request
 }
 
 /// Counts the bytes that a child call is sent.

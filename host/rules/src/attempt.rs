@@ -131,7 +131,11 @@ impl One {
 
     /// What a service may answer: 2xx to 4xx as it is. Its 5xx is masked, and what is no final status is no answer.
     async fn checked(&self, answer: Answer, seen: &Seen) -> Reply {
-        let Answer::Http(response) = answer;
+        let Answer::Http(response) = answer else {
+            let cause = "the service answered a request over HTTP with something else";
+            let failure = Failure::new(FailureKind::BadResponse, cause);
+            return Err(self.masked(failure, &seen.target));
+        };
         let status = response.status().as_u16();
         match status {
             200..=499 => return Ok(Answer::Http(response)),

@@ -4,8 +4,10 @@
 //! it: to the operator, not to the one who was denied.
 
 mod operations;
+mod uses;
 
 pub use operations::Operations;
+pub use uses::Uses;
 
 use crate::Parts;
 use holdfast_call::{
@@ -38,6 +40,8 @@ pub struct Names {
     pub upstreams: BTreeSet<String>,
     /// Services it may call.
     pub services: BTreeSet<String>,
+    /// Secrets it may use, by their names in the policy.
+    pub secrets: BTreeSet<String>,
 }
 
 /// What a service may ask for: the settings of the one that asks.
@@ -47,6 +51,7 @@ pub struct Grants {
     /// Every origin the policy knows: whose it is, and whether this service may use it.
     origins: HashMap<String, (String, Standing)>,
     services: HashMap<String, Standing>,
+    secrets: HashMap<String, Standing>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,14 +76,11 @@ impl Grants {
             let standing = standing(&asked.upstreams, &allowed.upstreams, name);
             (origin.clone(), (name.clone(), standing))
         });
-        let services = asked.services.union(&allowed.services).map(|name| {
-            let standing = standing(&asked.services, &allowed.services, name);
-            (name.clone(), standing)
-        });
         Self {
             service: service.clone(),
             origins: origins.collect(),
-            services: services.collect(),
+            services: standings(&asked.services, &allowed.services),
+            secrets: standings(&asked.secrets, &allowed.secrets),
         }
     }
 
@@ -93,6 +95,12 @@ impl Grants {
         let standing = self.services.get(name).copied();
         let standing = standing.unwrap_or(Standing::InNeither);
         self.check("services", "service", name, standing, name)
+    }
+
+    fn secret(&self, name: &str) -> Result<(), Fault> {
+        let standing = self.secrets.get(name).copied();
+        let standing = standing.unwrap_or(Standing::InNeither);
+        self.check("secrets", "secret", name, standing, name)
     }
 
     fn check(
@@ -141,6 +149,13 @@ impl Grants {
         let change = format!("url = \"{origin}\" under [upstreams.NAME] in holdfast.toml");
         denied(origin.to_owned(), limit, change)
     }
+}
+
+fn standings(asked: &BTreeSet<String>, allowed: &BTreeSet<String>) -> HashMap<String, Standing> {
+    let names = asked.union(allowed);
+    names
+        .map(|name| (name.clone(), standing(asked, allowed, name)))
+        .collect()
 }
 
 fn standing(asked: &BTreeSet<String>, allowed: &BTreeSet<String>, name: &str) -> Standing {
@@ -216,6 +231,10 @@ fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Fault> {
             name: "http",
             resource,
         } => grants.upstream(resource),
+        Target::Capability {
+            name: "secrets",
+            resource,
+        } => grants.secret(resource),
         Target::Capability { name, .. } => Err(denied(
             target.to_string(),
             format!("the capability {name} cannot be granted"),
@@ -228,9 +247,11 @@ fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Fault> {
 fn operation(call: &Call) -> Result<(), Fault> {
     let registered = call.registered.as_ref();
     let operations = registered.and_then(|known| known.settings.get::<Operations>());
-    match (operations, &call.payload) {
-        (Some(operations), Payload::Http(request)) => operations.check(request),
-        (None, _) => Ok(()),
+    let uses = registered.and_then(|known| known.settings.get::<Uses>());
+    match (&call.payload, operations, uses) {
+        (Payload::Http(request), Some(operations), _) => operations.check(request),
+        (Payload::Values(operation, _), _, Some(uses)) => uses.check(operation),
+        (Payload::Http(_) | Payload::Values(..), _, _) => Ok(()),
     }
 }
 

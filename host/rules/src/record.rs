@@ -9,7 +9,7 @@ use crate::metrics::Series;
 use holdfast_call::meter::Reading;
 use holdfast_call::{
     Account, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Closing, Fault, HostCode, Layer,
-    Moment, Next, Outcome, Reply, Spent, Target, Verdict, WallTime,
+    Moment, Next, Outcome, Reply, Spent, Verdict, WallTime,
 };
 use std::any::Any;
 use std::future::poll_fn;
@@ -140,9 +140,10 @@ impl Open {
         closing.wall = clock.wall();
         closing.reading = self.meter.read();
         let spent = self.meter.time().read(now, closing.reading.cpu_nanos);
-        closing.spent = match closing.target {
-            Target::Service(_) => spent,
-            Target::Capability { .. } => spent.outside(),
+        closing.spent = if closing.target.is_outside() {
+            spent.outside()
+        } else {
+            spent
         };
         closing.outcome = outcome;
         if self.streams == Streams::Yes {

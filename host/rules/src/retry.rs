@@ -116,7 +116,10 @@ impl Layer for Retry {
             return next.run(call);
         };
         Box::pin(async move {
-            let mut tries = Tries::of(call, settings);
+            let mut tries = match Tries::of(call, settings) {
+                Ok(tries) => tries,
+                Err(other) => return next.run(other).await,
+            };
             tries.begin(self.sources.clock.now())?;
             loop {
                 let began = self.sources.clock.now();
@@ -185,16 +188,24 @@ struct Tries {
 }
 
 impl Tries {
-    fn of(mut call: Box<Call>, settings: Settings) -> Self {
+    /// # Errors
+    /// It is no request over HTTP, and there is nothing to be tried again.
+    fn of(mut call: Box<Call>, settings: Settings) -> Result<Self, Box<Call>> {
         let empty = Payload::Http(Request::new(Body::empty()));
-        let Payload::Http(request) = std::mem::replace(&mut call.payload, empty);
+        let request = match std::mem::replace(&mut call.payload, empty) {
+            Payload::Http(request) => request,
+            other @ Payload::Values(..) => {
+                call.payload = other;
+                return Err(call);
+            }
+        };
         let (head, body) = request.into_parts();
         let asker = call.asking();
         let kept = Kept::new(body);
         if settings.tries_max <= 1 {
             kept.let_go();
         }
-        Self {
+        Ok(Self {
             repeat: match settings.harmless {
                 Harmless::Idempotent => Repeat::of(&head.method),
                 Harmless::All => Repeat::Harmless,
@@ -205,7 +216,7 @@ impl Tries {
             head: Request::from_parts(head, ()),
             kept,
             made: 0,
-        }
+        })
     }
 
     /// Counts the first try, unless there is less time for it than the upstream ever takes: then nothing is spent on it.

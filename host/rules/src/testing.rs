@@ -347,6 +347,7 @@ pub(crate) fn fault(reply: Reply) -> Fault {
 pub(crate) fn body(reply: Reply) -> Body {
     match reply {
         Ok(Answer::Http(response)) => response.into_body(),
+        Ok(other) => panic!("{other:?}"),
         Err(fault) => panic!("{fault:?}"),
     }
 }

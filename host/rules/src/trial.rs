@@ -20,8 +20,8 @@
 use crate::Parts;
 use crate::metrics::Series;
 use holdfast_call::{
-    Answer, Applies, Body, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, CallId, Fault, HostCode,
-    Layer, Meter, Next, Payload, Registered, Reply, Sources, Target,
+    Applies, Body, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, CallId, Fault, HostCode, Layer,
+    Meter, Next, Payload, Registered, Reply, Sources, Target,
 };
 use http::{Method, Request};
 use http_body::Body as _;
@@ -210,7 +210,9 @@ impl Watched {
 
     /// The same call, if it may be made once more since it asks for nothing to be done.
     fn again(&self, call: &Call) -> Option<Call> {
-        let Payload::Http(request) = &call.payload;
+        let Payload::Http(request) = &call.payload else {
+            return None;
+        };
         let safe = [Method::GET, Method::HEAD, Method::OPTIONS];
         // A child call hangs on its parent's tree; its parent is what is looked at twice.
         if call.nested() || !safe.contains(request.method()) || !request.body().is_end_stream() {
@@ -261,8 +263,8 @@ fn look_again(version: &Arc<Version>, mut again: Call, next: Next<'_>) {
     let reply = next.afresh(again);
     runtime.spawn(async move {
         match reply.await {
-            Ok(Answer::Http(answer)) => {
-                answer.into_body().close();
+            Ok(answer) => {
+                answer.close();
                 version.note(Seen::Confirmed);
             }
             Err(fault) if own(&fault) => version.note(Seen::Shared),

@@ -56,7 +56,7 @@ pub struct Host {
     named: Option<PathBuf>,
     sharing: Sharing,
     secrets: Secrets,
-    /// The upstreams without their secret: services that need one are not loaded.
+    /// The upstreams and secrets that are without a value: services that need one are not loaded.
     unusable: ArcSwap<Unusable>,
     /// What makes the keys by which upstreams know requests again.
     keys: Keys,

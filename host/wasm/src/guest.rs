@@ -74,7 +74,7 @@ pub(crate) struct Guest {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: Hooks,
+    pub(crate) hooks: Hooks,
     pub(crate) limiter: Limiter,
     /// How many harmless entries of its table it may still hold when it waits for its next call.
     harmless_max: usize,

@@ -9,6 +9,7 @@ mod frames;
 pub(crate) mod http;
 pub(crate) mod logging;
 pub(crate) mod outgoing;
+pub(crate) mod secrets;
 pub(crate) mod seen;
 pub(crate) mod stdio;
 
@@ -44,6 +45,10 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         prefix: "wasi:http/client",
+        kind: Kind::Effect,
+    },
+    Family {
+        prefix: "holdfast:host/secrets",
         kind: Kind::Effect,
     },
     Family {
@@ -107,6 +112,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
         WasiConfig::new(&guest.surroundings.config)
     })?;
     logging::add_to_linker(&mut linker)?;
+    secrets::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

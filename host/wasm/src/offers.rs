@@ -88,6 +88,10 @@ const OFFERS: &[Offer] = &[
     v03("wasi:random/random"),
     v03("wasi:sockets/ip-name-lookup"),
     v03("wasi:sockets/types"),
+    Offer {
+        interface: "holdfast:host/secrets",
+        version: "0.1.0",
+    },
     // These two have no released version; only exactly these are on offer.
     Offer {
         interface: "wasi:config/store",

@@ -21,7 +21,7 @@ use crate::verify::Exports;
 use crate::{serve02, serve03};
 use holdfast_call::{
     Admitted, Answer, Body, BoxFuture, Call, Clock, Failure, FailureKind, Implementation, Log,
-    Meter, Payload, Scope, Target,
+    Meter, Scope, Target,
 };
 use http::{HeaderMap, Request};
 use std::sync::Arc;
@@ -236,7 +236,7 @@ impl Service {
     }
 
     fn work(&self, call: Box<Call>, scope: Scope) -> Result<Driver, Failure> {
-        let Payload::Http(request) = call.payload;
+        let request = call.payload.into_http()?;
         let Target::Service(name) = &scope.registered().target else {
             return Err(Failure::new(
                 FailureKind::Internal,

@@ -11,6 +11,7 @@ mod inside;
 mod keep;
 mod outside;
 mod reply;
+mod secrets;
 
 use asked::Asked;
 use reply::Reply;
@@ -81,6 +82,8 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("/fetch-unread", outside::fetch_unread),
     ("/fetch-mid-stream", outside::fetch_mid_stream),
     ("/fetch-after-answer", outside::fetch_after_answer),
+    ("/sign", secrets::sign),
+    ("/verify", secrets::verify),
 ];
 
 impl Guest for Cases {

@@ -1,8 +1,8 @@
 //! The guard against echoes: an answer that holds the secret it was asked with is cut before the guest has the whole of it.
 //!
 //! A service that may reach an upstream which repeats what it was sent could otherwise read the secret there. It is looked for in clear,
-//! in base64 and percent-encoded, in headers, body and trailers, also where it is split over pieces of the body: what could be its
-//! beginning is held back until it is known to be none. What an upstream packs or encodes in another way is not recognised; the host asks
+//! in base64 and percent-encoded, in whatever case, in headers, body and trailers, also where it is split over pieces of the body: what
+//! could be its beginning is held back until it is known to be none. What an upstream packs or encodes in another way is not recognised; the host asks
 //! for answers that are not packed.
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -31,14 +31,18 @@ impl Echo {
         let patterns: Vec<_> = secrets.into_iter().flat_map(Secret::forms).collect();
         let mut first = Box::new([false; 256]);
         for byte in patterns.iter().filter_map(|form| form.bytes().next()) {
-            if let Some(slot) = first.get_mut(usize::from(byte)) {
-                *slot = true;
+            for byte in [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()] {
+                if let Some(slot) = first.get_mut(usize::from(byte)) {
+                    *slot = true;
+                }
             }
         }
         let texts = patterns.iter().map(|form| form.as_bytes());
         Self {
             finder: AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostFirst)
+                // A secret that somebody wrote in small letters has lost little of what makes it one.
+                .ascii_case_insensitive(true)
                 .build(texts)
                 .ok(),
             longest: patterns.iter().map(|form| form.len()).max().unwrap_or(0),
@@ -52,7 +56,7 @@ impl Echo {
             Some(finder) => finder.is_match(bytes),
             None => self.patterns.iter().any(|form| {
                 let mut places = bytes.windows(form.len().max(1));
-                places.any(|place| place == form.as_bytes())
+                places.any(|place| place.eq_ignore_ascii_case(form.as_bytes()))
             }),
         }
     }
@@ -78,11 +82,16 @@ impl Echo {
                 && self
                     .patterns
                     .iter()
-                    .any(|form| form.as_bytes().starts_with(rest))
+                    .any(|form| begins(form.as_bytes(), rest))
         };
         let begun = (0..tail.len()).find(|place| starts(*place));
         begun.map_or(0, |place| tail.len() - place)
     }
+}
+
+fn begins(form: &[u8], with: &[u8]) -> bool {
+    let beginning = form.get(..with.len());
+    beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(with))
 }
 
 /// What becomes of a piece of an answer.

@@ -157,6 +157,16 @@ impl Held {
         self.state().values.next().clone()
     }
 
+    /// Every value that may still be met, the newest first.
+    pub(crate) fn live(&self, now: Moment) -> Vec<Secret> {
+        let mut state = self.state();
+        state.values.age(now);
+        let previous = state.values.previous.as_ref();
+        let previous = previous.map(|(previous, _)| previous.clone());
+        let current = state.values.current.clone();
+        std::iter::once(current).chain(previous).collect()
+    }
+
     /// The upstream did not refuse `sent`.
     pub(super) fn taken(&self, sent: &Secret) {
         self.state().values.taken(sent);
@@ -307,6 +317,16 @@ mod tests {
             assert_eq!(held.refused(&secret("a"), at(second)), Refused::Exchanged);
             assert_eq!(held.secret(), secret("b"));
         }
+    }
+
+    #[test]
+    fn what_was_sent_with_the_value_before_is_known_for_a_while() {
+        let (file, _, held) = source("a");
+        assert_eq!(held.live(at(0)), [secret("a")]);
+        "b".clone_into(&mut file.lock().unwrap());
+        held.look(at(1)).unwrap();
+        assert_eq!(held.live(at(600)), [secret("b"), secret("a")]);
+        assert_eq!(held.live(at(601)), [secret("b")]);
     }
 
     #[test]

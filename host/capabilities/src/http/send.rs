@@ -20,7 +20,7 @@ use super::tls::Tls;
 use super::upstream::Upstream;
 use holdfast_call::{
     Admitted, Answer, Body, BoxFuture, Clock, Exchanged, Failure, FailureKind, Implementation,
-    Moment, Payload, Scope, Secret, Shield, Timeouts, in_time,
+    Moment, Scope, Secret, Shield, Timeouts, in_time,
 };
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -65,7 +65,7 @@ impl Inner {
     async fn call(&self, admitted: Admitted) -> Result<Answer, Failure> {
         let (call, scope) = admitted.into_parts();
         let asker = call.asking();
-        let Payload::Http(request) = call.payload;
+        let request = call.payload.into_http()?;
         let asked = request
             .extensions()
             .get::<Timeouts>()

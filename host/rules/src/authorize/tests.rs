@@ -11,7 +11,20 @@ fn names(upstreams: &[&str], services: &[&str]) -> Names {
     Names {
         upstreams: set(upstreams),
         services: set(services),
+        secrets: BTreeSet::new(),
     }
+}
+
+#[test]
+fn a_secret_is_used_only_for_what_it_is_there_for() {
+    let uses = Uses {
+        secret: "hook".to_owned(),
+        operations: vec!["verify"],
+    };
+    assert!(uses.check("verify").is_ok());
+    let refused = uses.check("sign").unwrap_err();
+    assert_eq!(refused.host_code(), Some(HostCode::CapabilityDenied));
+    assert!(refused.verdict().next.contains("[secrets.hook]"));
 }
 
 fn grants(asked: &Names, allowed: &Names) -> Grants {

@@ -53,7 +53,7 @@ pub enum Effect {
 pub fn failed(reply: &Reply, clock: &dyn Clock) -> Option<Failed> {
     match reply {
         Ok(answer) => {
-            let (status, headers) = answer.head();
+            let (status, headers) = answer.head()?;
             if exchanged(answer) {
                 return Some(EXCHANGED);
             }
@@ -80,6 +80,7 @@ const EXCHANGED: Failed = Failed {
 fn exchanged(answer: &Answer) -> bool {
     match answer {
         Answer::Http(response) => response.extensions().get::<Exchanged>().is_some(),
+        Answer::Values(_) => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::*;
-use holdfast_call::{Failure, FailureKind, Pipeline};
+use holdfast_call::{Answer, Failure, FailureKind, Pipeline};
 use std::sync::atomic::AtomicUsize;
 
 struct World {
@@ -73,7 +73,9 @@ impl World {
     /// Makes a call and lets what it leaves behind come to its end.
     async fn ask(&self, method: &str) -> Reply {
         let mut call = self.bench.call(&self.target);
-        let Payload::Http(request) = &mut call.payload;
+        let Payload::Http(request) = &mut call.payload else {
+            unreachable!("a call over HTTP");
+        };
         *request.method_mut() = method.parse().unwrap();
         let reply = self.pipeline.run(call).await;
         tokio::task::yield_now().await;

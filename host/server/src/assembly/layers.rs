@@ -1,7 +1,7 @@
 //! From effective settings to what each layer needs to know about a target.
 
 use super::Host;
-use crate::settings::{Anonymous, Breaker, Effective, Fuel, Repeat, Upstream};
+use crate::settings::{Anonymous, Breaker, Effective, Fuel, LentSecret, Repeat, Upstream};
 use holdfast_call::{Settings, Target};
 use holdfast_rules::{admit, attempt, authorize, breaker, deadline, quarantine, record, retry};
 use holdfast_wasm::engine::Metering;
@@ -69,10 +69,12 @@ fn grants(effective: &Effective) -> authorize::Grants {
     let asked = authorize::Names {
         upstreams: plain(&grants.upstreams_asked),
         services: plain(&grants.services_asked),
+        secrets: plain(&grants.secrets_asked),
     };
     let allowed = authorize::Names {
         upstreams: plain(&grants.upstreams_allowed),
         services: plain(&grants.services_allowed),
+        secrets: plain(&grants.secrets_allowed),
     };
     let known: BTreeMap<_, _> = grants
         .upstreams_known
@@ -135,6 +137,18 @@ pub(super) fn upstream(host: &Host, target: &Target, upstream: &Upstream) -> Set
         }),
         Breaker::Off => settings,
     }
+}
+
+/// The layers' settings for a secret that services use.
+pub(super) fn lent(host: &Host, secret: &LentSecret) -> Settings {
+    Settings::default()
+        .with(record::Settings {
+            series: host.metrics.named(&format!("secret:{}", secret.name)),
+        })
+        .with(authorize::Uses {
+            secret: secret.name.to_string(),
+            operations: secret.uses.clone(),
+        })
 }
 
 /// The longest stream from an upstream: as long as the longest answer of a service (design: defaults).

@@ -1,7 +1,7 @@
 //! Services: from a component and its manifest to a target of the pipeline.
 
 use super::layers::metering;
-use super::{Host, layers};
+use super::{Host, layers, upstreams};
 use crate::plugins::{LoadError, LoadService, LoadedService};
 use crate::settings::{Effective, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
@@ -114,18 +114,19 @@ pub(super) fn refusal(name: &str, error: &ComponentError) -> LoadError {
 }
 
 impl Host {
-    /// Every upstream that was granted must be one that can be asked: without its secret, for one, each call would fail.
+    /// Everything that was granted must be there to be used: without its secret, each call would fail.
     fn reachable(&self, effective: &Effective) -> Result<(), String> {
         let unusable = self.unusable.load();
-        let granted = &effective.grants;
-        let granted = granted
+        let grants = &effective.grants;
+        let upstreams = grants
             .upstreams_asked
-            .intersection(&granted.upstreams_allowed);
-        for name in granted {
-            if let Some(why) = unusable.get(name) {
-                return Err(format!(
-                    "the upstream {name} that it needs cannot be used: {why}"
-                ));
+            .intersection(&grants.upstreams_allowed)
+            .map(|name| upstreams::upstream(name));
+        let secrets = grants.secrets_asked.intersection(&grants.secrets_allowed);
+        let secrets = secrets.map(|name| upstreams::secret(name));
+        for what in upstreams.chain(secrets) {
+            if let Some(why) = unusable.get(&what) {
+                return Err(format!("the {what} that it needs cannot be used: {why}"));
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
-//! Upstreams of the policy, as targets of the pipeline.
+//! Upstreams and secrets of the policy, as targets of the pipeline.
 
+use super::secrets::{self, Wanted};
 use super::{Host, layers};
 use crate::settings::{Policy, Upstream};
 use anyhow::{Context as _, bail};
@@ -8,34 +9,65 @@ use holdfast_capabilities::http::{Credential, Keyed, Origin, Roots, Upstream as 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// The upstreams that cannot be asked because their secret is missing, by name, and what is said of it.
-pub(super) type Unusable = BTreeMap<Arc<str>, String>;
+/// What cannot be used because its secret is missing, in words (`upstream api`), and what is said of it.
+pub(super) type Unusable = BTreeMap<String, String>;
 
-/// The upstreams of a policy, made and not yet registered.
+/// The upstreams and secrets of a policy, made and not yet registered.
 pub(super) struct Made {
     usable: Vec<Arc<Registered>>,
     unusable: Unusable,
 }
 
 impl Made {
-    /// A policy that comes into force must not take an upstream away by a mistake: one without its secret is taken only if it was without
+    /// A policy that comes into force must not take anything away by a mistake: what is without its secret is taken only if it was without
     /// it `before`.
     ///
     /// # Errors
-    /// Names an upstream that is not.
+    /// Names what is not.
     pub(super) fn check(&self, before: &Unusable) -> anyhow::Result<()> {
         let new = self
             .unusable
             .iter()
-            .find(|(name, _)| !before.contains_key(*name));
+            .find(|(what, _)| !before.contains_key(*what));
         match new {
-            Some((name, why)) => bail!("upstream {name}: {why}"),
+            Some((what, why)) => bail!("{what}: {why}"),
             None => Ok(()),
+        }
+    }
+
+    /// Notes what came of making `what`.
+    ///
+    /// # Errors
+    /// It was not made, and not because its secret is missing.
+    fn note(&mut self, what: String, made: anyhow::Result<Arc<Registered>>) -> anyhow::Result<()> {
+        let error = match made {
+            Ok(registered) => {
+                self.usable.push(registered);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        match error.downcast_ref() {
+            Some(missing @ Unread::Missing(_)) => {
+                self.unusable.insert(what, missing.to_string());
+                Ok(())
+            }
+            Some(Unread::Wrong(_)) | None => Err(error.context(what)),
         }
     }
 }
 
-/// Makes every upstream of the policy.
+/// How an upstream is called in messages.
+pub(super) fn upstream(name: &str) -> String {
+    format!("upstream {name}")
+}
+
+/// How a secret is called in messages.
+pub(super) fn secret(name: &str) -> String {
+    format!("secret {name}")
+}
+
+/// Makes every upstream and every secret of the policy.
 ///
 /// # Errors
 /// One cannot be made, and not because its secret is missing.
@@ -45,32 +77,27 @@ pub(super) fn make(host: &Host, policy: &Policy) -> anyhow::Result<Made> {
         unusable: Unusable::new(),
     };
     for upstream in policy.upstreams.values() {
-        match way(host, upstream) {
-            Ok(way) => {
-                let target = target(upstream);
-                let settings = layers::upstream(host, &target, upstream);
-                let way = host.out.upstream(way);
-                let registered = Registered::new(&host.pipeline, target, None, settings, way);
-                made.usable.push(registered);
-            }
-            Err(error) => match error.downcast_ref() {
-                Some(missing @ Unread::Missing(_)) => {
-                    let why = missing.to_string();
-                    made.unusable.insert(upstream.name.shared(), why);
-                }
-                Some(Unread::Wrong(_)) | None => {
-                    return Err(error.context(format!("upstream {}", upstream.name)));
-                }
-            },
-        }
+        made.note(self::upstream(upstream.name.as_str()), one(host, upstream))?;
+    }
+    for lent in policy.secrets.values() {
+        let registered = secrets::lent(host, lent).map_err(anyhow::Error::from);
+        made.note(secret(lent.name.as_str()), registered)?;
     }
     Ok(made)
 }
 
-/// Registers every upstream that can be used, and takes out those that are no more.
+fn one(host: &Host, upstream: &Upstream) -> anyhow::Result<Arc<Registered>> {
+    let way = way(host, upstream)?;
+    let target = target(upstream);
+    let settings = layers::upstream(host, &target, upstream);
+    let way = host.out.upstream(way);
+    Ok(Registered::new(&host.pipeline, target, None, settings, way))
+}
+
+/// Registers everything that can be used, and takes out those that are no more.
 pub(super) fn register(host: &Host, made: Made) {
-    for (name, why) in &made.unusable {
-        let text = format!("the upstream {name} cannot be used: {why}");
+    for (what, why) in &made.unusable {
+        let text = format!("the {what} cannot be used: {why}");
         host.log.host(Level::Error, text);
     }
     let registry = host.pipeline.registry();
@@ -130,8 +157,12 @@ fn credential(host: &Host, upstream: &Upstream) -> anyhow::Result<Option<Credent
         return Ok(None);
     };
     let now = host.pipeline.sources().clock.now();
+    let wanted = Wanted {
+        sources: credential.sources.clone(),
+        key: None,
+    };
     let held = host
         .secrets
-        .held(&target(upstream), credential, &host.log, now)?;
+        .held(&target(upstream), wanted, &host.log, now)?;
     Ok(Some(Credential::new(credential.place.clone(), held)?))
 }

@@ -36,6 +36,7 @@ impl Serving {
     pub fn of(pipeline: &Arc<Pipeline>, call: Call, busy: Option<Busy>) -> Self {
         let method = match &call.payload {
             Payload::Http(request) => request.method().clone(),
+            Payload::Values(..) => Method::POST,
         };
         Self {
             tree: call.tree.clone(),
@@ -87,8 +88,10 @@ impl Drop for Serving {
         {
             let tree = self.tree.clone();
             runtime.spawn(async move {
-                if let Ok(Answer::Http(response)) = run.await {
-                    finish(response.into_body(), tree).await;
+                match run.await {
+                    Ok(Answer::Http(response)) => finish(response.into_body(), tree).await,
+                    Ok(answer @ Answer::Values(_)) => answer.close(),
+                    Err(_) => {}
                 }
             });
         }
@@ -191,6 +194,13 @@ fn response(reply: Reply, id: CallId, method: &Method) -> Response<Body> {
     let mut response = match reply {
         Ok(Answer::Http(mut response)) => {
             frame(&mut response, method);
+            response
+        }
+        Ok(answer @ Answer::Values(_)) => {
+            answer.close();
+            // No service answers so: the attempt does not let it through.
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
             response
         }
         Err(fault) => problem::response(&fault, id),

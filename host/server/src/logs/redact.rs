@@ -1,4 +1,5 @@
-//! Redaction by value: no line holds a secret, whatever field it got into, in clear, in base64 or percent-encoded.
+//! Redaction by value: no line holds a secret, whatever field it got into, in clear, in base64 or percent-encoded, in
+//! whatever case.
 //!
 //! Every line is searched, so the search is one pass: a set of the first two bytes of all patterns tells nearly every place apart, and
 //! only the rest is compared.
@@ -67,10 +68,10 @@ impl Redactor {
             let (slot, bit) = place(*first, *second);
             if self.starts.get(slot).is_some_and(|bits| bits & bit != 0) {
                 let here = rest.get(offset..)?;
-                let found = self
-                    .patterns
-                    .iter()
-                    .find(|pattern| here.starts_with(pattern.as_bytes()));
+                let found = self.patterns.iter().find(|pattern| {
+                    let there = here.get(..pattern.len());
+                    there.is_some_and(|there| there.eq_ignore_ascii_case(pattern.as_bytes()))
+                });
                 if let Some(pattern) = found {
                     return Some((from + offset, pattern.len()));
                 }
@@ -81,6 +82,7 @@ impl Redactor {
 }
 
 fn place(first: u8, second: u8) -> (usize, u64) {
-    let pair = usize::from(first) << 8 | usize::from(second);
+    let [first, second] = [first, second].map(|byte| usize::from(byte.to_ascii_lowercase()));
+    let pair = first << 8 | second;
     (pair / 64, 1 << (pair % 64))
 }

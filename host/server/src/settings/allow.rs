@@ -120,6 +120,7 @@ fn apply(root: &mut Table, name: &Name, change: &Change) -> Option<()> {
         }
         Change::Upstream(upstream) => add(service, "upstreams", upstream)?,
         Change::Service(other) => add(service, "services", other)?,
+        Change::Secret(secret) => add(service, "secrets", secret)?,
         Change::Files(folder) => add(service, "files", folder)?,
         Change::Fuel => set(service, "fuel", true.into()),
         Change::Anonymous => set(service, "anonymous", "allow".into()),

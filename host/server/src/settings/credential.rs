@@ -1,7 +1,7 @@
 //! Credentials: where in the requests to an upstream its secret goes, and where the secret is.
 
 use crate::settings::reader::Reader;
-use crate::settings::secret::{SecretSource, read_first};
+use crate::settings::secret::{SecretSource, listed, read_first};
 use crate::settings::written::WrittenCredential;
 use holdfast_call::{Secret, Unread};
 use holdfast_capabilities::http::{Format, Place};
@@ -54,12 +54,10 @@ impl Credential {
         reader: &mut Reader<'_>,
     ) -> Option<Self> {
         let place = check_place(&written, before, path, reader);
-        let sources = check_sources(written, path, folder, reader);
-        if sources.is_empty() {
-            let message = "needs `systemd`, `file` or `env`: where the secret is";
-            reader.wrong(path, message);
-            return None;
-        }
+        let WrittenCredential {
+            systemd, file, env, ..
+        } = written;
+        let sources = SecretSource::check(systemd, file, env, path, folder, reader)?;
         Some(Self {
             place: place?,
             sources,
@@ -114,31 +112,6 @@ fn check_place(
     })
 }
 
-fn check_sources(
-    written: WrittenCredential,
-    path: &str,
-    folder: &Path,
-    reader: &mut Reader<'_>,
-) -> Vec<SecretSource> {
-    let mut sources = Vec::new();
-    if let Some(name) = written.systemd {
-        let plain = !name.is_empty() && !name.contains('/') && !matches!(name.as_str(), "." | "..");
-        if plain {
-            sources.push(SecretSource::Systemd(name));
-        } else {
-            let message = "is not the name of a credential: a file's name, without a folder";
-            reader.wrong(&format!("{path}.systemd"), message);
-        }
-    }
-    sources.extend(
-        written
-            .file
-            .map(|file| SecretSource::File(folder.join(file))),
-    );
-    sources.extend(written.env.map(SecretSource::Env));
-    sources
-}
-
 fn check_user(text: &str) -> Result<String, String> {
     if text.contains(':') || !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return Err(format!(
@@ -183,7 +156,6 @@ impl fmt::Display for Credential {
             Place::Query { name } => write!(f, "credential in the parameter `{name}` from ")?,
             Place::Path { .. } => f.write_str("credential in the path from ")?,
         }
-        let sources: Vec<_> = self.sources.iter().map(ToString::to_string).collect();
-        f.write_str(&sources.join(", else "))
+        f.write_str(&listed(&self.sources))
     }
 }

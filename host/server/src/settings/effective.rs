@@ -39,6 +39,10 @@ pub struct Grants {
     pub services_asked: BTreeSet<Arc<str>>,
     /// Services that the policy allows this service to call.
     pub services_allowed: BTreeSet<Arc<str>>,
+    /// Secrets that the manifest names.
+    pub secrets_asked: BTreeSet<Arc<str>>,
+    /// Secrets that the policy allows this service to use.
+    pub secrets_allowed: BTreeSet<Arc<str>>,
 }
 
 /// A folder that a guest sees.

@@ -18,6 +18,8 @@ pub enum Change {
     Upstream(Name),
     /// `[services.NAME] services`, one more.
     Service(Name),
+    /// `[services.NAME] secrets`, one more.
+    Secret(Name),
     /// `[services.NAME] files`, one more.
     Files(Name),
     /// `[services.NAME] fuel = true`.

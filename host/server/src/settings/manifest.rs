@@ -31,6 +31,8 @@ pub struct Manifest {
     pub upstreams: BTreeSet<Name>,
     /// The services it wants to call.
     pub services: BTreeSet<Name>,
+    /// The secrets it wants to use.
+    pub secrets: BTreeSet<Name>,
     /// The folders it asks for: where the guest sees it, and its name in the policy.
     pub files: BTreeMap<String, Name>,
     /// What it reads as its environment.
@@ -56,6 +58,7 @@ impl Manifest {
             fuel: None,
             upstreams: BTreeSet::new(),
             services: BTreeSet::new(),
+            secrets: BTreeSet::new(),
             files: BTreeMap::new(),
             env: BTreeMap::new(),
             config: BTreeMap::new(),
@@ -79,6 +82,7 @@ impl Manifest {
         let routes = reader.list("routes", &written.routes, Route::parse);
         let upstreams = reader.names("upstreams", &written.upstreams);
         let services = reader.names("services", &written.services);
+        let secrets = reader.names("secrets", &written.secrets);
         let files = check_files(written.files, &mut reader);
         check_values(&written.env, &written.config, &mut reader);
         let mut limits = SetLimits::check(written.limits, "limits", &source, &mut reader.problems);
@@ -92,6 +96,7 @@ impl Manifest {
             fuel: written.fuel,
             upstreams,
             services,
+            secrets,
             files,
             env: written.env,
             config: written.config,

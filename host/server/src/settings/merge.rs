@@ -208,8 +208,10 @@ impl Merge<'_> {
             );
             self.excess.push(excess);
         }
+        self.secrets();
         self.granted("upstreams", &manifest.upstreams, &allowed.upstreams);
         self.granted("services", &manifest.services, &allowed.services);
+        self.granted("secrets", &manifest.secrets, &allowed.secrets);
         let shared = |names: &BTreeSet<Name>| names.iter().map(Name::shared).collect();
         Grants {
             upstreams_asked: shared(&manifest.upstreams),
@@ -221,6 +223,24 @@ impl Merge<'_> {
                 .collect(),
             services_asked: shared(&manifest.services),
             services_allowed: shared(&allowed.services),
+            secrets_asked: shared(&manifest.secrets),
+            secrets_allowed: shared(&allowed.secrets),
+        }
+    }
+
+    fn secrets(&mut self) {
+        let (manifest, policy, allowed) = (self.manifest, self.policy, self.allowed);
+        for name in manifest.secrets.difference(&allowed.secrets) {
+            let allows = format!("[services.{}] does not allow it", manifest.name);
+            let (asks, change) = (format!("secret `{name}`"), Change::Secret(name.clone()));
+            let mut excess = self.beyond("secrets", &self.own("secrets"), asks, allows, change);
+            if !policy.secrets.contains_key(name) {
+                excess.allows = format!("there is no [secrets.{name}]");
+                excess.needs = Some(format!(
+                    "[secrets.{name}]\nuses = [\"verify\"]\nfile = \"…\""
+                ));
+            }
+            self.excess.push(excess);
         }
     }
 

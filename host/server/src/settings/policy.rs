@@ -3,6 +3,7 @@
 use crate::settings::compile;
 use crate::settings::error::SettingsError;
 use crate::settings::host::{Anonymous, HostMemory, LogForm, Pool};
+use crate::settings::lent::{self, LentSecret};
 use crate::settings::limits::{Limit, SetLimits};
 use crate::settings::listen::{self, ListenLimits, Tls};
 use crate::settings::name::Name;
@@ -39,6 +40,8 @@ pub struct ServicePolicy {
     pub upstreams: BTreeSet<Name>,
     /// The services it may call.
     pub services: BTreeSet<Name>,
+    /// The secrets it may use.
+    pub secrets: BTreeSet<Name>,
     /// The folders it may have.
     pub files: BTreeSet<Name>,
     /// Whether it serves callers whom nobody vouches for, where that differs from the host.
@@ -92,6 +95,8 @@ pub struct Policy {
     pub services: BTreeMap<Name, ServicePolicy>,
     /// The systems outside.
     pub upstreams: BTreeMap<Name, Upstream>,
+    /// The secrets that services may be granted.
+    pub secrets: BTreeMap<Name, LentSecret>,
     /// The folders there are.
     pub files: BTreeMap<Name, Folder>,
     /// The file it was read from; `None` where there is none.
@@ -138,10 +143,7 @@ impl Policy {
     /// The variables of the environment that it takes secrets from.
     #[must_use]
     pub fn secret_variables(&self) -> BTreeSet<&str> {
-        let credentials = self.upstreams.values();
-        let credentials = credentials.filter_map(|upstream| upstream.credential.as_ref());
-        credentials
-            .flat_map(|credential| &credential.sources)
+        self.secret_sources()
             .filter_map(|source| match source {
                 SecretSource::Env(name) => Some(name.as_str()),
                 SecretSource::File(_) | SecretSource::Systemd(_) => None,
@@ -152,15 +154,21 @@ impl Policy {
     /// The files that it takes secrets from.
     #[must_use]
     pub fn secret_files(&self) -> Vec<PathBuf> {
-        let credentials = self.upstreams.values();
-        let credentials = credentials.filter_map(|upstream| upstream.credential.as_ref());
-        credentials
-            .flat_map(|credential| &credential.sources)
+        self.secret_sources()
             .filter_map(|source| match source {
                 SecretSource::File(path) => Some(path.clone()),
                 SecretSource::Env(_) | SecretSource::Systemd(_) => None,
             })
             .collect()
+    }
+
+    fn secret_sources(&self) -> impl Iterator<Item = &SecretSource> {
+        let credentials = self.upstreams.values();
+        let credentials = credentials.filter_map(|upstream| upstream.credential.as_ref());
+        let lent = self.secrets.values().flat_map(|secret| &secret.sources);
+        credentials
+            .flat_map(|credential| &credential.sources)
+            .chain(lent)
     }
 
     /// Reads the policy: the file that was named, which must be there, or the default one, which may be missing.
@@ -265,6 +273,7 @@ impl Policy {
             limits: SetLimits::default(),
             services: BTreeMap::new(),
             upstreams: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             files: BTreeMap::new(),
             source: None,
             lines,
@@ -315,6 +324,7 @@ impl Policy {
             &mut reader.problems,
         );
         self.upstreams = upstream::check_all(written.upstreams, folder, reader);
+        self.secrets = lent::check_all(written.secrets, folder, reader);
         self.files = check_folders(written.files, folder, reader);
         for (name, written) in written.services {
             let (path, name) = reader.named("services", &name);
@@ -328,24 +338,25 @@ impl Policy {
     /// What `[services]` names must exist: a grant of nothing is a mistake.
     fn check_names(&self, reader: &mut Reader<'_>) {
         for (service, allowed) in &self.services {
-            let unknown = allowed
-                .upstreams
-                .iter()
-                .filter(|name| !self.upstreams.contains_key(*name));
-            for name in unknown {
-                let known = self.upstreams.keys().map(Name::as_str);
-                let message = no_such("upstreams", name, known);
-                reader.wrong(&format!("services.{service}.upstreams"), message);
-            }
-            let unknown = allowed
-                .files
-                .iter()
-                .filter(|name| !self.files.contains_key(*name));
-            for name in unknown {
-                let message = no_such("files", name, self.files.keys().map(Name::as_str));
-                reader.wrong(&format!("services.{service}.files"), message);
-            }
+            let (upstreams, secrets, files) = (&self.upstreams, &self.secrets, &self.files);
+            known(reader, service, "upstreams", &allowed.upstreams, upstreams);
+            known(reader, service, "secrets", &allowed.secrets, secrets);
+            known(reader, service, "files", &allowed.files, files);
         }
+    }
+}
+
+fn known<T>(
+    reader: &mut Reader<'_>,
+    service: &Name,
+    table: &str,
+    granted: &BTreeSet<Name>,
+    there_are: &BTreeMap<Name, T>,
+) {
+    let unknown = granted.iter().filter(|name| !there_are.contains_key(*name));
+    for name in unknown {
+        let message = no_such(table, name, there_are.keys().map(Name::as_str));
+        reader.wrong(&format!("services.{service}.{table}"), message);
     }
 }
 
@@ -369,6 +380,7 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
     ServicePolicy {
         upstreams: reader.names(&key("upstreams"), &written.upstreams),
         services: reader.names(&key("services"), &written.services),
+        secrets: reader.names(&key("secrets"), &written.secrets),
         files: reader.names(&key("files"), &written.files),
         anonymous: written
             .anonymous

@@ -1,6 +1,7 @@
 //! Where secrets are: the sources that the policy names, and how each is read.
 
 use crate::settings::environment;
+use crate::settings::reader::Reader;
 use holdfast_call::secret::SECRET_BYTES_MAX;
 use holdfast_call::{Secret, Unread};
 use std::fmt;
@@ -41,7 +42,45 @@ impl fmt::Display for SecretSource {
     }
 }
 
+/// The sources in words.
+pub(crate) fn listed(sources: &[SecretSource]) -> String {
+    let sources: Vec<_> = sources.iter().map(ToString::to_string).collect();
+    sources.join(", else ")
+}
+
 impl SecretSource {
+    /// The sources that a table names, in the order in which they are tried; none is a mistake.
+    pub(crate) fn check(
+        systemd: Option<String>,
+        file: Option<String>,
+        env: Option<String>,
+        path: &str,
+        folder: &Path,
+        reader: &mut Reader<'_>,
+    ) -> Option<Vec<Self>> {
+        let mut sources = Vec::new();
+        if let Some(name) = systemd {
+            let plain =
+                !name.is_empty() && !name.contains('/') && !matches!(name.as_str(), "." | "..");
+            if plain {
+                sources.push(Self::Systemd(name));
+            } else {
+                let message = "is not the name of a credential: a file's name, without a folder";
+                reader.wrong(&format!("{path}.systemd"), message);
+            }
+        }
+        sources.extend(file.map(|file| Self::File(folder.join(file))));
+        sources.extend(env.map(Self::Env));
+        if sources.is_empty() {
+            reader.wrong(
+                path,
+                "needs `systemd`, `file` or `env`: where the secret is",
+            );
+            return None;
+        }
+        Some(sources)
+    }
+
     /// Reads the secret.
     ///
     /// # Errors

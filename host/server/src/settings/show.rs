@@ -155,6 +155,13 @@ fn push_exists(out: &mut String, policy: &Policy) {
             policy.origin(&format!("upstreams.{}", upstream.name)),
         );
     }
+    if !policy.secrets.is_empty() {
+        out.push_str("\nsecrets\n");
+    }
+    for (name, secret) in &policy.secrets {
+        let origin = policy.origin(&format!("secrets.{name}"));
+        let _ = writeln!(out, "  {name}  {}  ({origin})", clean(&secret.to_string()));
+    }
     if !policy.files.is_empty() {
         out.push_str("\nfolders\n");
     }

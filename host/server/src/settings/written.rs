@@ -18,6 +18,7 @@ pub(crate) struct WrittenManifest {
     pub(crate) reuse: Option<Raw>,
     pub(crate) upstreams: Vec<String>,
     pub(crate) services: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     pub(crate) files: BTreeMap<String, String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) config: BTreeMap<String, String>,
@@ -46,6 +47,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) limits: WrittenLimits,
     pub(crate) services: BTreeMap<String, WrittenService>,
     pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,
+    pub(crate) secrets: BTreeMap<String, WrittenSecret>,
     pub(crate) files: BTreeMap<String, WrittenFolder>,
 }
 
@@ -55,6 +57,7 @@ pub(crate) struct WrittenPolicy {
 pub(crate) struct WrittenService {
     pub(crate) upstreams: Vec<String>,
     pub(crate) services: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     pub(crate) files: Vec<String>,
     pub(crate) anonymous: Option<String>,
     pub(crate) fuel: Option<bool>,
@@ -93,6 +96,17 @@ pub(crate) struct WrittenCredential {
     pub(crate) format: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) query: Option<String>,
+    pub(crate) systemd: Option<String>,
+    pub(crate) file: Option<String>,
+    pub(crate) env: Option<String>,
+}
+
+/// `[secrets.NAME]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WrittenSecret {
+    pub(crate) uses: Vec<String>,
+    pub(crate) encoding: Option<String>,
     pub(crate) systemd: Option<String>,
     pub(crate) file: Option<String>,
     pub(crate) env: Option<String>,

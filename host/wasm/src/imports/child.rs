@@ -117,6 +117,10 @@ async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>, cl
     let reply = asked.reply.await;
     let response = match (reply, kind) {
         (Ok(Answer::Http(response)), _) => response,
+        (Ok(answer @ Answer::Values(_)), _) => {
+            answer.close();
+            return drop(head_out.send(Err(Error::InternalError(None))));
+        }
         (Err(fault), Kind::Service) if answers(&fault) => {
             let mut response = problem::response(&fault, asked.id);
             if let Ok(id) = HeaderValue::from_str(asked.id.text().as_str()) {

@@ -47,6 +47,22 @@ impl Hooks {
         }
     }
 
+    /// The door to one more child call; none between two calls, and for a guest that has asked too often.
+    pub(crate) fn next(&mut self) -> Option<(Scope, Arc<Life>)> {
+        let (scope, life) = self.call.as_ref()?;
+        let Some(left) = self.left.checked_sub(1) else {
+            scope.meter().add_call_dropped();
+            return None;
+        };
+        self.left = left;
+        Some((scope.clone(), life.clone()))
+    }
+
+    /// Where child calls run.
+    pub(crate) fn serving(&self) -> &Handle {
+        &self.serving
+    }
+
     /// Whether a request is under way that has no answer yet.
     pub(crate) fn awaits(&self) -> bool {
         Arc::strong_count(&self.unanswered) > 1
@@ -75,15 +91,10 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _response_processed: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io)>> + Send> {
-        let Some((scope, life)) = &self.call else {
+        let Some((scope, life)) = self.next() else {
             return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
         };
-        let Some(left) = self.left.checked_sub(1) else {
-            scope.meter().add_call_dropped();
-            return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
-        };
-        self.left = left;
-        let answer = child::spawn(&self.serving, scope, life.clone(), request, options);
+        let answer = child::spawn(&self.serving, &scope, life, request, options);
         let unanswered = self.unanswered.clone();
         Box::new(async move {
             let answer = answer.await?;

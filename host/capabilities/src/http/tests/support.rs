@@ -222,6 +222,7 @@ impl World {
         Box::pin(async move {
             match pipeline.run(call).await {
                 Ok(Answer::Http(response)) => Ok(response),
+                Ok(other) => panic!("{other:?}"),
                 Err(_) => Err(failures.lock().unwrap().pop().unwrap()),
             }
         })

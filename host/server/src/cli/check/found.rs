@@ -96,7 +96,7 @@ pub(super) fn look(
     found
 }
 
-/// The secrets of the upstreams that it would use must be there.
+/// The secrets that it would use, and those of the upstreams, must be there.
 fn check_secrets(policy: &Policy, manifest: &Manifest, problems: &mut Vec<String>) {
     let used = policy
         .upstreams
@@ -106,6 +106,12 @@ fn check_secrets(policy: &Policy, manifest: &Manifest, problems: &mut Vec<String
         let read = upstream.credential.as_ref().map(Credential::read);
         if let Some(Err(why)) = read {
             problems.push(format!("upstream `{}`: {why}", upstream.name));
+        }
+    }
+    let lent = policy.secrets.values();
+    for secret in lent.filter(|secret| manifest.secrets.contains(&secret.name)) {
+        if let Err(why) = secret.read() {
+            problems.push(format!("secret `{}`: {why}", secret.name));
         }
     }
 }

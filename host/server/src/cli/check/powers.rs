@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Power {
     Network,
+    Secrets,
     Sockets,
     Files,
     Environment,
@@ -25,6 +26,7 @@ const POWERS: &[(&str, Power)] = &[
     ("wasi:http/outgoing-handler", Power::Network),
     ("wasi:http/client", Power::Network),
     ("wasi:http/types", Power::Nothing),
+    ("holdfast:host/secrets", Power::Secrets),
     ("wasi:sockets/", Power::Sockets),
     ("wasi:filesystem/", Power::Files),
     ("wasi:cli/environment", Power::Environment),
@@ -47,6 +49,7 @@ impl Power {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Network => "network, through http",
+            Self::Secrets => "use of secrets",
             Self::Sockets => "network, by sockets",
             Self::Files => "files",
             Self::Environment => "environment",
@@ -82,21 +85,8 @@ pub(super) fn lines(imports: &[String], merged: &Merged) -> Vec<String> {
 fn said(power: Power, merged: &Merged) -> String {
     let name = &merged.effective.name;
     match power {
-        Power::Network => {
-            let granted: Vec<_> = ["upstreams", "services"]
-                .into_iter()
-                .filter_map(|key| Some((key, row(merged, key)?)))
-                .filter(|(_, row)| row.value != "none")
-                .map(|(key, row)| format!("{key} {} ({})", row.value, row.origin))
-                .collect();
-            if granted.is_empty() {
-                format!(
-                    "denied: nothing is granted; the manifest must name it under upstreams or services, and so must [services.{name}] of the policy"
-                )
-            } else {
-                format!("allowed: {}", granted.join("; "))
-            }
-        }
+        Power::Network => named(merged, &["upstreams", "services"]),
+        Power::Secrets => named(merged, &["secrets"]),
         Power::Sockets => "denied: always; there is no way out but http".to_owned(),
         Power::Files => under(merged, "files.").unwrap_or_else(|| {
             format!(
@@ -120,6 +110,25 @@ fn said(power: Power, merged: &Merged) -> String {
         Power::Clock | Power::Random => "allowed: always".to_owned(),
         Power::Nothing => "used by the others".to_owned(),
         Power::Unknown => "it keeps the component from loading".to_owned(),
+    }
+}
+
+/// What is granted under these keys, each with its line.
+fn named(merged: &Merged, keys: &[&str]) -> String {
+    let granted: Vec<_> = keys
+        .iter()
+        .filter_map(|key| Some((key, row(merged, key)?)))
+        .filter(|(_, row)| row.value != "none")
+        .map(|(key, row)| format!("{key} {} ({})", row.value, row.origin))
+        .collect();
+    if granted.is_empty() {
+        format!(
+            "denied: nothing is granted; the manifest must name it under {}, and so must [services.{}] of the policy",
+            keys.join(" or "),
+            merged.effective.name
+        )
+    } else {
+        format!("allowed: {}", granted.join("; "))
     }
 }
 

@@ -55,6 +55,12 @@ fn interfaces(inspection: &Inspection, effective: &Effective) -> Vec<String> {
     let network = has("wasi:http/outgoing-handler") || has("wasi:http/client");
     let grants = &effective.grants;
     let asks = !grants.upstreams_asked.is_empty() || !grants.services_asked.is_empty();
+    if !grants.secrets_asked.is_empty() && !has("holdfast:host/secrets") {
+        said.push(
+            "its manifest asks for secrets, but it does not import holdfast:host/secrets"
+                .to_owned(),
+        );
+    }
     if asks && !network {
         said.push("its manifest asks for upstreams or services, but it does not import the way out (wasi:http)".to_owned());
     }

@@ -3,7 +3,9 @@
 use super::{Boundary, Finding, State};
 use crate::file;
 use crate::settings::{Manifest, Name, Policy, SettingsError, merge};
+use holdfast_call::{Secret, Unread};
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -119,20 +121,26 @@ fn manifest(plugins: &Path, stem: &str) -> Result<Manifest, String> {
 /// Reads every secret of the policy. What is in it is never said.
 pub(super) fn secrets(policy: &Policy, findings: &mut Vec<Finding>) {
     for upstream in policy.upstreams.values() {
-        let Some(credential) = &upstream.credential else {
-            continue;
-        };
-        findings.push(match credential.read() {
-            Ok(_) => {
-                let text = format!("upstream {}: {credential}", upstream.name);
-                Finding::new(HERE, "secret", State::Ok, text)
-            }
-            Err(why) => {
-                let next = format!("mend what [upstreams.{}.credential] names", upstream.name);
-                let text = format!("upstream {}: {why}", upstream.name);
-                Finding::new(HERE, "secret", State::Fail, text).next(next)
-            }
-        });
+        if let Some(credential) = &upstream.credential {
+            let (what, table) = (
+                format!("upstream {}", upstream.name),
+                format!("upstreams.{}.credential", upstream.name),
+            );
+            findings.push(secret(&what, &table, credential, credential.read()));
+        }
+    }
+    for lent in policy.secrets.values() {
+        let name = &lent.name;
+        let (what, table) = (format!("secret {name}"), format!("secrets.{name}"));
+        findings.push(secret(&what, &table, lent, lent.read()));
+    }
+}
+
+fn secret(what: &str, table: &str, shown: &impl Display, read: Result<Secret, Unread>) -> Finding {
+    match read {
+        Ok(_) => Finding::new(HERE, "secret", State::Ok, format!("{what}: {shown}")),
+        Err(why) => Finding::new(HERE, "secret", State::Fail, format!("{what}: {why}"))
+            .next(format!("mend what [{table}] names")),
     }
 }
 

@@ -12,6 +12,7 @@ const NEEDED: &[&str] = &[
     "listen.tls.cert",
     "listen.tls.key",
     "upstreams.*.url",
+    "secrets.*.uses",
     "files.*.path",
 ];
 

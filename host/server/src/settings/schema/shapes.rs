@@ -107,6 +107,13 @@ const TOLD: &[(&str, Shape)] = &[
     ("services", Shape::List(Some(NAME))),
     ("services.*.upstreams", Shape::List(Some(NAME))),
     ("services.*.services", Shape::List(Some(NAME))),
+    ("secrets", Shape::List(Some(NAME))),
+    ("services.*.secrets", Shape::List(Some(NAME))),
+    ("secrets.*.uses", Shape::List(Some("^(sign|verify)$"))),
+    (
+        "secrets.*.encoding",
+        Shape::Words(&["text", "base64", "hex"]),
+    ),
     ("services.*.files", Shape::List(Some(NAME))),
 ];
 

@@ -1,0 +1,146 @@
+//! `holdfast:host/secrets`: handles of secrets. A use of one is a child call; what it comes back with is all that the guest learns.
+
+use super::frames::Task;
+use crate::guest::Guest;
+use bytes::Bytes;
+use holdfast_call::{Answer, Fault, HostCode, Payload, Reply, Target, Value};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use wasmtime::component::{ComponentType, Linker, Lower, Resource, ResourceType};
+use wasmtime::{Result, StoreContextMut};
+use wasmtime_wasi::WasiView as _;
+
+/// The name under which guests import it (`wit/secrets.wit`).
+pub(crate) const NAME: &str = "holdfast:host/secrets@0.1.0";
+
+/// The longest name, in bytes; no name of the policy is as long, so what is cut is the name of nothing.
+const NAME_BYTES_MAX: usize = 64;
+
+/// What a guest holds: a name, and nothing that the name stands for.
+struct Secret {
+    name: Arc<str>,
+}
+
+/// Why a use did not come about.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct Failed {
+    code: String,
+    detail: String,
+}
+
+type Used<T> = Result<(std::result::Result<T, Failed>,)>;
+
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> Result<()> {
+    let mut secrets = linker.instance(NAME)?;
+    secrets.resource(
+        "secret",
+        ResourceType::host::<Secret>(),
+        |mut store, index| {
+            let handle = Resource::<Secret>::new_own(index);
+            store.data_mut().ctx().table.delete(handle)?;
+            Ok(())
+        },
+    )?;
+    secrets.func_wrap("[constructor]secret", |mut store, (name,): (String,)| {
+        let table = store.data_mut().ctx().table;
+        Ok((table.push(Secret { name: cut(&name) })?,))
+    })?;
+    secrets.func_wrap_async("[method]secret.sign", |store, given| {
+        Box::new(sign(store, given))
+    })?;
+    secrets.func_wrap_async("[method]secret.verify", |store, given| {
+        Box::new(verify(store, given))
+    })
+}
+
+async fn sign(
+    mut store: StoreContextMut<'_, Guest>,
+    (handle, algorithm, message): (Resource<Secret>, String, Vec<u8>),
+) -> Used<Vec<u8>> {
+    let values = vec![Value::Text(algorithm.into()), bytes(message)];
+    let given = used(&mut store, &handle, "sign", values).await?;
+    Ok((given.and_then(|value| match value {
+        Value::Bytes(code) => Ok(code.to_vec()),
+        Value::Text(_) | Value::Truth(_) => Err(no_answer()),
+    }),))
+}
+
+async fn verify(
+    mut store: StoreContextMut<'_, Guest>,
+    (handle, algorithm, message, code): (Resource<Secret>, String, Vec<u8>, Vec<u8>),
+) -> Used<bool> {
+    let values = vec![Value::Text(algorithm.into()), bytes(message), bytes(code)];
+    let given = used(&mut store, &handle, "verify", values).await?;
+    Ok((given.and_then(|value| match value {
+        Value::Truth(fits) => Ok(fits),
+        Value::Text(_) | Value::Bytes(_) => Err(no_answer()),
+    }),))
+}
+
+/// Makes the call, on a task of the serving runtime like every other child's, and waits for its one value.
+async fn used(
+    store: &mut StoreContextMut<'_, Guest>,
+    handle: &Resource<Secret>,
+    operation: &'static str,
+    values: Vec<Value>,
+) -> Result<std::result::Result<Value, Failed>> {
+    let guest = store.data_mut();
+    let name = guest.ctx().table.get(handle)?.name.clone();
+    let Some((scope, _life)) = guest.hooks.next() else {
+        return Ok(Err(Failed {
+            code: HostCode::CallsExhausted.as_str().to_owned(),
+            detail: HostCode::CallsExhausted.meaning().title.to_owned(),
+        }));
+    };
+    let target = Target::Capability {
+        name: "secrets",
+        resource: name,
+    };
+    let payload = Payload::Values(operation, values);
+    let asked = scope.ask(target, operation.into(), None, payload);
+    let (out, back) = oneshot::channel();
+    let _task = Task(guest.hooks.serving().spawn(async move {
+        // A guest that is gone wants no answer.
+        let _ = out.send(asked.reply.await);
+    }));
+    Ok(match back.await {
+        Ok(reply) => taken(reply),
+        Err(_) => Err(no_answer()),
+    })
+}
+
+fn taken(reply: Reply) -> std::result::Result<Value, Failed> {
+    match reply {
+        Ok(Answer::Values(values)) => values.into_list().pop().ok_or_else(no_answer),
+        Ok(answer @ Answer::Http(_)) => {
+            answer.close();
+            Err(no_answer())
+        }
+        Err(fault) => Err(failed(&fault)),
+    }
+}
+
+/// What a stranger may read of it.
+fn failed(fault: &Fault) -> Failed {
+    Failed {
+        code: fault.code().to_string(),
+        detail: fault.detail().to_owned(),
+    }
+}
+
+fn no_answer() -> Failed {
+    Failed {
+        code: HostCode::Internal.as_str().to_owned(),
+        detail: HostCode::Internal.meaning().title.to_owned(),
+    }
+}
+
+fn bytes(list: Vec<u8>) -> Value {
+    Value::Bytes(Bytes::from(list))
+}
+
+fn cut(name: &str) -> Arc<str> {
+    let end = name.floor_char_boundary(NAME_BYTES_MAX);
+    name.get(..end).unwrap_or_default().into()
+}
