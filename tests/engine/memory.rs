@@ -5,7 +5,8 @@ use holdfast_wasm::engine::EngineKind;
 use holdfast_wasm::exhausted::Exhausted;
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::memory::{
-    HostMemory, MachineMemory, MemorySource, Reserved, machine_memory, smallest,
+    HostMemory, MachineMemory, MemorySource, Reserved, in_use, machine_memory, memory_in_use,
+    smallest,
 };
 use holdfast_wasm::share::Share;
 use proptest::prelude::*;
@@ -115,4 +116,34 @@ fn the_smallest_of_machine_and_cgroups_counts() {
 #[test]
 fn this_machine_has_memory() {
     assert!(machine_memory().unwrap().bytes > 1 << 20);
+}
+
+#[test]
+fn what_is_in_use_is_the_largest_share_of_all_that_bind() {
+    let meminfo = "MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable: 750 kB\n";
+    let text = |values: &[&str]| {
+        values
+            .iter()
+            .map(|value| (*value).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let none: &[String] = &[];
+    assert_eq!(in_use(meminfo, none, none, none), Some(250));
+    // The nearest sets no bound, the one above does; what it keeps of files does not count.
+    let (max, current) = (text(&["max\n", "4000\n"]), text(&["100\n", "3600\n"]));
+    let stat = text(&["inactive_file 0\n", "anon 3000\ninactive_file 400\n"]);
+    assert_eq!(in_use(meminfo, &max, &current, &stat), Some(800));
+    assert_eq!(in_use("", &max, &current, &stat), Some(800));
+    assert_eq!(
+        in_use(
+            "",
+            &text(&["0"]),
+            &text(&["9"]),
+            &text(&["inactive_file 0"])
+        ),
+        None
+    );
+    assert_eq!(in_use("", none, none, none), None);
+    let here = memory_in_use().unwrap();
+    assert!((1..1_000).contains(&here), "{here}");
 }

@@ -9,7 +9,7 @@
 //! 6. The checklist is below.
 
 use super::two;
-use crate::harness::{Guest, Host, Setup, full, scaled, until};
+use crate::harness::{Guest, Host, Setup, Upstream, encoded, full, scaled, until};
 
 /// A call that holds its place until the connection is dropped.
 fn held(host: &Host, service: &str) -> std::net::TcpStream {
@@ -174,4 +174,76 @@ fn a_nested_call_never_waits_behind_the_call_that_made_it() {
     for _ in 0..scaled(5, 100) {
         assert_eq!(host.get("/front/count?n=2").text(), "note 1\nnote 2\n");
     }
+}
+
+/// A host whose memory is taken to be full for services of class `batch`, and for no other.
+fn pressed(manifest: &str) -> Host {
+    two(manifest)
+        .service("beside", Guest::Case("wasi02"), "")
+        .policy("shed_memory = \"1%\"")
+        .start()
+}
+
+#[test]
+fn a_host_that_is_hard_pressed_sends_the_least_away_first() {
+    let host = pressed("priority = \"batch\"");
+    host.said("calls of class batch are sent away");
+    let answer = host.get("/two/ok");
+    answer.fault("overloaded");
+    assert!(answer.header("retry-after").is_some());
+    let line = host.closing(answer.call());
+    assert!(line.to_string().contains("shed_memory"), "{line}");
+    assert_eq!(line["boundary"], "policy", "{line}");
+    assert_eq!(host.get("/beside/ok").text(), "ok\n");
+    // The operator is heard, and can look at what he wants to look at.
+    let said = host.command(&["call", "two", "/ok"]);
+    assert!(said.out.contains("ok"), "{} {}", said.out, said.err);
+    assert!(host.metric("holdfast_shed_classes", "") >= 1.0);
+    host.set_policy("anonymous = \"allow\"\nshed_memory = \"100%\"");
+    host.hang_up();
+    host.said("calls of every class are served again");
+    assert_eq!(host.get("/two/ok").text(), "ok\n");
+}
+
+#[test]
+fn no_service_is_of_a_higher_class_than_the_policy_says() {
+    let host = two("priority = \"critical\"").start();
+    let row = until("a service that was refused", || host.listed("two"));
+    assert!(row.to_string().contains("`default` at most"), "{row}");
+    let granted = host.offline(&["allow", "two", "--yes"]);
+    assert!(
+        granted.out.contains("priority = \"critical\""),
+        "{} {}",
+        granted.out,
+        granted.err
+    );
+    until("a service that is served", || {
+        (host.get("/two/ok").status == 200).then_some(())
+    });
+    let said = host.offline(&["policy", "two"]);
+    assert!(said.out.contains("critical"), "{}", said.out);
+}
+
+#[test]
+fn a_service_that_waits_for_a_wedged_upstream_keeps_no_other_one_from_it() {
+    let upstream = Upstream::start();
+    let names = "upstreams = [\"api\"]";
+    let host = two(names)
+        .service("beside", Guest::Case("wasi02"), names)
+        .policy(&format!(
+            "[services.two]\n{names}\n[services.beside]\n{names}"
+        ))
+        .upstream("api", &upstream)
+        .policy("places = 4")
+        .start();
+    let hang = format!("/two/fetch?url={}", encoded(&upstream.url("/hang")));
+    let wedged: Vec<_> = (0..6).map(|_| host.ask("GET", &hang).write()).collect();
+    until("all that it may have", || {
+        (upstream.seen().len() == 3).then_some(())
+    });
+    let ok = encoded(&upstream.url("/ok"));
+    let answer = host.get(&format!("/beside/fetch?url={ok}"));
+    assert!(answer.text().starts_with("status 200"), "{}", answer.text());
+    assert_eq!(upstream.seen().len(), 4);
+    drop(wedged);
 }

@@ -50,6 +50,7 @@ fn asked(manifest: &Manifest) -> String {
         purpose,
         routes,
         public,
+        priority,
         fuel,
         upstreams,
         services,
@@ -61,6 +62,6 @@ fn asked(manifest: &Manifest) -> String {
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {files:?} {env:?} {config:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {files:?} {env:?} {config:?} {limits:?}"
     )
 }

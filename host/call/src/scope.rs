@@ -9,22 +9,36 @@ use crate::id::CallId;
 use crate::meter::Meter;
 use crate::payload::Payload;
 use crate::pipeline::{Pipeline, Reply};
+use crate::priority::Priority;
 use crate::registry::Registered;
 use crate::time::{Clock, Moment};
 use crate::trace::Trace;
 use crate::why::Why;
 use http::Request;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What all calls of one tree share: the call from outside, its children, theirs.
 #[derive(Debug, Default)]
 pub struct Tree {
     shields: AtomicU32,
+    /// Of what class it is, once its root was admitted.
+    priority: AtomicU8,
 }
 
 impl Tree {
+    /// Of what class all of its calls are.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        Priority::numbered(self.priority.load(Ordering::Relaxed))
+    }
+
+    /// Says of what class they are; whoever admits the root knows.
+    pub fn set_priority(&self, priority: Priority) {
+        self.priority.store(priority as u8, Ordering::Relaxed);
+    }
+
     /// Holds the tree up although its client goes away: something is under way whose end must be known.
     #[must_use]
     pub fn shield(self: &Arc<Self>) -> Shield {

@@ -2,22 +2,31 @@
 //!
 //! From outside it needs the host to be open and a place of its service; it may wait for one. A nested call never stands in a queue behind
 //! an outer one, or the two would wait for each other: a service called by a service reuses the root's place and is only counted, and an
-//! upstream has places that no outer call ever holds. A place is for running: a service's answer that is streamed gives it back at its
-//! head and counts as an open stream. An upstream's place is its connection, so it is held to the end.
+//! upstream has places that no outer call ever holds, and of those no service has all where others may want some. A place is for running:
+//! a service's answer that is streamed gives it back at its head and counts as an open stream. An upstream's place is its connection, so it
+//! is held to the end.
+//!
+//! Where there is not enough, the lesser class gives way: in a line, and at the door of a host that is hard pressed. The operator's own
+//! commands are of a class above all services; health and metrics are asked at another door, which does not lead here.
 
+mod each;
 mod gate;
+mod line;
 mod places;
+pub mod pressure;
 mod room;
 
+pub use each::Each;
 pub use gate::{Draining, Gate, HostGate, Ticket};
 pub use places::{Entered, Limits, Place, Places, Waiting};
 pub use room::{Room, Slots};
 
 use crate::Parts;
 use holdfast_call::{
-    Account, Answer, BodyEnd, BodyWatch, BoxFuture, Call, Fault, HostCode, Layer, Link, Moment,
-    Next, Random, Refusal, Reply, Sources, Target, in_time,
+    Account, Answer, BodyEnd, BodyWatch, BoxFuture, Call, Entry, Fault, HostCode, Layer, Link,
+    Moment, Next, Priority, Random, Refusal, Reply, Sources, Target, in_time,
 };
+use pressure::Readings;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +35,10 @@ use std::time::Duration;
 pub struct Settings {
     /// Its places. The same ones for every version of a service, so that a swap does not double them.
     pub places: Arc<Places>,
+    /// Of an upstream: those that each service may have.
+    pub each: Option<Arc<Each>>,
+    /// Of what class its calls from outside are.
+    pub priority: Priority,
     /// The room it shares with others; an upstream needs none.
     pub room: Option<Arc<Room>>,
     /// How many slots of the room one of its calls takes.
@@ -72,14 +85,27 @@ impl Layer for Admit {
                 // What is not there answers at once, and needs no place for that.
                 return next.run(call).await;
             };
+            if !call.nested() {
+                self.classed(&call, settings.priority)?;
+            }
             let kind = Kind::of(&call);
-            call.meter
-                .time()
-                .enter(Account::Queue, self.sources.clock.now());
-            let place = self.place(&settings.places, kind, call.deadline).await?;
+            let now = self.sources.clock.now();
+            call.meter.time().enter(Account::Queue, now);
+            let until = now.after(WAIT_MAX.min(call.deadline.since(now) / 2));
+            let wish = Wish {
+                kind,
+                class: call.tree.priority(),
+                until,
+            };
+            let own = settings.each.as_ref().map(|each| each.of(&call.asking()));
+            let own = match &own {
+                Some(own) => Some(self.place(own, wish).await?),
+                None => None,
+            };
+            let place = self.place(&settings.places, wish).await?;
             let slots = self.slots(&settings)?;
             let answer = next.run(call).await?;
-            self.hold(answer, ticket, place, slots, kind)
+            self.hold(answer, ticket, (place, own), slots, kind)
         })
     }
 }
@@ -93,6 +119,15 @@ enum Kind {
     Nested,
     /// Of an upstream.
     Upstream,
+}
+
+/// A place that is wanted.
+#[derive(Clone, Copy)]
+struct Wish {
+    kind: Kind,
+    class: Priority,
+    /// How long it is waited for.
+    until: Moment,
 }
 
 impl Kind {
@@ -120,28 +155,56 @@ fn settings_of(call: &Call) -> Option<Settings> {
 }
 
 impl Admit {
-    async fn place(
-        &self,
-        places: &Arc<Places>,
-        kind: Kind,
-        deadline: Moment,
-    ) -> Result<Place, Fault> {
+    /// Says of what class a call from outside is, with all that it leads to, and sends it away if the host is too hard pressed for it.
+    fn classed(&self, call: &Call, of_service: Priority) -> Result<(), Fault> {
+        let class = match call.entry {
+            Entry::Command => Priority::Control,
+            Entry::Http | Entry::Import => of_service,
+        };
+        call.tree.set_priority(class);
+        let shedding = self.host.shedding();
+        if !shedding.sheds(class) {
+            return Ok(());
+        }
+        let Readings { memory, late } = shedding.readings;
+        let refusal = Refusal {
+            code: HostCode::Overloaded,
+            layer: "admit",
+            detail: "There is no free place for this call now.".to_owned(),
+            rule: "a host that is hard pressed sends the lesser classes away".to_owned(),
+            seen: format!(
+                "{} % of the memory in use, tasks woken {} ms late",
+                memory / 10,
+                late.as_millis()
+            ),
+            limit: format!("no calls of class {} until that is better", class.as_str()),
+            change: format!(
+                "shed_memory, or priority under [services.NAME], in holdfast.toml; {} is {}",
+                call.target,
+                class.as_str()
+            ),
+            retry_after: Some(retry_after(&*self.sources.random)),
+        };
+        Err(refusal.into())
+    }
+
+    async fn place(&self, places: &Arc<Places>, wish: Wish) -> Result<Place, Fault> {
+        let Wish { kind, class, until } = wish;
         if let Kind::Nested = kind {
             let full = || self.overloaded("a service has so many nested calls", places, kind);
             return places.nested().ok_or_else(full);
         }
-        match places.enter() {
+        match places.enter(class, until) {
             Entered::Now(place) => Ok(place),
             Entered::Full => {
                 let rule = "so many calls run at once, and as many wait";
                 Err(self.overloaded(rule, places, kind))
             }
             Entered::Later(waiting) => {
-                let now = self.sources.clock.now();
-                let wait = WAIT_MAX.min(deadline.since(now) / 2);
-                let place = in_time(&*self.sources.clock, now.after(wait), waiting);
+                let place = in_time(&*self.sources.clock, until, waiting);
                 let place = place.await.flatten();
-                let rule = "a call waits only so long for a place";
+                let rule =
+                    "a call waits only so long for a place, and gives way to one of a higher class";
                 place.ok_or_else(|| self.overloaded(rule, places, kind))
             }
         }
@@ -175,7 +238,7 @@ impl Admit {
         &self,
         mut answer: Answer,
         ticket: Option<Ticket>,
-        place: Place,
+        (place, own): (Place, Option<Place>),
         slots: Option<Slots>,
         kind: Kind,
     ) -> Reply {
@@ -189,7 +252,8 @@ impl Admit {
         };
         if ticket.is_some() || place.is_some() {
             let slots = slots.filter(|_| place.is_some());
-            body.watch(Box::new(Held(Some((ticket, place, slots)))));
+            let places = place.map(|place| (place, own));
+            body.watch(Box::new(Held(Some((ticket, places, slots)))));
         }
         Ok(answer)
     }
@@ -228,7 +292,13 @@ impl Admit {
 }
 
 /// What is held until the answer has ended.
-struct Held(Option<(Option<Ticket>, Option<Place>, Option<Slots>)>);
+struct Held(
+    Option<(
+        Option<Ticket>,
+        Option<(Place, Option<Place>)>,
+        Option<Slots>,
+    )>,
+);
 
 impl BodyWatch for Held {
     fn end(&mut self, _end: &BodyEnd<'_>) {

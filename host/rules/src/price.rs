@@ -7,7 +7,9 @@ use crate::admit::{self, HostGate, Places, Room};
 use crate::clock::{HostClock, HostRandom};
 use crate::testing::{Bench, hello, register, run, service};
 use crate::{Parts, authorize, built, deadline, quarantine, record, trial};
-use holdfast_call::{Closing, GuestLine, Level, Log, Pipeline, Settings, Sources, Target};
+use holdfast_call::{
+    Closing, GuestLine, Level, Log, Pipeline, Priority, Settings, Sources, Target,
+};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -85,10 +87,15 @@ fn serving(bench: &Bench, names: &[&'static str], target: &Target) -> Arc<Pipeli
             anonymous: authorize::Anonymous::Allow,
         })
         .with(admit::Settings {
-            places: Places::new(admit::Limits {
-                places: 64,
-                streams: 64,
-            }),
+            places: Places::new(
+                admit::Limits {
+                    places: 64,
+                    streams: 64,
+                },
+                bench.parts.sources.clock.clone(),
+            ),
+            each: None,
+            priority: Priority::Default,
             room: Some(Room::new(1_000)),
             slots: 1,
             calls_max: admit::CALLS_MAX,

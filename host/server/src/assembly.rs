@@ -6,6 +6,7 @@
 mod gauges;
 pub mod inspect;
 mod layers;
+mod pressure;
 pub mod probe;
 mod secrets;
 mod services;
@@ -94,6 +95,7 @@ impl Host {
         };
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let key = HostKey::open(&policy.data, || key_bytes(&sources))?;
+        let clock = sources.clock.clone();
         let out = HttpOut::new(sources, as_log, SystemResolver::new());
         let host = Self {
             pipeline,
@@ -106,7 +108,7 @@ impl Host {
             policy: ArcSwap::from_pointee(policy),
             flags,
             named,
-            sharing: Sharing::default(),
+            sharing: Sharing::new(clock),
             secrets: Secrets::default(),
             unusable: ArcSwap::default(),
             keys: Keys::new(key.bytes()),

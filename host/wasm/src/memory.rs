@@ -140,10 +140,48 @@ pub fn smallest(meminfo: &str, limits: &[String]) -> Option<MachineMemory> {
         .min_by_key(|memory| memory.bytes)
 }
 
+/// How much of the memory of this machine, or of the tightest cgroup this process is in, is in use: in thousandths. What the kernel keeps
+/// of files it would give back is not in use. `None` where nothing can be read.
+#[must_use]
+pub fn memory_in_use() -> Option<u32> {
+    let root = Path::new("/");
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let [max, current, stat] =
+        ["memory.max", "memory.current", "memory.stat"].map(|name| cgroup::values(root, name));
+    in_use(&meminfo, &max, &current, &stat)
+}
+
+/// The largest share in use of the machine and of every cgroup on the way up. The lists are of the same cgroups, the nearest first.
+#[must_use]
+pub fn in_use(meminfo: &str, max: &[String], current: &[String], stat: &[String]) -> Option<u32> {
+    let total = mem_total(meminfo);
+    let available = kib(meminfo, "MemAvailable:");
+    let machine = total.zip(available);
+    let machine = machine.map(|(total, available)| (total.saturating_sub(available), total));
+    let cgroups = max.iter().zip(current).zip(stat);
+    let cgroups = cgroups.filter_map(|((max, current), stat)| {
+        let max: u64 = max.trim().parse().ok()?;
+        let current: u64 = current.trim().parse().ok()?;
+        let files = stat
+            .lines()
+            .find_map(|line| line.strip_prefix("inactive_file "));
+        let files: u64 = files?.trim().parse().ok()?;
+        Some((current.saturating_sub(files), max))
+    });
+    let shares = machine.into_iter().chain(cgroups);
+    let shares = shares.filter_map(|(used, of)| used.saturating_mul(1_000).checked_div(of));
+    shares
+        .max()
+        .map(|share| u32::try_from(share.min(1_000)).unwrap_or(1_000))
+}
+
 fn mem_total(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    kib(meminfo, "MemTotal:")
+}
+
+/// The bytes of a line of `/proc/meminfo`.
+fn kib(meminfo: &str, name: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }

@@ -1,7 +1,8 @@
 //! The door of the host: open, or draining; and how many calls from outside are in it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use super::pressure::Shedding;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 /// Whether the host takes new calls.
@@ -26,9 +27,27 @@ pub struct HostGate {
     cutting: AtomicBool,
     in_flight: AtomicUsize,
     left: Notify,
+    /// How many classes are sent away: read by every call, so it has a place of its own beside what it was decided by.
+    classes: AtomicU8,
+    shedding: Mutex<Shedding>,
 }
 
 impl HostGate {
+    /// Whom the host sends away from now on.
+    pub fn shed(&self, shedding: Shedding) {
+        *self.shedding.lock().unwrap_or_else(PoisonError::into_inner) = shedding;
+        self.classes.store(shedding.classes, SeqCst);
+    }
+
+    /// Whom it sends away, and for what.
+    #[must_use]
+    pub fn shedding(&self) -> Shedding {
+        if self.classes.load(SeqCst) == 0 {
+            return Shedding::default();
+        }
+        *self.shedding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes no new calls from now on. There is no way back: a host that drains is about to end.
     pub fn start_draining(&self) {
         self.draining.store(true, SeqCst);

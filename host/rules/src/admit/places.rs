@@ -1,9 +1,9 @@
 //! The places of one service or upstream: how many calls run, wait, are nested, or only stream.
 //!
-//! First come, first served. A place is a value: dropped, it is free, and goes to the one who has waited longest. One who stops waiting
-//! leaves no trace. The state is behind one short lock that is never held over an await or while a place is given away.
+//! A place is a value: dropped, it is free, and goes to whoever is next in the line. One who stops waiting leaves no trace. The state is behind one short lock that is never held over an await or while a place is given away.
 
-use std::collections::VecDeque;
+use super::line::Line;
+use holdfast_call::{Clock, Moment, Priority};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,9 +29,9 @@ impl Default for Limits {
 }
 
 /// The places of one target. They outlive its versions, and their number can change while calls run.
-#[derive(Debug)]
 pub struct Places {
     state: Mutex<State>,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ struct State {
     nested: u32,
     streams: u32,
     /// Only while every place is taken is anybody in here.
-    queue: VecDeque<oneshot::Sender<Place>>,
+    line: Line<oneshot::Sender<Place>>,
 }
 
 /// What one who wants to run gets.
@@ -65,14 +65,15 @@ enum Kind {
 impl Places {
     /// So many places, all free.
     #[must_use]
-    pub fn new(limits: Limits) -> Arc<Self> {
+    pub fn new(limits: Limits, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
+            clock,
             state: Mutex::new(State {
                 limits,
                 running: 0,
                 nested: 0,
                 streams: 0,
-                queue: VecDeque::new(),
+                line: Line::default(),
             }),
         })
     }
@@ -82,23 +83,32 @@ impl Places {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a place to run in.
+    /// Asks for a place to run in, or to wait for one until `until`.
     #[must_use]
-    pub fn enter(self: &Arc<Self>) -> Entered {
+    pub fn enter(self: &Arc<Self>, class: Priority, until: Moment) -> Entered {
         let mut state = self.state();
         if state.running < state.limits.places {
             state.running += 1;
             drop(state);
             return Entered::Now(self.place(Kind::Running));
         }
-        if state.queue.len() >= state.limits.places as usize {
-            state.queue.retain(|waiter| !waiter.is_closed());
-            if state.queue.len() >= state.limits.places as usize {
-                return Entered::Full;
+        let now = self.clock.now();
+        let most = state.limits.places as usize;
+        let mut gone = None;
+        if state.line.len() >= most {
+            state.line.tidy(now, |waiter| !waiter.is_closed());
+            if state.line.len() >= most {
+                gone = state.line.gives_way(class);
+                if gone.is_none() {
+                    return Entered::Full;
+                }
             }
         }
         let (give, take) = oneshot::channel();
-        state.queue.push_back(give);
+        state.line.push(class, now, until, give);
+        drop(state);
+        // Dropped outside of the lock: it wakes whoever had to give way.
+        drop(gone);
         Entered::Later(Waiting(take))
     }
 
@@ -121,7 +131,7 @@ impl Places {
             let mut state = self.state();
             state.limits = limits;
             while state.running < limits.places {
-                let Some(waiter) = state.queue.pop_front() else {
+                let Some(waiter) = state.line.next(self.clock.now()) else {
                     break;
                 };
                 state.running += 1;
@@ -160,17 +170,17 @@ impl Places {
         }
     }
 
-    /// Takes a place back: it goes to the one who has waited longest, if there is one and there are not too many.
+    /// Takes a place back: it goes to whoever is next in the line, if there is one and there are not too many.
     fn leave(self: &Arc<Self>, kind: Kind) {
         let mut state = self.state();
         match kind {
             Kind::Nested => state.nested -= 1,
             Kind::Stream => state.streams -= 1,
             Kind::Running => loop {
-                let next = if state.running > state.limits.places {
+                let next = if state.running > state.limits.places || state.line.is_empty() {
                     None
                 } else {
-                    state.queue.pop_front()
+                    state.line.next(self.clock.now())
                 };
                 let Some(waiter) = next else {
                     state.running -= 1;
@@ -190,6 +200,12 @@ impl Places {
     }
 }
 
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Places({self})")
+    }
+}
+
 impl fmt::Display for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
@@ -198,7 +214,7 @@ impl fmt::Display for Places {
             "{} of {} places running, {} waiting, {} nested, {} of {} streams open",
             state.running,
             state.limits.places,
-            state.queue.len(),
+            state.line.len(),
             state.nested,
             state.streams,
             state.limits.streams

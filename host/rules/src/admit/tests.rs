@@ -18,9 +18,11 @@ fn world(target: &Target, limits: Limits, how: How) -> World {
 fn world_in(room: Option<Arc<Room>>, target: &Target, limits: Limits, how: How) -> World {
     let bench = Bench::new();
     let pipeline = bench.only(&["admit"]);
-    let places = Places::new(limits);
+    let places = Places::new(limits, bench.parts.sources.clock.clone());
     let settings = holdfast_call::Settings::default().with(Settings {
         places: places.clone(),
+        each: None,
+        priority: Priority::Default,
         room,
         slots: 1,
         calls_max: 3,
@@ -98,6 +100,95 @@ fn a_service_that_holds_its_share_of_the_room_is_shed_although_it_has_places() {
     assert!(room.take(0, 1).is_some());
     open.pop();
     world.streamed();
+}
+
+#[test]
+fn a_host_that_is_hard_pressed_sends_the_lesser_classes_away_at_its_door() {
+    let world = world(&service("hello"), ONE, How::Hello);
+    let mut pressure = pressure::Pressure::default();
+    let mut read = |memory| {
+        let readings = Readings {
+            memory,
+            late: Duration::ZERO,
+        };
+        world.bench.host().shed(pressure.step(readings, pressure::MEMORY_FROM));
+    };
+    read(900);
+    assert!(
+        done(&mut world.outside()).is_ok(),
+        "only batch is sent away"
+    );
+    read(940);
+    let refused = fault(done(&mut world.outside()));
+    assert_eq!(refused.host_code(), Some(HostCode::Overloaded));
+    assert!(refused.wait().is_some());
+    assert!(
+        refused
+            .verdict()
+            .evidence
+            .iter()
+            .any(|(_, seen)| seen.contains("94 %"))
+    );
+    assert_eq!(world.bench.host().in_flight(), 0);
+    // What was let in goes on, and the operator is heard.
+    assert!(done(&mut world.nested()).is_ok());
+    let mut command = world.bench.call(&world.registered.target);
+    command.entry = Entry::Command;
+    assert!(done(&mut world.pipeline.run(command)).is_ok());
+    read(500);
+    assert!(done(&mut world.outside()).is_ok());
+}
+
+#[test]
+fn a_call_is_of_its_roots_class_with_all_that_it_leads_to() {
+    let world = world(&service("hello"), ONE, How::Hello);
+    let call = world.bench.call(&world.registered.target);
+    let tree = call.tree.clone();
+    tree.set_priority(Priority::Critical);
+    assert!(run(&world.pipeline, call).is_ok());
+    assert_eq!(tree.priority(), Priority::Default, "the service's own");
+}
+
+#[test]
+fn a_service_has_no_more_of_an_upstream_than_its_share() {
+    let bench = Bench::new();
+    let pipeline = bench.only(&["admit"]);
+    let target = upstream("http://up:80");
+    let clock = bench.parts.sources.clock.clone();
+    let limits = Limits {
+        places: 4,
+        streams: 0,
+    };
+    let each = Each::new(4, 2, clock.clone());
+    let settings = holdfast_call::Settings::default().with(Settings {
+        places: Places::new(limits, clock),
+        each: Some(each.clone()),
+        priority: Priority::Default,
+        room: None,
+        slots: 0,
+        calls_max: 0,
+    });
+    register(&pipeline, &target, settings, never);
+    let [greedy, modest] = ["greedy", "modest"].map(|name| {
+        let settings = holdfast_call::Settings::default();
+        register(&pipeline, &service(name), settings, hello)
+    });
+    let ask = |asker| pipeline.run(bench.nested(asker, &[], &target));
+    let mut wedged: Vec<_> = (0..6).map(|_| ask(&greedy)).collect();
+    for call in &mut wedged {
+        assert!(poll(call).is_pending());
+    }
+    assert_eq!(each.of(&"greedy".into()).running(), 3);
+    // Its own line is full, and the other one's is not.
+    assert_eq!(code(done(&mut ask(&greedy))), "overloaded");
+    let mut other = ask(&modest);
+    assert!(poll(&mut other).is_pending());
+    assert_eq!(each.of(&"modest".into()).running(), 1);
+    bench.clock.advance(WAIT_MAX);
+    assert!(poll(&mut other).is_pending(), "it has its place");
+    // Where nobody else may ask, all are one service's.
+    each.set(4, 1);
+    assert_eq!(each.of(&"greedy".into()).limits().places, 4);
 }
 
 #[test]

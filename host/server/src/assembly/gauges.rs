@@ -58,6 +58,13 @@ impl Host {
              holdfast_call_log_dropped_total {}",
             self.log.calls_lost()
         );
+        let _ = writeln!(
+            out,
+            "# HELP holdfast_shed_classes How many classes of calls are sent away at the door: 1 batch, 2 default too, 3 critical too.\n\
+             # TYPE holdfast_shed_classes gauge\n\
+             holdfast_shed_classes {}",
+            self.gate.shedding().classes
+        );
         self.pools(&mut out);
         self.quarantined(&mut out);
         self.left_alone(&mut out);

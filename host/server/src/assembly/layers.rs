@@ -1,8 +1,8 @@
 //! From effective settings to what each layer needs to know about a target.
 
 use super::Host;
-use crate::settings::{Anonymous, Breaker, Effective, Fuel, LentSecret, Repeat, Upstream};
-use holdfast_call::{Settings, Target};
+use crate::settings::{Anonymous, Breaker, Effective, Fuel, LentSecret, Policy, Repeat, Upstream};
+use holdfast_call::{Priority, Settings, Target};
 use holdfast_rules::{admit, attempt, authorize, breaker, deadline, quarantine, record, retry};
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::limits::Limits;
@@ -51,6 +51,8 @@ pub(super) fn service(
         .with(grants(effective))
         .with(admit::Settings {
             places: host.sharing.places(target, places),
+            each: None,
+            priority: effective.priority,
             room,
             slots: made.slots(),
             calls_max: count(limits.calls),
@@ -86,7 +88,14 @@ fn grants(effective: &Effective) -> authorize::Grants {
 }
 
 /// The layers' settings for an upstream.
-pub(super) fn upstream(host: &Host, target: &Target, upstream: &Upstream) -> Settings {
+pub(super) fn upstream(
+    host: &Host,
+    policy: &Policy,
+    target: &Target,
+    upstream: &Upstream,
+) -> Settings {
+    let services = policy.services.values();
+    let services = services.filter(|service| service.upstreams.contains(&upstream.name));
     // An upstream's answers keep their places, so it has no streams of its own.
     let places = admit::Limits {
         places: upstream.places,
@@ -106,6 +115,8 @@ pub(super) fn upstream(host: &Host, target: &Target, upstream: &Upstream) -> Set
         })
         .with(admit::Settings {
             places: host.sharing.places(target, places),
+            each: Some(host.sharing.each(target, upstream.places, services.count())),
+            priority: Priority::Default,
             room: None,
             slots: 0,
             calls_max: 0,

@@ -1,7 +1,7 @@
 //! What targets share and keep over versions and policies: places of their own, and the room of their pool.
 
-use holdfast_call::Target;
-use holdfast_rules::admit::{Limits, Places, Room};
+use holdfast_call::{Clock, Target};
+use holdfast_rules::admit::{Each, Limits, Places, Room};
 use holdfast_rules::attempt::rate::Rate;
 use holdfast_rules::breaker::Breakers;
 use holdfast_rules::retry::Histories;
@@ -21,14 +21,38 @@ pub(super) struct Way {
 }
 
 /// Places, rooms and what is known of upstreams, each made once.
-#[derive(Default)]
 pub(super) struct Sharing {
+    clock: Arc<dyn Clock>,
     places: Mutex<HashMap<Target, Arc<Places>>>,
+    each: Mutex<HashMap<Target, Arc<Each>>>,
     ways: Mutex<HashMap<Target, Way>>,
     rooms: Mutex<HashMap<EngineKind, Arc<Room>>>,
 }
 
 impl Sharing {
+    /// Nothing yet.
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            places: Mutex::default(),
+            each: Mutex::default(),
+            ways: Mutex::default(),
+            rooms: Mutex::default(),
+        }
+    }
+
+    /// The places of an upstream that each of so many services may have.
+    pub(super) fn each(&self, target: &Target, places: u32, services: usize) -> Arc<Each> {
+        let mut each = lock(&self.each);
+        if let Some(known) = each.get(target) {
+            known.set(places, services);
+            return known.clone();
+        }
+        let new = Each::new(places, services, self.clock.clone());
+        each.insert(target.clone(), new.clone());
+        new
+    }
+
     /// The places of a target. A swap must not double them, so they are only changed.
     pub(super) fn places(&self, target: &Target, limits: Limits) -> Arc<Places> {
         let mut places = lock(&self.places);
@@ -36,7 +60,7 @@ impl Sharing {
             known.set(limits);
             return known.clone();
         }
-        let new = Places::new(limits);
+        let new = Places::new(limits, self.clock.clone());
         places.insert(target.clone(), new.clone());
         new
     }
@@ -49,6 +73,7 @@ impl Sharing {
     /// A target that was removed gives its places back: one that comes under its name later begins anew.
     pub(super) fn forget(&self, target: &Target) {
         lock(&self.places).remove(target);
+        lock(&self.each).remove(target);
         lock(&self.ways).remove(target);
     }
 

@@ -77,7 +77,10 @@ pub(super) fn make(host: &Host, policy: &Policy) -> anyhow::Result<Made> {
         unusable: Unusable::new(),
     };
     for upstream in policy.upstreams.values() {
-        made.note(self::upstream(upstream.name.as_str()), one(host, upstream))?;
+        made.note(
+            self::upstream(upstream.name.as_str()),
+            one(host, policy, upstream),
+        )?;
     }
     for lent in policy.secrets.values() {
         let registered = secrets::lent(host, lent).map_err(anyhow::Error::from);
@@ -86,10 +89,10 @@ pub(super) fn make(host: &Host, policy: &Policy) -> anyhow::Result<Made> {
     Ok(made)
 }
 
-fn one(host: &Host, upstream: &Upstream) -> anyhow::Result<Arc<Registered>> {
+fn one(host: &Host, policy: &Policy, upstream: &Upstream) -> anyhow::Result<Arc<Registered>> {
     let way = way(host, upstream)?;
     let target = target(upstream);
-    let settings = layers::upstream(host, &target, upstream);
+    let settings = layers::upstream(host, policy, &target, upstream);
     let way = host.out.upstream(way);
     Ok(Registered::new(&host.pipeline, target, None, settings, way))
 }

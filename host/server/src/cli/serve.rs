@@ -153,6 +153,7 @@ async fn begin(
         log.clone(),
         sources,
     )?);
+    host.watch_pressure();
     let routes = Arc::new(Routes::default());
     let gateway = Arc::new(Gateway::new(
         host.pipeline().clone(),

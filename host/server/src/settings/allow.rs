@@ -122,6 +122,7 @@ fn apply(root: &mut Table, name: &Name, change: &Change) -> Option<()> {
         Change::Service(other) => add(service, "services", other)?,
         Change::Secret(secret) => add(service, "secrets", secret)?,
         Change::Files(folder) => add(service, "files", folder)?,
+        Change::Priority(class) => set(service, "priority", class.as_str().into()),
         Change::Fuel => set(service, "fuel", true.into()),
         Change::Anonymous => set(service, "anonymous", "allow".into()),
     }

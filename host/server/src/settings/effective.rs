@@ -9,6 +9,7 @@ use crate::settings::name::Name;
 use crate::settings::policy::Policy;
 use crate::settings::routes::Route;
 use crate::settings::source::Origin;
+use holdfast_call::Priority;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,6 +79,8 @@ pub struct Effective {
     pub routes: Vec<Route>,
     /// Whether it serves callers whom nobody vouches for.
     pub anonymous: Anonymous,
+    /// Of what class its calls from outside are.
+    pub priority: Priority,
     /// Its limits.
     pub limits: Limits,
     /// Whether it is metered.

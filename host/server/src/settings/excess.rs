@@ -2,6 +2,7 @@
 
 use crate::settings::limits::Limit;
 use crate::settings::name::Name;
+use holdfast_call::Priority;
 use std::fmt;
 
 /// The change of the policy that would allow what is asked.
@@ -22,6 +23,8 @@ pub enum Change {
     Secret(Name),
     /// `[services.NAME] files`, one more.
     Files(Name),
+    /// `[services.NAME] priority`.
+    Priority(Priority),
     /// `[services.NAME] fuel = true`.
     Fuel,
     /// `[services.NAME] anonymous = "allow"`.

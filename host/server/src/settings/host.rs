@@ -2,6 +2,7 @@
 
 use crate::settings::units::Raw;
 use crate::settings::upstream::within;
+use holdfast_call::Priority;
 
 /// Whether callers whom nobody vouches for are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,35 @@ impl Pool {
             _ => Err(format!("`{text}` is neither \"auto\" nor \"safe\"")),
         }
     }
+}
+
+/// What class a service is of (`control` is the operator's, and none's).
+pub(crate) fn parse_priority(text: &str) -> Result<Priority, String> {
+    let classes = [Priority::Batch, Priority::Default, Priority::Critical];
+    classes
+        .into_iter()
+        .find(|class| class.as_str() == text)
+        .ok_or_else(|| {
+            format!(
+                "`{}` is none of \"batch\", \"default\", \"critical\"",
+                text.escape_debug()
+            )
+        })
+}
+
+/// A share of the memory: `"85%"`, in per cent.
+pub(crate) fn parse_share(text: &str) -> Result<u32, String> {
+    let number = text
+        .strip_suffix('%')
+        .and_then(|number| number.parse().ok());
+    number
+        .filter(|percent| (1..=100).contains(percent))
+        .ok_or_else(|| {
+            format!(
+                "`{}` is not a share between \"1%\" and \"100%\"",
+                text.escape_debug()
+            )
+        })
 }
 
 /// How much memory all guests together may have.

@@ -1,6 +1,7 @@
 //! `NAME.toml`, the author's file: what a service is and what it asks for. Asking is not getting: see `merge`.
 
 use crate::settings::error::SettingsError;
+use crate::settings::host::parse_priority;
 use crate::settings::limits::SetLimits;
 use crate::settings::name::Name;
 use crate::settings::reader::Reader;
@@ -9,6 +10,7 @@ use crate::settings::routes::Route;
 use crate::settings::source::Source;
 use crate::settings::unknown::Kind;
 use crate::settings::written::WrittenManifest;
+use holdfast_call::Priority;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most bytes of all `[env]` and `[config]` values together: they are copied into every instance that asks.
@@ -25,6 +27,8 @@ pub struct Manifest {
     pub routes: Vec<Route>,
     /// Whether it wishes to be open to everybody; `None` leaves it to the policy.
     pub public: Option<bool>,
+    /// Of what class it wants to be.
+    pub priority: Option<Priority>,
     /// Whether it wants to run on the metered engine.
     pub fuel: Option<bool>,
     /// The upstreams it asks for.
@@ -55,6 +59,7 @@ impl Manifest {
             purpose: None,
             routes: Vec::new(),
             public: None,
+            priority: None,
             fuel: None,
             upstreams: BTreeSet::new(),
             services: BTreeSet::new(),
@@ -84,6 +89,8 @@ impl Manifest {
         let services = reader.names("services", &written.services);
         let secrets = reader.names("secrets", &written.secrets);
         let files = check_files(written.files, &mut reader);
+        let priority = written.priority.as_deref();
+        let priority = priority.and_then(|text| reader.take("priority", parse_priority(text)));
         check_values(&written.env, &written.config, &mut reader);
         let mut limits = SetLimits::check(written.limits, "limits", &source, &mut reader.problems);
         reuse::ask(written.reuse.as_ref(), &mut limits, &mut reader);
@@ -93,6 +100,7 @@ impl Manifest {
             purpose: written.purpose.map(|text| text.trim().to_owned()),
             routes,
             public: written.public,
+            priority,
             fuel: written.fuel,
             upstreams,
             services,

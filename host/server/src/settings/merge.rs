@@ -14,6 +14,7 @@ use crate::settings::policy::{Policy, ServicePolicy};
 use crate::settings::reuse;
 use crate::settings::source::Origin;
 use crate::settings::upstream::Class;
+use holdfast_call::Priority;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -47,12 +48,14 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let mounts = merge.mounts();
     let limits = merge.limits();
     let fuel = merge.fuel(&limits);
+    let priority = merge.priority();
     merge.values();
     let effective = Effective {
         name: manifest.name.clone(),
         purpose: manifest.purpose.as_deref().map(Arc::from),
         routes: manifest.routes.clone(),
         anonymous,
+        priority,
         limits,
         fuel,
         grants,
@@ -351,6 +354,29 @@ impl Merge<'_> {
         } else {
             limit.default_amount()
         }
+    }
+
+    /// The policy says of what class it may be; its author may want less.
+    fn priority(&mut self) -> Priority {
+        let own = self.own("priority");
+        let ceiling = self.allowed.priority.unwrap_or_default();
+        let (class, origin) = match self.manifest.priority {
+            Some(asked) if asked <= ceiling => (asked, self.of_manifest("priority")),
+            Some(asked) => {
+                let excess = self.beyond(
+                    "priority",
+                    &own,
+                    format!("the class `{}`", asked.as_str()),
+                    format!("it may be `{}` at most", ceiling.as_str()),
+                    Change::Priority(asked),
+                );
+                self.excess.push(excess);
+                (ceiling, self.policy.origin(&own))
+            }
+            None => (ceiling, self.policy.origin(&own)),
+        };
+        self.row("priority", class.as_str(), origin);
+        class
     }
 
     fn fuel(&mut self, limits: &Limits) -> Fuel {

@@ -2,7 +2,7 @@
 
 use crate::settings::compile;
 use crate::settings::error::SettingsError;
-use crate::settings::host::{Anonymous, HostMemory, LogForm, Pool};
+use crate::settings::host::{Anonymous, HostMemory, LogForm, Pool, parse_priority, parse_share};
 use crate::settings::lent::{self, LentSecret};
 use crate::settings::limits::{Limit, SetLimits};
 use crate::settings::listen::{self, ListenLimits, Tls};
@@ -13,6 +13,8 @@ use crate::settings::source::{Origin, Source};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
 use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
+use holdfast_call::Priority;
+use holdfast_rules::admit::pressure::MEMORY_FROM;
 use holdfast_store::CALL_LOG_BYTES_MIN;
 use holdfast_wasm::compile::job::CompileLimits;
 use ipnet::IpNet;
@@ -46,6 +48,8 @@ pub struct ServicePolicy {
     pub files: BTreeSet<Name>,
     /// Whether it serves callers whom nobody vouches for, where that differs from the host.
     pub anonymous: Option<Anonymous>,
+    /// Of what class it may be, where that is not the default.
+    pub priority: Option<Priority>,
     /// Whether it runs on the metered engine, where that differs from the host.
     pub fuel: Option<bool>,
     /// Its limits, before the ones of all services.
@@ -83,6 +87,8 @@ pub struct Policy {
     pub fuel: bool,
     /// How much memory all guests together may have.
     pub memory: HostMemory,
+    /// From how much of the memory in use on the host sends callers away, in per cent.
+    pub shed_memory: u32,
     /// How many instances the pool holds.
     pub slots: u32,
     /// How the pool is set up.
@@ -267,6 +273,7 @@ impl Policy {
             trusted_proxies: Vec::new(),
             fuel: false,
             memory: HostMemory::Percent(60),
+            shed_memory: MEMORY_FROM / 10,
             slots: 1_000,
             pool: Pool::Auto,
             compile: CompileLimits::default(),
@@ -312,6 +319,12 @@ impl Policy {
         self.memory = reader.or("memory", written.memory, self.memory, |raw| {
             HostMemory::parse(&raw)
         });
+        self.shed_memory = reader.or(
+            "shed_memory",
+            written.shed_memory.as_deref(),
+            self.shed_memory,
+            parse_share,
+        );
         self.slots = reader.or("slots", written.slots, self.slots, |raw| {
             within(raw.count()?, 1, 100_000).map(|slots| u32::try_from(slots).unwrap_or(u32::MAX))
         });
@@ -386,6 +399,10 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
             .anonymous
             .as_deref()
             .and_then(|text| reader.take(&key("anonymous"), Anonymous::parse(text))),
+        priority: written
+            .priority
+            .as_deref()
+            .and_then(|text| reader.take(&key("priority"), parse_priority(text))),
         fuel: written.fuel,
         limits,
     }

@@ -104,6 +104,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
         ("trusted_proxies", none_or(&proxies)),
         ("fuel", policy.fuel.to_string()),
         ("memory", memory),
+        ("shed_memory", format!("{}%", policy.shed_memory)),
         ("slots", policy.slots.to_string()),
         ("pool", policy.pool.as_str().to_owned()),
     ];

@@ -14,6 +14,7 @@ pub(crate) struct WrittenManifest {
     pub(crate) purpose: Option<String>,
     pub(crate) routes: Vec<String>,
     pub(crate) public: Option<bool>,
+    pub(crate) priority: Option<String>,
     pub(crate) fuel: Option<bool>,
     pub(crate) reuse: Option<Raw>,
     pub(crate) upstreams: Vec<String>,
@@ -41,6 +42,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) fuel: Option<bool>,
     pub(crate) memory: Option<Raw>,
+    pub(crate) shed_memory: Option<String>,
     pub(crate) slots: Option<Raw>,
     pub(crate) pool: Option<String>,
     pub(crate) compile: WrittenCompile,
@@ -60,6 +62,7 @@ pub(crate) struct WrittenService {
     pub(crate) secrets: Vec<String>,
     pub(crate) files: Vec<String>,
     pub(crate) anonymous: Option<String>,
+    pub(crate) priority: Option<String>,
     pub(crate) fuel: Option<bool>,
     pub(crate) limits: WrittenLimits,
 }

@@ -1,11 +1,16 @@
 //! The tests of `places`: in turn, never too many, nothing lost.
 
 use super::*;
+use crate::testing::still;
 use proptest::prelude::*;
 use std::task::Waker;
 
 fn places(places: u32, streams: u32) -> Arc<Places> {
-    Places::new(Limits { places, streams })
+    Places::new(Limits { places, streams }, still())
+}
+
+fn enter(places: &Arc<Places>) -> Entered {
+    places.enter(Priority::Default, Moment::FAR)
 }
 
 fn now(entered: Entered) -> Place {
@@ -29,9 +34,9 @@ fn poll(waiting: &mut Waiting) -> Poll<Option<Place>> {
 #[test]
 fn whoever_waits_longest_is_next_and_a_full_queue_refuses() {
     let places = places(2, 0);
-    let (first, second) = (now(places.enter()), now(places.enter()));
-    let (mut third, mut fourth) = (later(places.enter()), later(places.enter()));
-    assert!(matches!(places.enter(), Entered::Full));
+    let (first, second) = (now(enter(&places)), now(enter(&places)));
+    let (mut third, mut fourth) = (later(enter(&places)), later(enter(&places)));
+    assert!(matches!(enter(&places), Entered::Full));
     drop(second);
     assert!(poll(&mut fourth).is_pending());
     let Poll::Ready(Some(third)) = poll(&mut third) else {
@@ -45,23 +50,42 @@ fn whoever_waits_longest_is_next_and_a_full_queue_refuses() {
 #[test]
 fn one_who_stops_waiting_leaves_no_trace() {
     let places = places(1, 0);
-    let running = now(places.enter());
-    drop(later(places.enter()));
-    let mut next = later(places.enter());
+    let running = now(enter(&places));
+    drop(later(enter(&places)));
+    let mut next = later(enter(&places));
     drop(running);
     assert!(matches!(poll(&mut next), Poll::Ready(Some(_))));
     // A place that is already on its way when its taker leaves goes to the one behind.
-    let running = now(places.enter());
-    let given = later(places.enter());
+    let running = now(enter(&places));
+    let given = later(enter(&places));
     drop(running);
     drop(given);
     assert_eq!(places.running(), 0);
 }
 
 #[test]
+fn in_a_full_line_the_lesser_class_gives_way() {
+    let places = places(1, 0);
+    let running = now(enter(&places));
+    let mut batch = later(places.enter(Priority::Batch, Moment::FAR));
+    assert!(matches!(
+        places.enter(Priority::Batch, Moment::FAR),
+        Entered::Full
+    ));
+    let mut critical = later(places.enter(Priority::Critical, Moment::FAR));
+    assert!(
+        matches!(poll(&mut batch), Poll::Ready(None)),
+        "it is told at once"
+    );
+    assert!(matches!(enter(&places), Entered::Full));
+    drop(running);
+    assert!(matches!(poll(&mut critical), Poll::Ready(Some(_))));
+}
+
+#[test]
 fn nested_places_are_their_own() {
     let places = places(1, 0);
-    let outer = now(places.enter());
+    let outer = now(enter(&places));
     let nested = places.nested().unwrap();
     assert!(places.nested().is_none());
     drop(nested);
@@ -73,23 +97,23 @@ fn nested_places_are_their_own() {
 #[test]
 fn a_stream_frees_its_running_place_and_has_a_limit_of_its_own() {
     let places = places(1, 1);
-    let stream = now(places.enter()).into_stream().unwrap();
+    let stream = now(enter(&places)).into_stream().unwrap();
     assert_eq!(places.running(), 0);
-    assert!(now(places.enter()).into_stream().is_err());
+    assert!(now(enter(&places)).into_stream().is_err());
     assert_eq!(
         places.running(),
         0,
         "a stream that is refused holds nothing"
     );
     drop(stream);
-    let _again = now(places.enter()).into_stream().unwrap();
+    let _again = now(enter(&places)).into_stream().unwrap();
 }
 
 #[test]
 fn more_places_let_the_waiting_in_and_fewer_are_not_given_again() {
     let places = places(1, 0);
-    let first = now(places.enter());
-    let mut second = later(places.enter());
+    let first = now(enter(&places));
+    let mut second = later(enter(&places));
     places.set(Limits {
         places: 2,
         streams: 0,
@@ -97,7 +121,7 @@ fn more_places_let_the_waiting_in_and_fewer_are_not_given_again() {
     let Poll::Ready(Some(second)) = poll(&mut second) else {
         panic!("a new place was not handed out");
     };
-    let mut third = later(places.enter());
+    let mut third = later(enter(&places));
     places.set(Limits {
         places: 1,
         streams: 0,
@@ -149,7 +173,7 @@ proptest! {
             let before = places.running();
             let limit = places.limits().places;
             match step {
-                Step::Enter => match places.enter() {
+                Step::Enter => match enter(&places) {
                     Entered::Now(place) => {
                         prop_assert!(before < limit);
                         held.push(place);
@@ -184,7 +208,7 @@ proptest! {
             prop_assert_eq!(state.streams, of(Kind::Stream));
             prop_assert!(state.running >= of(Kind::Running));
             prop_assert!(state.running <= limit.max(before).max(state.limits.places));
-            prop_assert!(state.queue.is_empty() || state.running >= state.limits.places);
+            prop_assert!(state.line.is_empty() || state.running >= state.limits.places);
             prop_assert!(state.nested <= 5 && state.streams <= 5);
         }
         drop(held);
@@ -196,7 +220,7 @@ proptest! {
         }
         prop_assert_eq!(places.running(), 0);
         let state = places.state();
-        prop_assert_eq!((state.nested, state.streams, state.queue.len()), (0, 0, 0));
+        prop_assert_eq!((state.nested, state.streams, state.line.len()), (0, 0, 0));
     }
 }
 
@@ -209,7 +233,7 @@ async fn never_more_than_the_limit_runs_at_once() {
         .map(|number| {
             let (places, running, served) = (places.clone(), running.clone(), served.clone());
             tokio::spawn(async move {
-                let place = match places.enter() {
+                let place = match enter(&places) {
                     Entered::Now(place) => place,
                     // Every third one gives up at once.
                     Entered::Later(_) if number % 3 == 0 => return,

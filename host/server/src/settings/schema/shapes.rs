@@ -68,6 +68,17 @@ const TOLD: &[(&str, Shape)] = &[
     ("log", Shape::Words(&["json", "text"])),
     ("anonymous", Shape::Words(&["allow", "deny"])),
     ("services.*.anonymous", Shape::Words(&["allow", "deny"])),
+    ("priority", Shape::Words(&["batch", "default", "critical"])),
+    (
+        "services.*.priority",
+        Shape::Words(&["batch", "default", "critical"]),
+    ),
+    (
+        "shed_memory",
+        Shape::Text {
+            pattern: Some(SHARE),
+        },
+    ),
     ("pool", Shape::Words(&["auto", "safe"])),
     (
         "drain_ms",
