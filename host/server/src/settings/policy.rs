@@ -2,7 +2,7 @@
 
 use crate::settings::compile;
 use crate::settings::error::SettingsError;
-use crate::settings::host::{Anonymous, HostMemory, LogForm, Pool};
+use crate::settings::host::{Anonymous, HostMemory, LogForm, Pool, parse_nameserver};
 use crate::settings::limits::{Limit, SetLimits};
 use crate::settings::listen::{self, ListenLimits, Tls};
 use crate::settings::name::Name;
@@ -76,6 +76,8 @@ pub struct Policy {
     pub drain: Duration,
     /// Whose `x-forwarded-for` and `traceparent` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who is asked where the names of upstreams lead; the system's nameservers where there are none.
+    pub nameservers: Vec<SocketAddr>,
     /// Whether every service runs on the metered engine.
     pub fuel: bool,
     /// How much memory all guests together may have.
@@ -257,6 +259,7 @@ impl Policy {
             anonymous: Anonymous::Deny,
             drain: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
+            nameservers: Vec::new(),
             fuel: false,
             memory: HostMemory::Percent(60),
             slots: 1_000,
@@ -299,6 +302,7 @@ impl Policy {
             within(raw.count()?, 0, 600_000).map(Duration::from_millis)
         });
         self.trusted_proxies = reader.list("trusted_proxies", &written.trusted_proxies, parse_net);
+        self.nameservers = reader.list("nameservers", &written.nameservers, parse_nameserver);
         self.fuel = written.fuel.unwrap_or(false);
         self.memory = reader.or("memory", written.memory, self.memory, |raw| {
             HostMemory::parse(&raw)

@@ -58,6 +58,7 @@ const POLICY: &[&str] = &[
     "anonymous",
     "drain_ms",
     "trusted_proxies",
+    "nameservers",
     "fuel",
     "memory",
     "slots",
