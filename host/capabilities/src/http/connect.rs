@@ -139,6 +139,9 @@ impl Dial<'_> {
     /// The first address that answers. Each gets its share of the time that is left, so one that is silent does not use it all up.
     async fn socket(&self, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Failure> {
         let mut last = unreachable(Stage::Connect, "there is no address to dial");
+        let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        // Who has less time than half of a fair share of the policy's learns nothing of an address by its silence.
+        let telling = self.upstream.connect / 2 / count.max(1);
         for (tried, address) in addresses.iter().enumerate() {
             let now = self.clock().now();
             let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
@@ -151,12 +154,17 @@ impl Dial<'_> {
                     return Ok((stream, *address));
                 }
                 Some(Err(error)) => {
+                    self.out.health.failed(*address, now);
                     unreachable(Stage::Connect, format!("the address refused: {error}"))
                 }
-                None => unreachable(Stage::Connect, "the address did not answer in time"),
+                None => {
+                    if until.since(now) >= telling {
+                        self.out.health.failed(*address, until);
+                    }
+                    unreachable(Stage::Connect, "the address did not answer in time")
+                }
             }
             .with("address", address);
-            self.out.health.failed(*address, self.clock().now());
         }
         Err(last)
     }

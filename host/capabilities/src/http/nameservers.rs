@@ -5,24 +5,27 @@
 //! the names of containers) is not asked: it is C code that takes a thread for each question and gives no time for which an answer holds.
 //! A name that only such a module knows can be written into `/etc/hosts`.
 
+mod hosts;
+
+use self::hosts::Hosts;
 use super::resolve::{Found, Resolve, Unresolved};
+use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ProtocolConfig, ResolveHosts,
     ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::Query;
-use hickory_resolver::proto::rr::{IntoName as _, Name, RecordType};
+use hickory_resolver::proto::rr::Name;
 use hickory_resolver::system_conf::parse_resolv_conf;
-use hickory_resolver::{Hosts, TokioResolver};
 use holdfast_call::BoxFuture;
-use std::fs::{self, Metadata};
-use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The port where a nameserver is asked, unless another one is named.
 pub const NAMESERVER_PORT: u16 = 53;
@@ -44,8 +47,8 @@ struct Asked {
     client: Option<(Stamps, Arc<Client>)>,
 }
 
-/// By which two files are seen to have changed.
-type Stamps = [Option<(SystemTime, u64)>; 2];
+/// By which two files are seen to have changed: which file it is, its size, and when it was written.
+type Stamps = [Option<(u64, u64, i64, i64)>; 2];
 
 impl NameServers {
     /// Asks `servers`, or those of the system where there are none.
@@ -103,19 +106,17 @@ impl NameServers {
         let mut builder =
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         *builder.options_mut() = options;
-        let mut hosts = Hosts::default();
-        if let Ok(text) = fs::read(&self.hosts) {
-            hosts.read_hosts_conf(text.as_slice())?;
-        }
+        // Without the file there are no names in it.
+        let hosts = text(&self.hosts).unwrap_or_default();
         Ok(Client {
-            hosts,
+            hosts: Hosts::read(&hosts),
             resolver: builder.build()?,
         })
     }
 
     /// What `/etc/resolv.conf` says. Where it names no nameserver, or is not there, there is one on this machine: so the manual has it.
     fn of_system(&self) -> Result<(ResolverConfig, ResolverOpts), NetError> {
-        let mut text = match fs::read_to_string(&self.resolv_conf) {
+        let mut text = match text(&self.resolv_conf) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error.into()),
@@ -152,31 +153,21 @@ struct Client {
 
 impl Client {
     async fn find(&self, host: &str) -> Result<Found, Unresolved> {
-        let name = host.into_name().map_err(|error| Unresolved::Missing {
-            cause: format!("not a name: {error}"),
-            ttl: None,
-        })?;
-        let addresses = self.in_hosts(&name);
+        let addresses = self.hosts.find(host);
         if !addresses.is_empty() {
             let ttl = HOSTS_TTL;
             return Ok(Found { addresses, ttl });
         }
+        // Underscores are no letters of a host's name, and yet people have them there.
+        let name = Name::from_str_relaxed(host).map_err(|error| Unresolved::Missing {
+            cause: format!("not a name: {error}"),
+            ttl: None,
+        })?;
         let found = self.resolver.lookup_ip(name).await.map_err(failed)?;
         let ttls = found.as_lookup().answers().iter().map(|record| record.ttl);
         let ttl = Duration::from_secs(ttls.min().unwrap_or_default().into());
         let addresses = found.iter().collect();
         Ok(Found { addresses, ttl })
-    }
-
-    fn in_hosts(&self, name: &Name) -> Vec<IpAddr> {
-        let mut addresses = Vec::new();
-        for kind in [RecordType::A, RecordType::AAAA] {
-            let query = Query::query(name.clone(), kind);
-            if let Some(found) = self.hosts.lookup_static_host(&query) {
-                addresses.extend(found.answers().iter().filter_map(|it| it.data.ip_addr()));
-            }
-        }
-        addresses
     }
 }
 
@@ -189,9 +180,14 @@ fn server(address: &SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, ways.into())
 }
 
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let of = |metadata: Metadata| Some((metadata.modified().ok()?, metadata.len()));
-    fs::metadata(path).ok().and_then(of)
+/// A file's text; what is no text in it is nothing that anybody would look for.
+fn text(path: &Path) -> io::Result<String> {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn stamp(path: &Path) -> Option<(u64, u64, i64, i64)> {
+    let of = fs::metadata(path).ok()?;
+    Some((of.ino(), of.len(), of.mtime(), of.mtime_nsec()))
 }
 
 fn failed(error: NetError) -> Unresolved {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::guard::{Check, check};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use tokio::net::UdpSocket;
 
 /// A nameserver that answers every question for an A record with 192.0.2.1 for 30 seconds, and any other with nothing; and the names that
@@ -150,11 +150,18 @@ async fn localhost_needs_no_nameserver_and_the_guard_sees_loopback() {
 }
 
 #[tokio::test]
-async fn other_spellings_of_an_address_are_names_and_lead_only_where_a_nameserver_says() {
+async fn any_spelling_but_that_of_an_address_is_a_name_and_leads_where_a_nameserver_says() {
     let (server, _) = nameserver().await;
     let files = Files::new("spellings");
     let resolver = files.asking(vec![server]);
-    for host in ["2130706433", "0x7f000001", "0177.0.0.1", "127.1"] {
+    for host in [
+        "my_db",
+        "_my.db",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.1",
+    ] {
         assert_eq!(first(&resolver, host).await, IpAddr::from([192, 0, 2, 1]));
     }
 }
