@@ -16,6 +16,8 @@ mod reuse;
 mod masking;
 // The one way out, and whom it leads to.
 mod egress;
+// A name is followed where it leads, and nobody waits for who cannot say.
+mod names;
 // A bad moment of an upstream is not the caller's.
 mod retries;
 // Nor is a bad day everybody's.

@@ -35,7 +35,12 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// On a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(([127, 0, 0, 1], 0).into())
+    }
+
+    /// At this address.
+    pub(crate) fn on(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Mutex::new(Shared::default()));
         let of_thread = Arc::clone(&shared);

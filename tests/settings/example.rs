@@ -105,6 +105,7 @@ fn the_defaults_that_the_example_tells_are_the_defaults() {
         if ![
             "log_file",
             "trusted_proxies",
+            "nameservers",
             "listen.tls.cert",
             "listen.tls.key",
         ]

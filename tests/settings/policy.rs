@@ -80,6 +80,16 @@ fn each_key_has_a_rule_of_its_own() {
             "trusted_proxies = [\"10.0.0.1/8\"]",
             "is it \"10.0.0.0/8\"?",
         ),
+        (
+            "nameservers = [\"dns.example\"]",
+            "`dns.example` is not the address of a nameserver, such as \"10.0.0.2\"",
+        ),
+        ("nameservers = [\"10.0.0.2:0\"]", "not the address of"),
+        ("nameservers = [\"0.0.0.0\"]", "not the address of"),
+        (
+            "nameservers = [\"10.0.0.2\", \"10.0.0.2:53\"]",
+            "`10.0.0.2:53` stands twice",
+        ),
         ("slots = 0", "not between 1 and 100000"),
         ("call_log = 1000", "not between 1048576 and 1073741824"),
         ("pool = \"fast\"", "neither \"auto\" nor \"safe\""),
@@ -110,6 +120,17 @@ fn an_address_alone_is_a_network_of_its_own() {
     let policy = policy("trusted_proxies = [\"10.0.0.1\", \"fd00::/8\"]");
     assert_eq!(policy.trusted_proxies[0].to_string(), "10.0.0.1/32");
     assert_eq!(policy.trusted_proxies[1].to_string(), "fd00::/8");
+}
+
+#[test]
+fn a_nameserver_is_asked_at_its_usual_port_unless_another_one_is_named() {
+    let text = "nameservers = [\"10.0.0.2\", \"127.0.0.1:5353\", \"fd00::2\", \"[::1]:53\"]";
+    let policy = policy(text);
+    let servers: Vec<_> = policy.nameservers.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        servers,
+        ["10.0.0.2:53", "127.0.0.1:5353", "[fd00::2]:53", "[::1]:53"]
+    );
 }
 
 #[test]

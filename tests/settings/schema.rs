@@ -179,6 +179,7 @@ fn what_an_editor_can_see_is_marked() {
         (Kind::Policy, "slots = 0"),
         (Kind::Policy, "memory = \"many\""),
         (Kind::Policy, "trusted_proxies = [\"everybody\"]"),
+        (Kind::Policy, "nameservers = [\"dns.example\"]"),
         (Kind::Policy, "[limits]\ncpu = 5"),
         (Kind::Policy, "[limits]\ncpu = \"5 seconds\""),
         (Kind::Policy, "[limits]\nmemory = \"64MB\""),

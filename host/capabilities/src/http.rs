@@ -2,7 +2,7 @@
 //!
 //! Each upstream is one implementation, so the network is reached only with an `Admitted` call in hand. A request travels down the list
 //! of modules: its head is cleaned and the credential put in ([`request`]), a connection is taken from the pool or dialled to an address
-//! that was checked ([`pool`], [`connect`], [`guard`]), and the exchange runs under its time limits ([`send`], [`body`]).
+//! that its name leads to and that was checked ([`pool`], [`names`], [`connect`], [`guard`]), and the exchange runs under its time limits ([`send`], [`body`]).
 //!
 //! It must never follow a redirect, dial an address that was not checked, retry what may have been sent, or end a cut body cleanly.
 
@@ -13,9 +13,12 @@ mod echo;
 mod failure;
 mod guard;
 mod headers;
+mod health;
 mod held;
 mod keyed;
 mod lease;
+mod names;
+mod nameservers;
 mod origin;
 mod peek;
 mod pool;
@@ -34,12 +37,15 @@ pub use credential::{Credential, CredentialError, Format, Place};
 pub use guard::{Check, Reason, check};
 pub use held::{EXCHANGE_SPAN, Held, Look, Source};
 pub use keyed::{Keyed, Keys};
+pub use nameservers::{NAMESERVER_PORT, NameServers};
 pub use origin::{Origin, OriginError, Scheme};
-pub use resolve::{Resolve, SystemResolver};
+pub use resolve::{Found, Resolve, Unresolved};
 pub use tls::{Roots, RootsError};
 pub use upstream::Upstream;
 
+use health::Health;
 use holdfast_call::{Failure, Implementation, Log, Sources};
+use names::Names;
 use pool::Pool;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -57,7 +63,8 @@ pub struct Counts {
 pub struct HttpOut {
     sources: Sources,
     log: Arc<dyn Log>,
-    resolver: Arc<dyn Resolve>,
+    names: Arc<Names>,
+    health: Health,
     /// Known only to be counted: a pool lives as long as its upstream does.
     pools: Mutex<Vec<Weak<Pool>>>,
 }
@@ -66,10 +73,12 @@ impl HttpOut {
     /// The way out, with the clock it measures by, the log it warns in, and the resolver it asks for names.
     #[must_use]
     pub fn new(sources: Sources, log: Arc<dyn Log>, resolver: Arc<dyn Resolve>) -> Arc<Self> {
+        let names = Names::new(resolver, sources.clock.clone(), log.clone());
         Arc::new(Self {
             sources,
             log,
-            resolver,
+            names,
+            health: Health::default(),
             pools: Mutex::default(),
         })
     }
@@ -95,6 +104,11 @@ impl HttpOut {
             by,
         };
         dial.reach().await
+    }
+
+    /// Has every name looked up again, because the resolver has changed. Connections that are kept are used on where their name still leads.
+    pub fn resolve_again(&self) {
+        self.names.run_out();
     }
 
     /// How many connections there are now.

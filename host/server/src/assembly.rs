@@ -25,7 +25,7 @@ use crate::settings::{Flags, HostMemory as MemorySetting, Limit, Policy, Pool, S
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
-use holdfast_capabilities::http::{HttpOut, Keys, SystemResolver};
+use holdfast_capabilities::http::{HttpOut, Keys, NameServers};
 use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, CallLog, DataLock, HostKey, Versions};
 use holdfast_wasm::cache::ArtifactCache;
@@ -48,6 +48,7 @@ pub struct Host {
     metrics: Arc<Metrics>,
     gate: Arc<HostGate>,
     workshop: Workshop,
+    nameservers: Arc<NameServers>,
     out: Arc<HttpOut>,
     log: Arc<LogWriter>,
     versions: Arc<Versions>,
@@ -96,12 +97,14 @@ impl Host {
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let key = HostKey::open(&policy.data, || key_bytes(&sources))?;
         let clock = sources.clock.clone();
-        let out = HttpOut::new(sources, as_log, SystemResolver::new());
+        let nameservers = NameServers::new(policy.nameservers.clone());
+        let out = HttpOut::new(sources, as_log, nameservers.clone());
         let host = Self {
             pipeline,
             metrics,
             gate,
             workshop,
+            nameservers,
             out,
             log,
             versions,
@@ -173,6 +176,10 @@ impl Host {
                 routes.renew(name, registered.clone());
             }
             self.pipeline.registry().put(registered);
+        }
+        if self.policy.load().nameservers != policy.nameservers {
+            self.nameservers.ask(policy.nameservers.clone());
+            self.out.resolve_again();
         }
         for key in held_back(&self.policy.load(), &policy) {
             let text = format!("{key} is as it was: it takes effect at the next start");

@@ -1,19 +1,20 @@
 //! A connection: name, guard, socket, TLS, and the HTTP version that both sides speak, all within one time limit.
 //!
-//! The name is resolved once for each connection and only an address that the guard has passed is dialled: that very address, so no second
-//! lookup can give another.
+//! The name's addresses are taken once for each connection and only one that the guard has passed is dialled: that very address, so no
+//! second lookup can give another.
 
 use super::HttpOut;
 use super::failure::{Stage, denied, failure, unreachable};
 use super::guard::{Check, check};
 use super::lease::{Connection, Driver, Multiplexed, Single};
+use super::origin::Place;
 use super::pool::Slot;
 use super::tls::{Tls, speaks_h2};
 use super::upstream::Upstream;
 use holdfast_call::{Clock, Failure, FailureKind, Level, Moment, in_time};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -93,28 +94,27 @@ impl Dial<'_> {
         }
     }
 
-    /// The addresses that may be dialled, in the resolver's order.
+    /// The addresses that may be dialled, in the resolver's order, but for those that failed a moment ago.
     async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
         let (host, port) = (self.upstream.origin.host(), self.upstream.origin.port());
-        let found = match host.parse::<IpAddr>() {
-            Ok(literal) => vec![SocketAddr::new(literal, port)],
-            Err(_) => self
-                .timed(Stage::Resolve, self.out.resolver.resolve(host, port))
+        let found = match self.upstream.origin.place() {
+            Place::Address(address) => [address].into(),
+            Place::Name(name) => self
+                .timed(Stage::Resolve, self.out.names.find(name, self.by))
                 .await?
-                .map_err(|error| {
-                    unreachable(
-                        Stage::Resolve,
-                        format!("the name could not be resolved: {error}"),
-                    )
+                .map_err(|cause| {
+                    let cause = format!("the name could not be resolved: {cause}");
+                    unreachable(Stage::Resolve, cause)
                 })?,
         };
         let (mut allowed, mut refused) = (Vec::new(), Vec::new());
-        for address in found.into_iter().take(ADDRESSES_MAX) {
-            match check(address.ip(), &self.upstream.allow_private) {
-                Check::Allowed => allowed.push(address),
-                Check::Refused(reason) => refused.push(format!("{} ({reason})", address.ip())),
+        for ip in found.iter().copied().take(ADDRESSES_MAX) {
+            match check(ip, &self.upstream.allow_private) {
+                Check::Allowed => allowed.push(SocketAddr::new(ip, port)),
+                Check::Refused(reason) => refused.push(format!("{ip} ({reason})")),
             }
         }
+        self.out.health.order(&mut allowed, self.clock().now());
         let refused = refused.join(", ");
         let name = &self.upstream.name;
         let line = format!("`allow_private` of [upstreams.{name}] in holdfast.toml");
@@ -139,6 +139,9 @@ impl Dial<'_> {
     /// The first address that answers. Each gets its share of the time that is left, so one that is silent does not use it all up.
     async fn socket(&self, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Failure> {
         let mut last = unreachable(Stage::Connect, "there is no address to dial");
+        let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        // Who has less time than half of a fair share of the policy's learns nothing of an address by its silence.
+        let telling = self.upstream.connect / 2 / count.max(1);
         for (tried, address) in addresses.iter().enumerate() {
             let now = self.clock().now();
             let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
@@ -147,12 +150,19 @@ impl Dial<'_> {
                 Some(Ok(stream)) => {
                     // Without it small requests wait for acknowledgements; a socket that refuses it still works.
                     let _ = stream.set_nodelay(true);
+                    self.out.health.connected(*address);
                     return Ok((stream, *address));
                 }
                 Some(Err(error)) => {
+                    self.out.health.failed(*address, now);
                     unreachable(Stage::Connect, format!("the address refused: {error}"))
                 }
-                None => unreachable(Stage::Connect, "the address did not answer in time"),
+                None => {
+                    if until.since(now) >= telling {
+                        self.out.health.failed(*address, until);
+                    }
+                    unreachable(Stage::Connect, "the address did not answer in time")
+                }
             }
             .with("address", address);
         }

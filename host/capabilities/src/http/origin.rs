@@ -4,7 +4,7 @@
 
 use http::Uri;
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// How an upstream is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +33,15 @@ impl Scheme {
             Self::Https => 443,
         }
     }
+}
+
+/// What an origin has for a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place<'a> {
+    /// An address, in the one spelling that is no name.
+    Address(IpAddr),
+    /// A name, to be resolved; another spelling of an address is one too.
+    Name(&'a str),
 }
 
 /// Why a URL names no origin.
@@ -121,6 +130,12 @@ impl Origin {
             .unwrap_or(&self.host)
     }
 
+    /// Whether the host is an address or a name.
+    pub(super) fn place(&self) -> Place<'_> {
+        let host = self.host();
+        host.parse().map_or(Place::Name(host), Place::Address)
+    }
+
     /// The port.
     #[must_use]
     pub const fn port(&self) -> u16 {
@@ -167,6 +182,20 @@ mod tests {
             "an implied port is left out"
         );
         assert_eq!(Origin::parse("https://a:80").unwrap().authority(), "a:80");
+    }
+
+    #[test]
+    fn only_an_address_as_it_is_usually_spelt_needs_no_resolver() {
+        for (url, place) in [
+            ("http://127.0.0.1", Place::Address([127, 0, 0, 1].into())),
+            ("http://[::1]", Place::Address(Ipv6Addr::LOCALHOST.into())),
+            ("http://127.1", Place::Name("127.1")),
+            ("http://0x7f000001", Place::Name("0x7f000001")),
+            ("http://2130706433", Place::Name("2130706433")),
+            ("http://localhost", Place::Name("localhost")),
+        ] {
+            assert_eq!(Origin::parse(url).unwrap().place(), place, "{url}");
+        }
     }
 
     #[test]

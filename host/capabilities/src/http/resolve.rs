@@ -1,77 +1,38 @@
-//! Names to addresses. What comes out is not trusted: the guard checks every address before one is dialled.
+//! Names to addresses: what a resolver is asked, and what it may answer. No answer is trusted: the guard checks every address before one is
+//! dialled.
 
 use holdfast_call::BoxFuture;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::net::IpAddr;
+use std::time::Duration;
 
-/// The most lookups at once. A lookup that hangs holds a thread until the system gives it up, whoever still waits for it.
-const LOOKUPS_MAX: usize = 32;
+/// Where a name leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The addresses, best first.
+    pub addresses: Vec<IpAddr>,
+    /// How long they hold.
+    pub ttl: Duration,
+}
+
+/// Why a name leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unresolved {
+    /// The answer is that there is no such name, or that it has no address.
+    Missing {
+        /// What was answered.
+        cause: String,
+        /// How long that holds, if the answer says so.
+        ttl: Option<Duration>,
+    },
+    /// There is no answer.
+    Failed {
+        /// Why there is none.
+        cause: String,
+    },
+}
 
 /// Who turns a name into addresses.
 pub trait Resolve: Send + Sync {
-    /// The addresses of `host`, best first. Bounded in time by whoever asks.
-    fn resolve(&self, host: &str, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
-}
-
-/// The operating system's resolver.
-#[derive(Debug)]
-pub struct SystemResolver {
-    lookups: Arc<Semaphore>,
-}
-
-impl SystemResolver {
-    /// The operating system's resolver, as the machine is set up.
-    #[must_use]
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self {
-            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
-        })
-    }
-}
-
-impl Resolve for SystemResolver {
-    fn resolve(&self, host: &str, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
-        let (host, lookups) = (host.to_owned(), self.lookups.clone());
-        Box::pin(async move {
-            let place = lookups.acquire_owned().await.map_err(io::Error::other)?;
-            let lookup = move || {
-                // Held by the thread, not by the one who waits: a lookup that nobody waits for still runs.
-                let _place = place;
-                (host.as_str(), port).to_socket_addrs().map(Vec::from_iter)
-            };
-            tokio::task::spawn_blocking(lookup)
-                .await
-                .map_err(io::Error::other)?
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::guard::{Check, check};
-
-    #[tokio::test]
-    async fn whatever_spelling_the_system_takes_for_loopback_the_guard_sees_loopback() {
-        let resolver = SystemResolver::new();
-        for host in [
-            "localhost",
-            "127.0.0.1",
-            "2130706433",
-            "0x7f000001",
-            "0177.0.0.1",
-            "127.1",
-        ] {
-            // A system that does not know a spelling has nothing to dial, which is as good.
-            for address in resolver.resolve(host, 80).await.unwrap_or_default() {
-                assert!(
-                    matches!(check(address.ip(), &[]), Check::Refused(_)),
-                    "{host}"
-                );
-            }
-        }
-        assert!(!resolver.resolve("127.0.0.1", 80).await.unwrap().is_empty());
-    }
+    /// Where `host`, which is no address itself, leads to. Bounded in time by whoever asks.
+    fn resolve(&self, host: &str) -> BoxFuture<'static, Result<Found, Unresolved>>;
 }

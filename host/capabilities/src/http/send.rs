@@ -11,6 +11,8 @@ use super::failure::{ECHOED, Stage, chain, denied, failure, not_sent};
 use super::headers::strip_hop_by_hop;
 use super::held::Refused;
 use super::lease::{Lease, Outgoing, Used};
+use super::names::Leads;
+use super::origin::Place;
 use super::peek::settled;
 use super::pool::{Pool, Slot, Taken};
 use super::progress::{Progress, Stand};
@@ -27,6 +29,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -173,17 +176,31 @@ impl Exchange<'_> {
 
     /// A connection that is kept, or a new one.
     async fn connection(&self, by: Moment) -> Result<Lease, Failure> {
-        match self.taken(by).await? {
-            Taken::Room(slot) => self.made(slot, by).await,
-            Taken::Lease(mut lease) => {
-                // It comes to rest a moment after its last answer was read; one that does not is closed.
-                let soon = self.clock().now().after(REST_SPAN).min(by);
-                if in_time(self.clock(), soon, lease.ready()).await == Some(true) {
-                    return Ok(lease);
-                }
+        loop {
+            let mut lease = match self.taken(by).await? {
+                Taken::Room(slot) => return self.made(slot, by).await,
+                Taken::Lease(lease) => lease,
+            };
+            // One that leads where the name no longer does serves those who are on it, and nobody else.
+            if self.leads(lease.address().ip(), by).await == Leads::Elsewhere {
                 lease.retire();
-                self.dial(by).await
+                continue;
             }
+            // It comes to rest a moment after its last answer was read; one that does not is closed.
+            let soon = self.clock().now().after(REST_SPAN).min(by);
+            if in_time(self.clock(), soon, lease.ready()).await == Some(true) {
+                return Ok(lease);
+            }
+            lease.retire();
+            return self.dial(by).await;
+        }
+    }
+
+    /// Whether the upstream is still at the address of a connection that was kept.
+    async fn leads(&self, address: IpAddr, by: Moment) -> Leads {
+        match self.way.upstream.origin.place() {
+            Place::Name(name) => self.way.out.names.leads(name, address, by).await,
+            Place::Address(_) => Leads::There,
         }
     }
 

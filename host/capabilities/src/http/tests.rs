@@ -4,6 +4,7 @@ mod clock;
 mod cuts;
 mod exchange;
 mod limits;
+mod names;
 mod pooling;
 mod refusals;
 mod servers;

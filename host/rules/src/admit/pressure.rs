@@ -136,7 +136,11 @@ mod tests {
     fn what_was_decided_holds_until_it_is_clearly_better() {
         let mut pressure = Pressure::default();
         for (reading, classes) in [(930, 2), (891, 2), (889, 1), (821, 1), (819, 0), (849, 0)] {
-            assert_eq!(pressure.step(memory(reading), MEMORY_FROM).classes, classes, "{reading}");
+            assert_eq!(
+                pressure.step(memory(reading), MEMORY_FROM).classes,
+                classes,
+                "{reading}"
+            );
         }
     }
 
@@ -158,7 +162,11 @@ mod tests {
             (300, 2),
             (200, 1),
         ] {
-            assert_eq!(pressure.step(late(ms), MEMORY_FROM).classes, classes, "{ms}");
+            assert_eq!(
+                pressure.step(late(ms), MEMORY_FROM).classes,
+                classes,
+                "{ms}"
+            );
         }
     }
 

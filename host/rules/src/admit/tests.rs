@@ -111,7 +111,10 @@ fn a_host_that_is_hard_pressed_sends_the_lesser_classes_away_at_its_door() {
             memory,
             late: Duration::ZERO,
         };
-        world.bench.host().shed(pressure.step(readings, pressure::MEMORY_FROM));
+        world
+            .bench
+            .host()
+            .shed(pressure.step(readings, pressure::MEMORY_FROM));
     };
     read(900);
     assert!(

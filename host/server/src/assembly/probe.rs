@@ -4,7 +4,7 @@ use super::{engine as settings, guest_memory, upstreams::roots};
 use crate::settings::units::size_text;
 use crate::settings::{Policy, Upstream};
 use holdfast_call::{Closing, Failure, GuestLine, Level, Log, Sources};
-use holdfast_capabilities::http::{HttpOut, Origin, SystemResolver, Upstream as Way};
+use holdfast_capabilities::http::{HttpOut, NameServers, Origin, Upstream as Way};
 use holdfast_rules::clock::{HostClock, HostRandom};
 use holdfast_wasm::engine::Engines;
 use std::net::SocketAddr;
@@ -36,7 +36,8 @@ pub fn upstreams(policy: &Policy) -> anyhow::Result<Vec<(String, Result<SocketAd
         clock: Arc::new(HostClock::start()),
         random: Arc::new(HostRandom),
     };
-    let out = HttpOut::new(sources, Arc::new(Lines::default()), SystemResolver::new());
+    let nameservers = NameServers::new(policy.nameservers.clone());
+    let out = HttpOut::new(sources, Arc::new(Lines::default()), nameservers);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -56,8 +57,6 @@ pub fn upstreams(policy: &Policy) -> anyhow::Result<Vec<(String, Result<SocketAd
         }
         reached
     });
-    // A lookup that hangs holds its thread until the system gives it up; nobody waits for that here.
-    runtime.shutdown_background();
     Ok(reached)
 }
 

@@ -3,6 +3,8 @@
 use crate::settings::units::Raw;
 use crate::settings::upstream::within;
 use holdfast_call::Priority;
+use holdfast_capabilities::http::NAMESERVER_PORT;
+use std::net::{IpAddr, SocketAddr};
 
 /// Whether callers whom nobody vouches for are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,5 +153,18 @@ impl HostMemory {
             "is neither a share such as \"60%\" nor a size such as \"2GiB\"".to_owned()
         })?;
         within(bytes, 16 << 20, 1 << 50).map(Self::Bytes)
+    }
+}
+
+/// A nameserver: an address, and a port where it is not the usual one.
+pub(crate) fn parse_nameserver(text: &str) -> Result<SocketAddr, String> {
+    let alone = |ip: IpAddr| SocketAddr::new(ip, NAMESERVER_PORT);
+    let server = text.parse().or_else(|_| text.parse().map(alone));
+    match server {
+        Ok(server) if server.port() != 0 && !server.ip().is_unspecified() => Ok(server),
+        Ok(_) | Err(_) => Err(format!(
+            "`{}` is not the address of a nameserver, such as \"10.0.0.2\" or \"127.0.0.1:5353\"",
+            text.escape_debug()
+        )),
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::settings::compile;
 use crate::settings::error::SettingsError;
-use crate::settings::host::{Anonymous, HostMemory, LogForm, Pool, parse_priority, parse_share};
+use crate::settings::host::{
+    Anonymous, HostMemory, LogForm, Pool, parse_nameserver, parse_priority, parse_share,
+};
 use crate::settings::lent::{self, LentSecret};
 use crate::settings::limits::{Limit, SetLimits};
 use crate::settings::listen::{self, ListenLimits, Tls};
@@ -83,6 +85,8 @@ pub struct Policy {
     pub drain: Duration,
     /// Whose `x-forwarded-for` and `traceparent` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who is asked where the names of upstreams lead; the system's nameservers where there are none.
+    pub nameservers: Vec<SocketAddr>,
     /// Whether every service runs on the metered engine.
     pub fuel: bool,
     /// How much memory all guests together may have.
@@ -271,6 +275,7 @@ impl Policy {
             anonymous: Anonymous::Deny,
             drain: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
+            nameservers: Vec::new(),
             fuel: false,
             memory: HostMemory::Percent(60),
             shed_memory: MEMORY_FROM / 10,
@@ -315,6 +320,7 @@ impl Policy {
             within(raw.count()?, 0, 600_000).map(Duration::from_millis)
         });
         self.trusted_proxies = reader.list("trusted_proxies", &written.trusted_proxies, parse_net);
+        self.nameservers = reader.list("nameservers", &written.nameservers, parse_nameserver);
         self.fuel = written.fuel.unwrap_or(false);
         self.memory = reader.or("memory", written.memory, self.memory, |raw| {
             HostMemory::parse(&raw)

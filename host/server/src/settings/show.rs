@@ -91,6 +91,11 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
         .iter()
         .map(ToString::to_string)
         .collect();
+    let nameservers: Vec<_> = policy.nameservers.iter().map(ToString::to_string).collect();
+    let nameservers = match nameservers.as_slice() {
+        [] => "those of the system".to_owned(),
+        servers => servers.join(", "),
+    };
     let values = [
         ("listen", policy.listen.to_string()),
         ("admin", policy.admin.to_string()),
@@ -102,6 +107,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
         ("anonymous", policy.anonymous.as_str().to_owned()),
         ("drain_ms", policy.drain.as_millis().to_string()),
         ("trusted_proxies", none_or(&proxies)),
+        ("nameservers", nameservers),
         ("fuel", policy.fuel.to_string()),
         ("memory", memory),
         ("shed_memory", format!("{}%", policy.shed_memory)),

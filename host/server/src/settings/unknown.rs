@@ -60,6 +60,7 @@ const POLICY: &[&str] = &[
     "anonymous",
     "drain_ms",
     "trusted_proxies",
+    "nameservers",
     "fuel",
     "memory",
     "shed_memory",

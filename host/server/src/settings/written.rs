@@ -40,6 +40,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) anonymous: Option<String>,
     pub(crate) drain_ms: Option<Raw>,
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) nameservers: Vec<String>,
     pub(crate) fuel: Option<bool>,
     pub(crate) memory: Option<Raw>,
     pub(crate) shed_memory: Option<String>,

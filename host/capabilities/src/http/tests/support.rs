@@ -3,7 +3,7 @@
 pub(crate) use super::clock::ManualClock;
 pub(crate) use super::servers::{OK, Peer, Server};
 
-use crate::http::{HttpOut, Origin, Resolve, Upstream};
+use crate::http::{Found, HttpOut, Origin, Resolve, Unresolved, Upstream};
 use bytes::Bytes;
 use holdfast_call::pipeline::{Attempt, Dispatch};
 use holdfast_call::{
@@ -15,8 +15,7 @@ use holdfast_call::{
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -78,15 +77,12 @@ impl Fixed {
 }
 
 impl Resolve for Fixed {
-    fn resolve(&self, _host: &str, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+    fn resolve(&self, _host: &str) -> BoxFuture<'static, Result<Found, Unresolved>> {
         let Some(addresses) = self.0.clone() else {
             return Box::pin(std::future::pending());
         };
-        let addresses = addresses
-            .into_iter()
-            .map(|ip| SocketAddr::new(ip, port))
-            .collect();
-        Box::pin(async move { Ok(addresses) })
+        let ttl = Duration::from_secs(60);
+        Box::pin(async move { Ok(Found { addresses, ttl }) })
     }
 }
 

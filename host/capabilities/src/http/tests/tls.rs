@@ -129,7 +129,7 @@ async fn an_end_that_tls_does_not_vouch_for_is_a_cut() {
 }
 
 /// Serves HTTP/2: `/` answers at once, `/echo` with the request's body, and any other path never.
-async fn multiplexing(peer: Peer<TlsStream<TcpStream>>) {
+pub(super) async fn multiplexing(peer: Peer<TlsStream<TcpStream>>) {
     let (stream, rest) = peer.split();
     let rest = Arc::new(rest);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {

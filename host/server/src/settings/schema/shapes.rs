@@ -44,6 +44,7 @@ pub(super) enum Share {
 
 const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 const NET: &str = "^[0-9a-fA-F.:]+(/[0-9]{1,3})?$";
+const NAMESERVER: &str = "^([0-9]{1,3}(\\.[0-9]{1,3}){3}(:[0-9]{1,5})?|[0-9a-fA-F:.]+|\\[[0-9a-fA-F:.%]+\\]:[0-9]{1,5})$";
 const ADDRESS: &str = "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|\\[[0-9a-fA-F:.%]+\\]):[0-9]{1,5}$";
 const URL: &str = "^[hH][tT][tT][pP][sS]?://[^@\\s]+$";
 const ROUTE: &str = "^[a-z0-9.-]*/";
@@ -101,6 +102,7 @@ const TOLD: &[(&str, Shape)] = &[
         },
     ),
     ("trusted_proxies", Shape::List(Some(NET))),
+    ("nameservers", Shape::List(Some(NAMESERVER))),
     ("upstreams.*.url", Shape::Text { pattern: Some(URL) }),
     ("upstreams.*.class", Shape::Words(&["http", "llm"])),
     (
