@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod below;
 pub mod body;
 pub mod call;
 pub mod caller;
@@ -32,6 +33,7 @@ pub mod time;
 pub mod trace;
 pub mod why;
 
+pub use below::{Below, Echoed};
 pub use body::{Body, BodyEnd, BodySource, BodyWatch, Watch};
 pub use call::{Call, Entry, Target};
 pub use caller::{Caller, Link};

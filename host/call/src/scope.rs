@@ -1,5 +1,6 @@
 //! The call being served, as its implementation holds it: what it knows of itself, and the only door to calls of its own.
 
+use crate::below::Below;
 use crate::body::{BodyEnd, BodyWatch};
 use crate::call::{Call, Entry, Target};
 use crate::caller::Caller;
@@ -141,17 +142,17 @@ impl Scope {
             ordinal: parts.children.fetch_add(1, Ordering::Relaxed) + 1,
             payload: Payload::Http(request),
             meter,
+            above: Some(parts.meter.clone()),
             tree: parts.tree.clone(),
         };
-        let (id, outside) = (call.id, matches!(call.target, Target::Capability { .. }));
-        let reply = parts.pipeline.run(call);
+        let child = Child {
+            target: call.target.clone(),
+            asker: parts.meter.clone(),
+            clock: sources.clock.clone(),
+        };
         Asked {
-            id,
-            reply: if outside {
-                Box::pin(timed(parts.meter.clone(), sources.clock.clone(), reply))
-            } else {
-                reply
-            },
+            id: call.id,
+            reply: Box::pin(child.followed(parts.pipeline.run(call))),
         }
     }
 
@@ -217,38 +218,92 @@ impl Scope {
     }
 }
 
-/// Has the time of a call outside, up to the end of its answer, put down as that.
-async fn timed(
-    meter: Arc<Meter>,
-    clock: Arc<dyn Clock>,
-    reply: BoxFuture<'static, Reply>,
-) -> Reply {
-    meter.time().goes_out(clock.now());
-    let out = Out { meter, clock };
-    let mut reply = reply.await;
-    if let Ok(answer) = &mut reply
-        && answer.body_mut().as_whole().is_none()
-    {
-        answer.body_mut().watch(Box::new(Some(out)));
-    }
-    reply
-}
-
-/// A call outside that is under way.
-struct Out {
-    meter: Arc<Meter>,
+/// A child call, seen from the one that made it.
+struct Child {
+    target: Target,
+    /// The meter of the call that made it.
+    asker: Arc<Meter>,
     clock: Arc<dyn Clock>,
 }
 
-impl BodyWatch for Option<Out> {
-    fn end(&mut self, _end: &BodyEnd<'_>) {
-        *self = None;
+impl Child {
+    /// Has what becomes of it noted, up to the end of its answer; of one outside, its time as well.
+    async fn followed(self, reply: BoxFuture<'static, Reply>) -> Reply {
+        if self.outside() {
+            self.asker.time().goes_out(self.clock.now());
+        }
+        let mut way = Way {
+            child: self,
+            refused: None,
+        };
+        let mut reply = reply.await;
+        match &mut reply {
+            Ok(answer) => {
+                way.refused = answer.status().filter(|status| way.child.refuses(*status));
+                way.head();
+                let body = answer.body_mut();
+                if body.as_whole().is_none() {
+                    body.watch(Box::new(Some(way)));
+                } else {
+                    way.well();
+                }
+            }
+            Err(fault) => way.child.below().failed(&way.child.target, fault),
+        }
+        reply
+    }
+
+    fn outside(&self) -> bool {
+        matches!(self.target, Target::Capability { .. })
+    }
+
+    /// Whether an answer with this status says that an upstream has failed, or wants fewer requests.
+    fn refuses(&self, status: u16) -> bool {
+        self.outside() && (status == 429 || status >= 500)
+    }
+
+    fn below(&self) -> &Below {
+        self.asker.below()
     }
 }
 
-impl Drop for Out {
+/// A child call that is under way.
+struct Way {
+    child: Child,
+    /// The status of an answer that was no help.
+    refused: Option<u16>,
+}
+
+impl Way {
+    fn head(&self) {
+        if let Some(status) = self.refused {
+            self.child.below().refused(&self.child.target, status);
+        }
+    }
+
+    fn well(&self) {
+        if self.refused.is_none() {
+            self.child.below().well(&self.child.target);
+        }
+    }
+}
+
+impl BodyWatch for Option<Way> {
+    fn end(&mut self, end: &BodyEnd<'_>) {
+        let Some(way) = self.take() else { return };
+        match end {
+            BodyEnd::Finished => way.well(),
+            BodyEnd::Cut(fault) => way.child.below().failed(&way.child.target, fault),
+            BodyEnd::Dropped => {}
+        }
+    }
+}
+
+impl Drop for Way {
     fn drop(&mut self) {
-        self.meter.time().comes_back(self.clock.now());
+        if self.child.outside() {
+            self.child.asker.time().comes_back(self.child.clock.now());
+        }
     }
 }
 

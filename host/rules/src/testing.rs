@@ -165,6 +165,7 @@ impl Bench {
             ordinal: 0,
             payload: request(),
             meter: Arc::new(Meter::default()),
+            above: None,
             tree: Arc::default(),
         }
     }

@@ -13,6 +13,8 @@ use super::upstream::Upstream;
 use holdfast_call::{Clock, Failure, FailureKind, Level, Moment, in_time};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustix::io::Errno;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -149,9 +151,7 @@ impl Dial<'_> {
                     let _ = stream.set_nodelay(true);
                     return Ok((stream, *address));
                 }
-                Some(Err(error)) => {
-                    unreachable(Stage::Connect, format!("the address refused: {error}"))
-                }
+                Some(Err(error)) => refused(&error),
                 None => unreachable(Stage::Connect, "the address did not answer in time"),
             }
             .with("address", address);
@@ -207,6 +207,19 @@ impl Dial<'_> {
             _driver,
         }))
     }
+}
+
+/// Why a connection was not made: the address said no, or the machine had nothing left to ask it with.
+fn refused(error: &io::Error) -> Failure {
+    let own = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    if own
+        .iter()
+        .any(|own| error.raw_os_error() == Some(own.raw_os_error()))
+    {
+        let cause = format!("the host could not open a connection: {error}");
+        return failure(FailureKind::NoSocket, Stage::Connect, cause);
+    }
+    unreachable(Stage::Connect, format!("the address refused: {error}"))
 }
 
 /// A certificate that does not convince will not do so a moment later; whatever else fails may.
