@@ -157,4 +157,26 @@ mod tests {
             assert_eq!(fault.verdict().cause, "CANARY", "{kind:?}");
         }
     }
+
+    #[test]
+    fn a_guest_that_gives_up_is_an_echo_of_what_its_calls_met_and_one_that_traps_is_none() {
+        let target = Target::Service("hello".into());
+        let upstream = Target::Capability {
+            name: "http",
+            resource: "http://api:80".into(),
+        };
+        let meter = Meter::default();
+        let of = |kind: FailureKind| fault(&Failure::new(kind, "it failed"), &target, &meter);
+        let boundary = |fault: &Fault| fault.verdict().boundary;
+        assert_eq!(boundary(&of(FailureKind::GaveUp)), Boundary::Application);
+        let kind = FailureKind::UpstreamTimeout;
+        let child = fault(&Failure::new(kind, "silence"), &upstream, &Meter::default());
+        meter.below().failed(&upstream, &child);
+        let gave_up = of(FailureKind::GaveUp);
+        assert_eq!(boundary(&gave_up), Boundary::Upstream);
+        assert_eq!(gave_up.host_code(), Some(HostCode::ServiceFault));
+        let said = ("child_said", "upstream-timeout".to_owned());
+        assert!(gave_up.verdict().evidence.contains(&said));
+        assert_eq!(boundary(&of(FailureKind::Trapped)), Boundary::Application);
+    }
 }
