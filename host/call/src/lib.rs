@@ -13,6 +13,7 @@ pub mod below;
 pub mod body;
 pub mod call;
 pub mod caller;
+mod child;
 pub mod codes;
 pub mod fault;
 pub mod future;

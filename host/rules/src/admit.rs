@@ -15,8 +15,8 @@ pub use room::{Room, Slots};
 
 use crate::Parts;
 use holdfast_call::{
-    Account, Answer, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Fault, HostCode, Layer, Link, Moment,
-    Next, Random, Refusal, Reply, Sources, Target, in_time,
+    Account, Answer, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Fault, HostCode, Layer, Link,
+    Moment, Next, Random, Refusal, Reply, Sources, Target, in_time,
 };
 use std::sync::Arc;
 use std::time::Duration;

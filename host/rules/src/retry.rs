@@ -19,8 +19,8 @@ use budget::{Budget, Draw};
 use class::{Failed, Repeat};
 use decide::{Decision, Known, Stop};
 use holdfast_call::{
-    Account, Applies, Body, BoxFuture, Call, Fault, HostCode, Layer, Moment, Next,
-    Payload, Reply, Sources, Target, Verdict, in_time,
+    Account, Applies, Body, BoxFuture, Call, Fault, HostCode, Layer, Moment, Next, Payload, Reply,
+    Sources, Target, Verdict, in_time,
 };
 use http::Request;
 use http_body::Body as _;
