@@ -7,7 +7,7 @@ SHELL := /bin/bash
 GUEST_TARGET := wasm32-wasip2
 GUESTS := --manifest-path guests/Cargo.toml --target $(GUEST_TARGET)
 
-.PHONY: help run test stress guests bench fuzz check toolchain host languages languages-present foreign tools
+.PHONY: help run test stress verdicts guests bench fuzz check toolchain host languages languages-present foreign tools
 
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 — \2/p' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: guests host languages foreign ## all tests, scaled down where they count t
 
 stress: guests host languages foreign ## the same tests at full counts
 	HOLDFAST_SCALE=full HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
+
+verdicts: guests host ## break everything that can break, and print which boundary was named for it
+	HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace --test all verdicts -- --nocapture
 
 guests: toolchain ## build the services and the cases to WebAssembly
 	cargo build --release $(GUESTS)

@@ -141,9 +141,9 @@ impl Attempt for Mask {
     }
     fn attempt<'a>(&'a self, call: Box<Call>, dispatch: Dispatch<'a>) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
-            let target = call.target.clone();
+            let (target, meter) = (call.target.clone(), call.meter.clone());
             let answered = dispatch.run(call).await;
-            answered.map_err(|failure| mask::fault(&failure, &target))
+            answered.map_err(|failure| mask::fault(&failure, &target, &meter))
         })
     }
 }

@@ -17,9 +17,9 @@ mod tls;
 mod upstream;
 mod wait;
 
-pub(crate) use ask::{Ask, End, Flow};
+pub(crate) use ask::{Answer, Ask, End, Flow};
 pub(crate) use bombs::Bomb;
-pub(crate) use chaos::{Chaos, Does};
+pub(crate) use chaos::{Chaos, Does, NAMELESS, closed_port, wire};
 pub(crate) use guests::{Guest, root};
 pub(crate) use host::{Host, Said, begin_in, binary, run};
 pub(crate) use nameserver::{Nameserver, Says};
@@ -33,7 +33,7 @@ pub(crate) use h2::{
     get as h2_get, get_with as h2_get_with, unread as h2_unread,
     without_window as h2_without_window,
 };
-pub(crate) use tls::TlsUpstream;
+pub(crate) use tls::{Certificate, TlsUpstream};
 
 /// `text` as it stands in a query.
 pub(crate) fn encoded(text: &str) -> String {

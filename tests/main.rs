@@ -32,5 +32,8 @@ mod parsers;
 // One promise, one file; the README's table of promises points here.
 mod guarantees;
 
+// Which boundary failed, and which one is named.
+mod verdicts;
+
 // One assumption, one file, that tries to break it.
 mod stress;

@@ -2,6 +2,8 @@
 
 // An upstream that fails at everything.
 mod a01_fragility;
+// An upstream that takes half a minute.
+mod a02_latency;
 // No call without a closing line, a why and an id, whatever it died of.
 mod a06_observability;
 // Every way for a guest not to end.

@@ -1,8 +1,8 @@
 //! Which service a path leads to, and what happens when two want the same.
 
 use crate::bed::{answer, line, native};
-use holdfast_call::Pipeline;
-use holdfast_server::router::{Claim, Route, RoutePath, Routes};
+use holdfast_call::{Boundary, Pipeline};
+use holdfast_server::router::{Claim, NotLoaded, Route, RoutePath, Routes};
 
 fn route(text: &str) -> Route {
     let (host, path) = text.split_at(text.find('/').unwrap());
@@ -112,4 +112,32 @@ async fn a_renewed_service_keeps_its_routes() {
     routes.renew("first", renewed.clone());
     let now = routes.find("h", "/a").unwrap().registered.clone();
     assert!(std::sync::Arc::ptr_eq(&now, &renewed) && !std::sync::Arc::ptr_eq(&now, &before));
+}
+
+#[tokio::test]
+async fn what_could_not_be_loaded_is_known_until_it_is_there_or_gone() {
+    let line = line();
+    let routes = Routes::default();
+    let note = |service: &str| {
+        routes.note(NotLoaded {
+            service: service.into(),
+            boundary: Boundary::Configuration,
+            why: "no secret".to_owned(),
+        });
+    };
+    note("one");
+    note("other");
+    for (path, missed) in [
+        ("/one", true),
+        ("/one/below", true),
+        ("/ones", false),
+        ("/", false),
+        ("", false),
+    ] {
+        assert_eq!(routes.missed(path).is_some(), missed, "{path}");
+    }
+    routes.put(claim(&line.pipeline, "one", &[])).unwrap();
+    assert_eq!(routes.missed("/one"), None);
+    routes.remove("other");
+    assert_eq!(routes.missed("/other"), None);
 }

@@ -11,7 +11,7 @@
 //! 6. The checklist is below.
 
 use super::two;
-use crate::harness::{Chaos, Does, Host, Seen, encoded};
+use crate::harness::{Chaos, Does, Host, Seen, encoded, wire};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -42,7 +42,7 @@ fn a_request_that_may_be_repeated_is_made_again_whatever_became_of_it() {
     let all = [
         Does::Slams,
         Does::Resets,
-        Does::Babbles,
+        Does::Writes(wire::PLAIN),
         Does::Hangs,
         Does::Answers(500, ""),
         Does::Answers(502, ""),
@@ -72,7 +72,7 @@ fn what_may_have_taken_effect_is_sent_once() {
     let host = host(&chaos, "first_byte = \"300ms\"\noverride_floor = true");
     for does in [
         Does::Resets,
-        Does::Babbles,
+        Does::Writes(wire::PLAIN),
         Does::Hangs,
         Does::Answers(500, ""),
         Does::Answers(503, "retry-after: 0\r\n"),
@@ -176,7 +176,7 @@ fn an_upstream_that_takes_its_time_is_waited_for() {
 fn an_answer_that_was_begun_is_never_taken_back() {
     let chaos = Chaos::start(Does::Serves);
     let host = host(&chaos, "");
-    for does in [Does::Breaks, Does::Shortens] {
+    for does in [Does::Breaks, Does::Writes(wire::SHORT)] {
         chaos.next(&[does]);
         let (text, line) = fetched(&host, &chaos, "");
         assert!(text.contains("body cut"), "{does:?}: {text}");

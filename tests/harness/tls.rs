@@ -8,7 +8,18 @@ use std::io::{BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-/// A running TLS upstream for the name `localhost`.
+/// What a TLS upstream shows of itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    /// One for `localhost`.
+    Good,
+    /// One for somebody else.
+    OfAnother,
+    /// One for `localhost`, of another century.
+    Expired,
+}
+
+/// A running TLS upstream, at the name `localhost`.
 pub(crate) struct TlsUpstream {
     /// Its port on 127.0.0.1.
     pub(crate) port: u16,
@@ -39,8 +50,21 @@ impl Write for Shareable {
 impl TlsUpstream {
     /// On a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
+        Self::with(Certificate::Good)
+    }
+
+    /// The same with this certificate.
+    pub(crate) fn with(certificate: Certificate) -> Self {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let name = match certificate {
+            Certificate::Good | Certificate::Expired => "localhost",
+            Certificate::OfAnother => "elsewhere.example",
+        };
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        if certificate == Certificate::Expired {
+            params.not_before = rcgen::date_time_ymd(1990, 1, 1);
+            params.not_after = rcgen::date_time_ymd(1999, 12, 31);
+        }
         let certificate = params.self_signed(&key).unwrap();
         let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = ServerConfig::builder()

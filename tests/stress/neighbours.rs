@@ -40,8 +40,8 @@ fn neighbours(host: &Host, end: impl Fn(usize) -> bool) -> f64 {
     took[(took.len() - 1) * 99 / 100]
 }
 
-/// How long each of the neighbours' calls took that the log tells of from `place` on, in milliseconds.
-fn logged(host: &Host, place: u64) -> Vec<f64> {
+/// How long each of the calls of `/ok` took that the log tells of from `place` on, in milliseconds.
+pub(super) fn logged(host: &Host, place: u64) -> Vec<f64> {
     let mut log = File::open(host.log()).unwrap();
     log.seek(SeekFrom::Start(place)).unwrap();
     BufReader::new(log)

@@ -6,6 +6,7 @@ use crate::meter::Meter;
 use crate::payload::Payload;
 use crate::registry::Registered;
 use crate::scope::Tree;
+use crate::spent::Spent;
 use crate::time::Moment;
 use crate::trace::Trace;
 use crate::why::Why;
@@ -104,6 +105,8 @@ pub struct Call {
     pub payload: Payload,
     /// What it has used so far.
     pub meter: Arc<Meter>,
+    /// What the call that made it has used so far, if a guest asked for it.
+    pub above: Option<Arc<Meter>>,
     /// What it shares with every call of its tree.
     pub tree: Arc<Tree>,
 }
@@ -128,6 +131,7 @@ impl Call {
             ordinal: self.ordinal,
             payload,
             meter: self.meter.clone(),
+            above: self.above.clone(),
             tree: self.tree.clone(),
         }
     }
@@ -139,6 +143,13 @@ impl Call {
             Some(Target::Service(name)) => name.clone(),
             Some(Target::Capability { .. }) | None => "".into(),
         }
+    }
+
+    /// Where the time went that this call should have had: that of the call that made it, or its own where none did.
+    #[must_use]
+    pub fn spent_above(&self, now: Moment) -> Spent {
+        let meter = self.above.as_ref().unwrap_or(&self.meter);
+        meter.time().read(now, meter.read().cpu_nanos)
     }
 
     /// Whether a guest asked for it while serving another call.

@@ -234,6 +234,8 @@ pub struct Failure {
 pub enum FailureKind {
     /// The guest trapped, panicked, exited, or returned without an answer.
     Trapped,
+    /// The guest gave up: it answered with a server error, or broke its answer off. It may only be telling what became of its own calls.
+    GaveUp,
     /// The guest used up its CPU time or its fuel.
     CpuExhausted,
     /// The guest used up its memory, tables, instances or resource handles.
@@ -260,6 +262,8 @@ pub enum FailureKind {
     /// Nothing was sent, for a reason of this call alone: it had too little time, its service had no free connection, or the upstream
     /// turned this one request away. It says nothing of the upstream to others.
     UpstreamNotSent,
+    /// The machine had no socket left to reach the upstream with; nothing was sent.
+    NoSocket,
     /// The upstream could not prove who it is; nothing was sent.
     UpstreamUntrusted,
     /// The upstream did not answer in time.
@@ -274,6 +278,11 @@ pub enum FailureKind {
     CallerCut,
     /// A child call's fault, passed through as it is.
     Passed(Fault),
+    /// What a setting names is not there any more.
+    Misconfigured {
+        /// The setting.
+        change: String,
+    },
     /// The host failed.
     Internal,
 }

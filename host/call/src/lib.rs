@@ -9,9 +9,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod below;
 pub mod body;
 pub mod call;
 pub mod caller;
+mod child;
 pub mod codes;
 pub mod fault;
 pub mod future;
@@ -33,6 +35,7 @@ pub mod time;
 pub mod trace;
 pub mod why;
 
+pub use below::{Below, Echoed};
 pub use body::{Body, BodyEnd, BodySource, BodyWatch, Watch};
 pub use call::{Call, Entry, Target};
 pub use caller::{Caller, Link};

@@ -6,22 +6,30 @@
 use crate::call::Target;
 use crate::codes::{Boundary, HostCode};
 use crate::fault::{Failure, FailureKind, Fault, Verdict};
+use crate::meter::Meter;
 
 /// The stage of a verdict that nobody can reach the upstream: it had all the time that the policy gives it, and could not be connected to.
 pub const CONNECT: &str = "connect";
 
-/// The fault that `failure` of `target` becomes.
+/// The fault that `failure` of `target` becomes. `meter` is that of the call that failed: where its guest only tells what became of a call
+/// of its own, that one is blamed.
 #[must_use]
-pub fn fault(failure: &Failure, target: &Target) -> Fault {
+pub fn fault(failure: &Failure, target: &Target, meter: &Meter) -> Fault {
     if let FailureKind::Passed(fault) = &failure.kind {
         return fault.clone();
     }
-    let (code, boundary, stage) = blamed(&failure.kind, target);
+    let (code, mut boundary, stage) = blamed(&failure.kind, target);
+    let mut evidence = failure.evidence.clone();
+    if let (FailureKind::GaveUp, Some(below)) = (&failure.kind, meter.below().echoed()) {
+        boundary = below.boundary;
+        evidence.push(("child", below.target.to_string()));
+        evidence.push(("child_said", below.said));
+    }
     let verdict = Verdict {
         boundary,
         stage,
         cause: failure.cause.clone(),
-        evidence: failure.evidence.clone(),
+        evidence,
         next: next(&failure.kind, target),
     };
     // The code's own sentence is all that a stranger reads.
@@ -30,9 +38,11 @@ pub fn fault(failure: &Failure, target: &Target) -> Fault {
 
 /// The code, the boundary and the stage. A new kind of failure does not compile until it has a line here.
 fn blamed(kind: &FailureKind, target: &Target) -> (HostCode, Boundary, &'static str) {
-    use Boundary::{Application, Caller, Platform, Policy, Routing, Upstream};
+    use Boundary::{Application, Caller, Configuration, Platform, Policy, Routing, Upstream};
     match kind {
-        FailureKind::Trapped => (HostCode::ServiceFault, Application, "guest"),
+        FailureKind::Trapped | FailureKind::GaveUp => {
+            (HostCode::ServiceFault, Application, "guest")
+        }
         FailureKind::CpuExhausted => (HostCode::CpuExhausted, Application, "guest"),
         FailureKind::MemoryExhausted => (HostCode::MemoryExhausted, Application, "guest"),
         FailureKind::HostMemoryExhausted => (HostCode::Overloaded, Platform, "memory"),
@@ -47,12 +57,14 @@ fn blamed(kind: &FailureKind, target: &Target) -> (HostCode, Boundary, &'static 
         FailureKind::Denied { .. } => (HostCode::CapabilityDenied, Policy, "way-out"),
         FailureKind::UpstreamUnreachable => (HostCode::UpstreamUnreachable, Upstream, CONNECT),
         FailureKind::UpstreamNotSent => (HostCode::UpstreamUnreachable, Upstream, "not-sent"),
+        FailureKind::NoSocket => (HostCode::UpstreamUnreachable, Platform, "socket"),
         FailureKind::UpstreamTimeout => (HostCode::UpstreamTimeout, Upstream, "upstream"),
         FailureKind::UpstreamUntrusted => (HostCode::UpstreamUntrusted, Upstream, "tls"),
         FailureKind::UpstreamFault => (HostCode::UpstreamFault, Upstream, "upstream"),
         FailureKind::UpstreamTooLarge => (HostCode::UpstreamTooLarge, Upstream, "upstream"),
         FailureKind::SecretEchoed => (HostCode::SecretEchoed, Upstream, "upstream"),
         FailureKind::CallerCut => (HostCode::Cancelled, Caller, "entry"),
+        FailureKind::Misconfigured { .. } => (HostCode::Internal, Configuration, "settings"),
         FailureKind::Passed(_) | FailureKind::Internal => (HostCode::Internal, Platform, "host"),
     }
 }
@@ -61,7 +73,7 @@ fn blamed(kind: &FailureKind, target: &Target) -> (HostCode, Boundary, &'static 
 fn next(kind: &FailureKind, target: &Target) -> String {
     let limit = |key: &str| format!("{key} under [limits] of {target}");
     match kind {
-        FailureKind::Trapped | FailureKind::BadResponse => {
+        FailureKind::Trapped | FailureKind::GaveUp | FailureKind::BadResponse => {
             "read the lines of this call in the log".to_owned()
         }
         FailureKind::CpuExhausted => limit("cpu, or fuel"),
@@ -71,7 +83,10 @@ fn next(kind: &FailureKind, target: &Target) -> String {
         FailureKind::DeadlineExceeded => limit("deadline"),
         FailureKind::NoSuchOperation => format!("see what {target} exports"),
         FailureKind::InvalidInput => "mend the request".to_owned(),
-        FailureKind::Denied { change } => change.clone(),
+        FailureKind::Denied { change } | FailureKind::Misconfigured { change } => change.clone(),
+        FailureKind::NoSocket => {
+            "the limit on open files of the host's process, and what holds them".to_owned()
+        }
         FailureKind::UpstreamUnreachable
         | FailureKind::UpstreamNotSent
         | FailureKind::UpstreamTimeout
@@ -102,6 +117,7 @@ mod tests {
     fn no_cause_reaches_the_public_half() {
         let kinds = [
             FailureKind::Trapped,
+            FailureKind::GaveUp,
             FailureKind::CpuExhausted,
             FailureKind::MemoryExhausted,
             FailureKind::HostMemoryExhausted,
@@ -115,6 +131,10 @@ mod tests {
             },
             FailureKind::UpstreamUnreachable,
             FailureKind::UpstreamNotSent,
+            FailureKind::NoSocket,
+            FailureKind::Misconfigured {
+                change: "CANARY".into(),
+            },
             FailureKind::UpstreamUntrusted,
             FailureKind::UpstreamTimeout,
             FailureKind::UpstreamFault,
@@ -128,6 +148,7 @@ mod tests {
             let fault = fault(
                 &Failure::new(kind.clone(), "CANARY").with("path", "CANARY"),
                 &target,
+                &Meter::default(),
             );
             assert!(
                 !fault.detail().contains("CANARY") && !fault.title().contains("CANARY"),
@@ -135,5 +156,27 @@ mod tests {
             );
             assert_eq!(fault.verdict().cause, "CANARY", "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_guest_that_gives_up_is_an_echo_of_what_its_calls_met_and_one_that_traps_is_none() {
+        let target = Target::Service("hello".into());
+        let upstream = Target::Capability {
+            name: "http",
+            resource: "http://api:80".into(),
+        };
+        let meter = Meter::default();
+        let of = |kind: FailureKind| fault(&Failure::new(kind, "it failed"), &target, &meter);
+        let boundary = |fault: &Fault| fault.verdict().boundary;
+        assert_eq!(boundary(&of(FailureKind::GaveUp)), Boundary::Application);
+        let kind = FailureKind::UpstreamTimeout;
+        let child = fault(&Failure::new(kind, "silence"), &upstream, &Meter::default());
+        meter.below().failed(&upstream, &child);
+        let gave_up = of(FailureKind::GaveUp);
+        assert_eq!(boundary(&gave_up), Boundary::Upstream);
+        assert_eq!(gave_up.host_code(), Some(HostCode::ServiceFault));
+        let said = ("child_said", "upstream-timeout".to_owned());
+        assert!(gave_up.verdict().evidence.contains(&said));
+        assert_eq!(boundary(&of(FailureKind::Trapped)), Boundary::Application);
     }
 }

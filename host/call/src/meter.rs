@@ -1,5 +1,6 @@
 //! What one call has used so far. Shared by whoever works for the call; read once, by the closing line.
 
+use crate::below::Below;
 use crate::spent::TimeLedger;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub struct Meter {
     calls_dropped: AtomicU64,
     start: AtomicU8,
     time: TimeLedger,
+    below: Below,
 }
 
 /// How far the start of what serves a call has come.
@@ -56,6 +58,12 @@ impl Meter {
     #[must_use]
     pub fn time(&self) -> &TimeLedger {
         &self.time
+    }
+
+    /// What became of the calls that it made.
+    #[must_use]
+    pub fn below(&self) -> &Below {
+        &self.below
     }
 
     /// Adds CPU time.

@@ -3,6 +3,7 @@
 use crate::body::{Body, BodyEnd, BodyWatch};
 use crate::call::{Call, Entry, Target};
 use crate::caller::Caller;
+use crate::child::Child;
 use crate::fault::Fault;
 use crate::future::BoxFuture;
 use crate::id::CallId;
@@ -152,17 +153,17 @@ impl Scope {
             ordinal: parts.children.fetch_add(1, Ordering::Relaxed) + 1,
             payload,
             meter,
+            above: Some(parts.meter.clone()),
             tree: parts.tree.clone(),
         };
-        let (id, outside) = (call.id, call.target.is_outside());
-        let reply = parts.pipeline.run(call);
+        let child = Child {
+            target: call.target.clone(),
+            asker: parts.meter.clone(),
+            clock: sources.clock.clone(),
+        };
         Asked {
-            id,
-            reply: if outside {
-                Box::pin(timed(parts.meter.clone(), sources.clock.clone(), reply))
-            } else {
-                reply
-            },
+            id: call.id,
+            reply: Box::pin(child.followed(parts.pipeline.run(call))),
         }
     }
 
@@ -225,41 +226,6 @@ impl Scope {
     #[must_use]
     pub fn tree(&self) -> &Arc<Tree> {
         &self.0.tree
-    }
-}
-
-/// Has the time of a call outside, up to the end of its answer, put down as that.
-async fn timed(
-    meter: Arc<Meter>,
-    clock: Arc<dyn Clock>,
-    reply: BoxFuture<'static, Reply>,
-) -> Reply {
-    meter.time().goes_out(clock.now());
-    let out = Out { meter, clock };
-    let mut reply = reply.await;
-    if let Ok(answer) = &mut reply
-        && answer.body_mut().as_whole().is_none()
-    {
-        answer.body_mut().watch(Box::new(Some(out)));
-    }
-    reply
-}
-
-/// A call outside that is under way.
-struct Out {
-    meter: Arc<Meter>,
-    clock: Arc<dyn Clock>,
-}
-
-impl BodyWatch for Option<Out> {
-    fn end(&mut self, _end: &BodyEnd<'_>) {
-        *self = None;
-    }
-}
-
-impl Drop for Out {
-    fn drop(&mut self) {
-        self.meter.time().comes_back(self.clock.now());
     }
 }
 

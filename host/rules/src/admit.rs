@@ -23,8 +23,8 @@ pub use room::{Room, Slots};
 
 use crate::Parts;
 use holdfast_call::{
-    Account, Answer, BodyEnd, BodyWatch, BoxFuture, Call, Entry, Fault, HostCode, Layer, Link,
-    Moment, Next, Priority, Random, Refusal, Reply, Sources, Target, in_time,
+    Account, Answer, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Entry, Fault, HostCode, Layer,
+    Link, Moment, Next, Priority, Random, Refusal, Reply, Sources, Target, in_time,
 };
 use pressure::Readings;
 use std::sync::Arc;
@@ -217,20 +217,26 @@ impl Admit {
         };
         let others = settings.places.held().saturating_sub(1);
         let held = others.saturating_mul(settings.slots);
-        match room.take(held, settings.slots) {
-            Some(slots) => Ok(Some(slots)),
-            None => Err(Refusal {
-                code: HostCode::Overloaded,
-                layer: "admit",
-                detail: "There is no free place for this call now.".to_owned(),
-                rule: "a service holds no more slots than are free".to_owned(),
-                seen: format!("{held} held by the service, {room}"),
-                limit: "as many as are free".to_owned(),
-                change: "slots in holdfast.toml".to_owned(),
-                retry_after: Some(retry_after(&*self.sources.random)),
-            }
-            .into()),
+        if let Some(slots) = room.take(held, settings.slots) {
+            return Ok(Some(slots));
         }
+        let refusal = Refusal {
+            code: HostCode::Overloaded,
+            layer: "admit",
+            detail: "There is no free place for this call now.".to_owned(),
+            rule: "a service holds no more slots than are free".to_owned(),
+            seen: format!("{held} held by the service, {room}"),
+            limit: "as many as are free".to_owned(),
+            change: "slots in holdfast.toml".to_owned(),
+            retry_after: Some(retry_after(&*self.sources.random)),
+        };
+        let fault = Fault::from(refusal);
+        // A service that holds none has had no share of them: the host is too small for what it serves.
+        Err(if held == 0 {
+            fault.blamed(Boundary::Platform)
+        } else {
+            fault
+        })
     }
 
     /// Lets go of what was only for running, and hangs the rest on the answer.

@@ -11,7 +11,7 @@ use bytes::{Buf as _, BytesMut};
 use holdfast_call::pipeline::{Attempt, Dispatch};
 use holdfast_call::{
     Account, Answer, Body, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine,
-    HostCode, Level, Moment, Refusal, Reply, Target, Trace, mask,
+    HostCode, Level, Meter, Moment, Refusal, Reply, Target, Trace, mask,
 };
 use http_body::Body as _;
 use rate::{Grant, Rate};
@@ -51,6 +51,7 @@ struct Seen {
     trace: Trace,
     target: Target,
     deadline: Moment,
+    meter: Arc<Meter>,
 }
 
 impl Attempt for One {
@@ -62,14 +63,16 @@ impl Attempt for One {
         Box::pin(async move {
             self.in_turn(&call)?;
             call.meter.add_attempt();
-            let (meter, clock) = (call.meter.clone(), &*self.parts.sources.clock);
-            meter.time().enter(Account::Serve, clock.now());
+            let clock = &*self.parts.sources.clock;
             let seen = Seen {
                 id: call.id,
                 trace: call.trace,
                 target: call.target.clone(),
                 deadline: call.deadline,
+                meter: call.meter.clone(),
             };
+            let meter = &seen.meter;
+            meter.time().enter(Account::Serve, clock.now());
             let answer = match dispatch.run(call).await {
                 Ok(mut answer) => {
                     // What is streamed is still being served.
@@ -83,7 +86,7 @@ impl Attempt for One {
                     let spent = meter.time().read(now, meter.read().cpu_nanos);
                     meter.time().enter(Account::Settle, now);
                     let late = matches!(failure.kind, FailureKind::DeadlineExceeded);
-                    let fault = self.masked(failure, &seen.target);
+                    let fault = self.masked(failure, &seen);
                     return Err(match &seen.target {
                         Target::Service(_) if late => {
                             fault.blamed(spent.blame()).with("spent", spent)
@@ -134,7 +137,7 @@ impl One {
         let Answer::Http(response) = answer else {
             let cause = "the service answered a request over HTTP with something else";
             let failure = Failure::new(FailureKind::BadResponse, cause);
-            return Err(self.masked(failure, &seen.target));
+            return Err(self.masked(failure, seen));
         };
         let status = response.status().as_u16();
         match status {
@@ -145,7 +148,7 @@ impl One {
                     FailureKind::BadResponse,
                     "the service answered with a status that is not final",
                 );
-                return Err(self.masked(failure.with("status", status), &seen.target));
+                return Err(self.masked(failure.with("status", status), seen));
             }
         }
         let text = self.beginning(response.into_body(), seen.deadline).await;
@@ -158,10 +161,10 @@ impl One {
             text: format!("answered {status}: {text}"),
         });
         let failure = Failure::new(
-            FailureKind::Trapped,
+            FailureKind::GaveUp,
             "the service answered with a server error, which was masked; its text is a line of this call",
         );
-        Err(self.masked(failure.with("status", status), &seen.target))
+        Err(self.masked(failure.with("status", status), seen))
     }
 
     /// The first bytes of a body that nobody will read, as far as they come soon.
@@ -191,13 +194,14 @@ impl One {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn masked(&self, mut failure: Failure, target: &Target) -> Fault {
+    fn masked(&self, mut failure: Failure, seen: &Seen) -> Fault {
+        let target = &seen.target;
         if let (FailureKind::DeadlineExceeded, Target::Capability { .. }) = (&failure.kind, target)
         {
             failure.kind = FailureKind::UpstreamTimeout;
         }
         let passed = matches!(failure.kind, FailureKind::Passed(_));
-        let fault = mask::fault(&failure, target);
+        let fault = mask::fault(&failure, target, &seen.meter);
         if !passed && fault.host_code() == Some(HostCode::Overloaded) {
             fault.retry_after(retry_after(&*self.parts.sources.random))
         } else {

@@ -199,7 +199,10 @@ fn events(failed: Option<Failed>, gone: Gone, passes: Passes, chance: u64) -> (E
 }
 
 fn untried(fault: &Fault) -> bool {
-    fault.verdict().boundary == Boundary::Policy || fault.class() == Class::Permanent
+    matches!(
+        fault.verdict().boundary,
+        Boundary::Policy | Boundary::Platform
+    ) || fault.class() == Class::Permanent
 }
 
 impl Inside<'_> {
@@ -210,7 +213,7 @@ impl Inside<'_> {
         let sources = &self.breaker.sources;
         let now = sources.clock.now();
         let (shared, own) = match reply {
-            // A rule of the host's own said no, or the request was none: the try tells nothing of the upstream.
+            // A rule of the host's own said no, its machine failed, or the request was none: the try tells nothing of the upstream.
             Err(fault) if untried(fault) => (Event::Left(passes.shared), Event::Left(passes.own)),
             Err(_) | Ok(_) => {
                 let failed = class::failed(reply, &*sources.clock);

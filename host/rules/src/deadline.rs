@@ -167,13 +167,15 @@ fn change(target: &Target, key: &str) -> String {
 }
 
 fn nothing_left(call: &Call, now: Moment) -> Fault {
+    let spent = call.spent_above(now);
     let verdict = Verdict {
-        boundary: Boundary::Application,
+        boundary: spent.blame(),
         stage: "deadline",
         cause: "the caller had no time left for another call".to_owned(),
         evidence: vec![
             ("left_ms", call.deadline.since(now).as_millis().to_string()),
             ("reserve_ms", RESERVE_MIN.as_millis().to_string()),
+            ("spent", spent.to_string()),
         ],
         next: match call.caller.service() {
             Some(name) => change(&Target::Service(name.clone()), "deadline"),

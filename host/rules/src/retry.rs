@@ -19,8 +19,8 @@ use budget::{Budget, Draw};
 use class::{Failed, Repeat};
 use decide::{Decision, Known, Stop};
 use holdfast_call::{
-    Account, Applies, Body, Boundary, BoxFuture, Call, Fault, HostCode, Layer, Moment, Next,
-    Payload, Reply, Sources, Target, Verdict, in_time,
+    Account, Applies, Body, BoxFuture, Call, Fault, HostCode, Layer, Moment, Next, Payload, Reply,
+    Sources, Target, Verdict, in_time,
 };
 use http::Request;
 use http_body::Body as _;
@@ -229,8 +229,9 @@ impl Tries {
         if left >= fastest {
             return Ok(());
         }
+        let spent = self.call.spent_above(now);
         let verdict = Verdict {
-            boundary: Boundary::Application,
+            boundary: spent.blame(),
             stage: "retry",
             cause: format!(
                 "there was less time left than even the fastest tenth of the last calls of {} took",
@@ -239,6 +240,7 @@ impl Tries {
             evidence: vec![
                 ("left_ms", left.as_millis().to_string()),
                 ("fastest_ms", fastest.as_millis().to_string()),
+                ("spent", spent.to_string()),
             ],
             next: "deadline under [limits] of the asking service, or what it does before it asks"
                 .to_owned(),

@@ -170,6 +170,7 @@ impl Bench {
             ordinal: 0,
             payload: request(),
             meter: Arc::new(Meter::default()),
+            above: None,
             tree: Arc::default(),
         }
     }

@@ -239,6 +239,7 @@ impl Watched {
             ordinal: 0,
             payload: Payload::Http(same),
             meter: Arc::new(Meter::default()),
+            above: None,
             tree: Arc::default(),
         })
     }

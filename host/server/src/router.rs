@@ -5,9 +5,9 @@
 
 pub use crate::settings::{Route, RoutePath};
 use arc_swap::ArcSwap;
-use holdfast_call::{Registered, Why};
+use holdfast_call::{Boundary, Registered, Why};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Another service has claimed the route already.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -59,11 +59,24 @@ impl Claim {
     }
 }
 
+/// Why nothing serves under a name under which something lies in the plugin directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotLoaded {
+    /// The service's name.
+    pub service: Arc<str>,
+    /// The boundary at which it was stopped.
+    pub boundary: Boundary,
+    /// What was said of it.
+    pub why: String,
+}
+
 /// The routes there are now.
 #[derive(Default)]
 pub struct Routes {
     table: ArcSwap<Table>,
     claims: Mutex<BTreeMap<Arc<str>, Claim>>,
+    /// The services that would be there if they could be loaded.
+    not_loaded: Mutex<BTreeMap<Arc<str>, NotLoaded>>,
 }
 
 impl Routes {
@@ -77,6 +90,24 @@ impl Routes {
             .and_then(|paths| paths.find(path))
             .or_else(|| table.every.find(path))
             .cloned()
+    }
+
+    /// Notes that a service could not be loaded and nothing serves under its name.
+    pub fn note(&self, not: NotLoaded) {
+        self.not_loaded().insert(not.service.clone(), not);
+    }
+
+    /// The service that would be found at the default route that `path` is of, if it could be loaded.
+    #[must_use]
+    pub fn missed(&self, path: &str) -> Option<NotLoaded> {
+        let name = path.strip_prefix('/')?.split('/').next()?;
+        self.not_loaded().get(name).cloned()
+    }
+
+    fn not_loaded(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, NotLoaded>> {
+        self.not_loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a service could claim `routes` now.
@@ -95,6 +126,7 @@ impl Routes {
     pub fn put(&self, claim: Claim) -> Result<(), RouteTaken> {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         free(&claims, &claim)?;
+        self.not_loaded().remove(&claim.service);
         claims.insert(claim.service.clone(), claim);
         self.table.store(Arc::new(Table::of(&claims)));
         Ok(())
@@ -111,6 +143,7 @@ impl Routes {
 
     /// Takes a service's claims out.
     pub fn remove(&self, service: &str) {
+        self.not_loaded().remove(service);
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         if claims.remove(service).is_some() {
             self.table.store(Arc::new(Table::of(&claims)));

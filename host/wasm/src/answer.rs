@@ -31,7 +31,7 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
     let response = match head {
         Ok(Ok(response)) if response.status().is_server_error() && life.has_broken_input() => {
             let cause = "the service answered with a server error to a request that broke off";
-            return Err(life.blamed(Failure::new(FailureKind::Trapped, cause)));
+            return Err(life.blamed(Failure::new(FailureKind::GaveUp, cause)));
         }
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(life.blamed(answered_error(&error))),
@@ -64,13 +64,10 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
     Ok(Answer::Http(Response::from_parts(head, body)))
 }
 
-/// A guest may answer with an error code instead of a response; it is the guest's failure, whatever the code blames.
+/// A guest may answer with an error code instead of a response. What the code blames is not believed.
 fn answered_error(error: &wasmtime_wasi_http::Error) -> Failure {
-    Failure::new(
-        FailureKind::Trapped,
-        "the guest answered with an error code",
-    )
-    .with("error", format!("{error:?}"))
+    Failure::new(FailureKind::GaveUp, "the guest answered with an error code")
+        .with("error", format!("{error:?}"))
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
@@ -233,7 +230,7 @@ fn joined(frames: VecDeque<Frame<Bytes>>, bytes: usize) -> Bytes {
 }
 
 fn broken_off(error: &wasmtime_wasi_http::Error) -> Failure {
-    Failure::new(FailureKind::Trapped, "the guest broke its answer off")
+    Failure::new(FailureKind::GaveUp, "the guest broke its answer off")
         .with("error", format!("{error:?}"))
 }
 

@@ -217,7 +217,7 @@ impl Guest {
             return Ok(result);
         }
         Err(Failure::new(
-            FailureKind::Trapped,
+            FailureKind::GaveUp,
             "the guest returned without finishing a body it had begun",
         ))
     }
@@ -279,8 +279,12 @@ fn wasi(
         };
         wasi.preopened_dir(&directory.host, &directory.guest, perms)
             .map_err(|error| {
+                let change = format!(
+                    "the folder {}, or [files] in holdfast.toml",
+                    directory.host.display()
+                );
                 Failure::new(
-                    FailureKind::Internal,
+                    FailureKind::Misconfigured { change },
                     format!(
                         "cannot open the directory granted as {}: {error:#}",
                         directory.guest

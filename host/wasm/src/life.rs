@@ -5,7 +5,7 @@
 //! believes a clean end.
 
 use futures_util::task::AtomicWaker;
-use holdfast_call::{Failure, FailureKind, Fault, Target, mask};
+use holdfast_call::{Failure, FailureKind, Fault, Meter, Target, mask};
 use http::Response;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,6 +19,8 @@ pub(crate) type Head = Result<Response<WasiBody>, HttpError>;
 pub(crate) struct Life {
     /// The service whose guest it is.
     target: Target,
+    /// What its call has used, and what became of the calls it made.
+    meter: Arc<Meter>,
     head: Mutex<Option<Head>>,
     end: OnceLock<Result<(), Failure>>,
     reader: AtomicWaker,
@@ -33,9 +35,10 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    pub(crate) fn new(target: Target) -> Arc<Self> {
+    pub(crate) fn new(target: Target, meter: Arc<Meter>) -> Arc<Self> {
         Arc::new(Self {
             target,
+            meter,
             head: Mutex::default(),
             end: OnceLock::new(),
             reader: AtomicWaker::new(),
@@ -49,7 +52,7 @@ impl Life {
 
     /// The form in which a failure of this guest reaches whoever reads what it wrote.
     pub(crate) fn mask(&self, failure: &Failure) -> Fault {
-        mask::fault(&self.blamed(failure.clone()), &self.target)
+        mask::fault(&self.blamed(failure.clone()), &self.target, &self.meter)
     }
 
     /// The guest has been told that its request's body broke off.
@@ -66,7 +69,9 @@ impl Life {
     /// Whose failure it is: whatever a guest does that lost its input half way, the fault is that of whoever broke it off. Otherwise
     /// anybody could make a service look broken by sending it half a request.
     pub(crate) fn blamed(&self, mut failure: Failure) -> Failure {
-        if let (FailureKind::Trapped, Some(fault)) = (&failure.kind, self.input.get()) {
+        if let (FailureKind::Trapped | FailureKind::GaveUp, Some(fault)) =
+            (&failure.kind, self.input.get())
+        {
             failure.kind = FailureKind::Passed(fault.clone());
         }
         failure

@@ -245,8 +245,8 @@ impl Service {
         };
         let name = name.clone();
         heads_fit(request.headers(), self.limits.header_bytes)?;
-        let life = Life::new(scope.registered().target.clone());
         let meter = scope.meter().clone();
+        let life = Life::new(scope.registered().target.clone(), meter.clone());
         let found = match self.limits.reuse {
             0 | 1 => None,
             _ => self.supplies.idle.take(&name, &self.version),

@@ -14,6 +14,8 @@ use super::upstream::Upstream;
 use holdfast_call::{Clock, Failure, FailureKind, Level, Moment, in_time};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustix::io::Errno;
+use std::io;
 use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -154,8 +156,12 @@ impl Dial<'_> {
                     return Ok((stream, *address));
                 }
                 Some(Err(error)) => {
-                    self.out.health.failed(*address, now);
-                    unreachable(Stage::Connect, format!("the address refused: {error}"))
+                    let failure = refused(&error);
+                    // What the host itself has too little of says nothing of the address.
+                    if !matches!(failure.kind, FailureKind::NoSocket) {
+                        self.out.health.failed(*address, now);
+                    }
+                    failure
                 }
                 None => {
                     if until.since(now) >= telling {
@@ -217,6 +223,19 @@ impl Dial<'_> {
             _driver,
         }))
     }
+}
+
+/// Why a connection was not made: the address said no, or the machine had nothing left to ask it with.
+fn refused(error: &io::Error) -> Failure {
+    let own = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    if own
+        .iter()
+        .any(|own| error.raw_os_error() == Some(own.raw_os_error()))
+    {
+        let cause = format!("the host could not open a connection: {error}");
+        return failure(FailureKind::NoSocket, Stage::Connect, cause);
+    }
+    unreachable(Stage::Connect, format!("the address refused: {error}"))
 }
 
 /// A certificate that does not convince will not do so a moment later; whatever else fails may.

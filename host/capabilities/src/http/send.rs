@@ -7,7 +7,7 @@ use super::HttpOut;
 use super::body::{RequestBody, ResponseSource, release};
 use super::connect::{Dial, HEAD_BYTES_MAX};
 use super::echo::Guard;
-use super::failure::{ECHOED, Stage, chain, denied, failure, not_sent};
+use super::failure::{ECHOED, Stage, chain, failure, not_sent};
 use super::headers::strip_hop_by_hop;
 use super::held::Refused;
 use super::lease::{Lease, Outgoing, Used};
@@ -302,11 +302,7 @@ impl Exchange<'_> {
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             progress.cut();
             let cause = "the upstream switched to another protocol, which was not asked for";
-            return Err(denied(
-                Stage::Head,
-                cause,
-                "nothing; upgrades are not offered",
-            ));
+            return Err(failure(FailureKind::UpstreamFault, Stage::Head, cause));
         }
         let most = upstream.response_bytes_max;
         if incoming.size_hint().lower() > most {

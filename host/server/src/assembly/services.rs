@@ -35,7 +35,7 @@ impl LoadService for Host {
         let digest: Arc<str> = pair_digest(&component, manifest.as_deref().map(str::as_bytes))
             .as_str()
             .into();
-        let manifest = read_manifest(name, manifest.as_deref()).map_err(LoadError::Refused)?;
+        let manifest = read_manifest(name, manifest.as_deref()).map_err(LoadError::Manifest)?;
         let effective = Effective::of(&manifest, &self.policy())
             .map_err(|refused| LoadError::NotAllowed(refused.to_string()))?;
         folders(&effective).map_err(LoadError::NotAllowed)?;

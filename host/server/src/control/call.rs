@@ -117,6 +117,7 @@ fn made(
         ordinal: 0,
         payload: Payload::Http(request),
         meter,
+        above: None,
         tree: Arc::new(Tree::default()),
     })
 }

@@ -89,7 +89,7 @@ impl Gateway {
         };
         let host = request::host_of(&authority);
         let Some(found) = self.routes.find(&host, parts.uri.path()) else {
-            return Err((no_route(&host, &parts.method, parts.uri.path()), said));
+            return Err((self.no_route(&host, &parts.method, parts.uri.path()), said));
         };
         match request::address(parts, authority, &found, peer, trust) {
             Ok(()) => Ok((found, said)),
@@ -148,12 +148,34 @@ impl Gateway {
                 self.body(incoming, &meter, busy),
             )),
             meter,
+            above: None,
             tree: Arc::new(Tree::default()),
         }
     }
 }
 
 impl Gateway {
+    /// Nobody serves this path. Whether somebody was to serve it and could not be loaded is for the operator alone.
+    fn no_route(&self, host: &str, method: &Method, path: &str) -> Fault {
+        let missed = self.routes.missed(path);
+        let verdict = Verdict {
+            boundary: missed
+                .as_ref()
+                .map_or(Boundary::Routing, |missed| missed.boundary),
+            stage: "route",
+            cause: match &missed {
+                Some(missed) => format!("{} is not loaded: {}", missed.service, missed.why),
+                None => "no service claims this path".to_owned(),
+            },
+            evidence: vec![
+                ("host", host.to_owned()),
+                ("operation", request::operation(method, path).to_string()),
+            ],
+            next: "holdfast ls".to_owned(),
+        };
+        Fault::host(HostCode::NoSuchService, "No service answers here.", verdict)
+    }
+
     /// The body of a request, its bytes counted for the call.
     fn body(&self, incoming: Incoming, meter: &Arc<Meter>, busy: &Busy) -> Body {
         let mut body = Body::wrap(Checked(incoming), |fault| fault);
@@ -218,18 +240,4 @@ fn invalid_fault(invalid: Invalid) -> Fault {
         },
     };
     Fault::host(invalid.code(), invalid.detail(), verdict)
-}
-
-fn no_route(host: &str, method: &Method, path: &str) -> Fault {
-    let verdict = Verdict {
-        boundary: Boundary::Routing,
-        stage: "route",
-        cause: "no service claims this path".to_owned(),
-        evidence: vec![
-            ("host", host.to_owned()),
-            ("operation", request::operation(method, path).to_string()),
-        ],
-        next: "holdfast ls".to_owned(),
-    };
-    Fault::host(HostCode::NoSuchService, "No service answers here.", verdict)
 }

@@ -44,6 +44,9 @@ pub enum LoadError {
     /// It asks for what the policy does not allow; another policy may.
     #[error("{0}")]
     NotAllowed(String),
+    /// Its manifest is none.
+    #[error("{0}")]
+    Manifest(String),
     /// It cannot be served.
     #[error("{0}")]
     Refused(String),
@@ -260,6 +263,7 @@ impl Loader {
             Ok(Err(error)) => {
                 let again = match error {
                     LoadError::NotAllowed(_) => Again::NewPolicy,
+                    LoadError::Manifest(_) => Again::NewManifest,
                     LoadError::Truncated(_) | LoadError::Refused(_) => Again::NewFiles,
                 };
                 return failed(error.to_string(), again);

@@ -4,7 +4,7 @@
 //! that came free), makes it be tried again, so that a broken file is said once and not every two seconds.
 
 use crate::plugins::directory::Stamp;
-use holdfast_call::{Moment, WallTime};
+use holdfast_call::{Boundary, Moment, WallTime};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,12 +48,27 @@ pub enum Event {
 pub enum Again {
     /// The files.
     NewFiles,
+    /// The files as well, and it is the manifest that was wrong.
+    NewManifest,
     /// The policy, or the files.
     NewPolicy,
     /// The routes of other services, the policy, or the files.
     FreeRoute,
     /// Some time: a disk that was full, or a file that could not be read. Or the policy, or the files.
     Later,
+}
+
+impl Again {
+    /// The boundary at which a load was stopped that this would help.
+    #[must_use]
+    pub const fn stopped_at(self) -> Boundary {
+        match self {
+            Self::NewFiles => Boundary::Lifecycle,
+            Self::NewManifest | Self::NewPolicy => Boundary::Configuration,
+            Self::FreeRoute => Boundary::Routing,
+            Self::Later => Boundary::Storage,
+        }
+    }
 }
 
 /// How long what only needs some time is left alone.
@@ -213,8 +228,8 @@ impl Service {
     fn retry(&mut self, changed: Again) -> Effect {
         let worth = match &self.failed {
             Some((_, again)) => match changed {
-                Again::NewFiles | Again::Later => false,
-                Again::NewPolicy => *again != Again::NewFiles,
+                Again::NewFiles | Again::NewManifest | Again::Later => false,
+                Again::NewPolicy => !matches!(again, Again::NewFiles | Again::NewManifest),
                 Again::FreeRoute => *again == Again::FreeRoute,
             },
             None => false,

@@ -7,7 +7,7 @@ use crate::plugins::policy::{Due, Policy};
 use crate::plugins::service::{Again, Effect, Event, QUIET, Service};
 use crate::plugins::status::ServiceStatus;
 use crate::plugins::words::{Ended, Job, Phase, Reply, Say, Verdict, Word};
-use crate::router::{Route, Routes};
+use crate::router::{NotLoaded, Route, Routes};
 use holdfast_call::{Clock, Moment};
 use notify::RecommendedWatcher;
 use std::collections::{BTreeMap, BTreeSet};
@@ -192,6 +192,11 @@ impl Watcher {
                 let rest = if serving.is_some() {
                     "the version before serves on"
                 } else {
+                    self.routes.note(NotLoaded {
+                        service: name.clone(),
+                        boundary: again.stopped_at(),
+                        why: error.clone(),
+                    });
                     "nothing serves under this name"
                 };
                 (self.say)(&format!("{name}: not loaded, {rest}: {error}"));

@@ -61,7 +61,11 @@ async fn an_answer_that_switches_protocols_is_refused_and_its_connection_closed(
     })
     .await;
     let world = World::new(upstream(&server.url()));
-    change(&world.call(get(&server.url())).await.unwrap_err());
+    let failure = world.call(get(&server.url())).await.unwrap_err();
+    assert!(
+        matches!(failure.kind, FailureKind::UpstreamFault),
+        "{failure:?}"
+    );
     server.seen().await;
     assert_eq!(server.seen().await, "end: ");
 }

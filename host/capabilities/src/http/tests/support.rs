@@ -213,6 +213,7 @@ impl World {
             ordinal: 1,
             payload: Payload::Http(request),
             meter: Arc::new(Meter::default()),
+            above: None,
             tree,
         };
         Box::pin(async move {

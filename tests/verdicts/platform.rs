@@ -1,0 +1,117 @@
+//! The host itself, or the machine it runs on.
+
+use super::got;
+use super::matrix::Row;
+use crate::harness::{Chaos, Does, Flow, Guest, Host, Setup, until};
+use rustix::process::{Resource, Rlimit, prlimit};
+use std::io::Write as _;
+
+const TRUTH: &str = "platform";
+
+pub(crate) fn rows() -> Vec<Row> {
+    let mut rows = vec![memory(), slots()];
+    rows.extend(sockets());
+    rows
+}
+
+/// All guests together may have less memory than one of them.
+fn memory() -> Row {
+    let host = Setup::new()
+        .service("two", Guest::Case("wasi02"), "")
+        .policy("memory = \"48MiB\"")
+        .start();
+    Row::new(
+        "no memory is left for guests",
+        TRUTH,
+        "overloaded",
+        &got(&host, "/two/grow"),
+    )
+}
+
+/// Another service has the last slot of the pool.
+fn slots() -> Row {
+    let case = Guest::Case("wasi02");
+    let host = Setup::new()
+        .service("two", case, "")
+        .service("beside", case, "")
+        .policy("slots = 1\npool = \"safe\"")
+        .start();
+    let _held = host.ask("GET", "/two/never").write();
+    until("a call to be in flight", || {
+        (host.metric("holdfast_in_flight", "service:two") > 0.0).then_some(())
+    });
+    Row::new(
+        "no slot is left for guests",
+        TRUTH,
+        "overloaded",
+        &got(&host, "/beside/ok"),
+    )
+}
+
+/// The host may open no file more, and a connection is one.
+fn sockets() -> [Row; 2] {
+    let chaos = Chaos::start(Does::Serves);
+    let url = chaos.url("");
+    let host = Setup::new()
+        .service(
+            "proxy",
+            Guest::Service("proxy"),
+            &format!("upstreams = [\"api\"]\n[config]\nupstream = \"{url}\""),
+        )
+        .policy("[services.proxy]\nupstreams = [\"api\"]")
+        .policy(&format!(
+            "[upstreams.api]\nurl = \"{url}\"\nallow_private = [\"127.0.0.0/8\"]\nattempts = 1"
+        ))
+        .start();
+    let before = host.weight().1;
+    let mut client = host.ask("GET", "/").connect();
+    until("the client to be let in", || {
+        (host.weight().1 > before).then_some(())
+    });
+    no_more_files(&host);
+    write!(
+        client,
+        "GET /proxy/ HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let answer = Flow::read(client).finish();
+    let asking = host.closing(answer.call());
+    let asked = host.children(answer.call(), 1).remove(0);
+    [
+        Row::new(
+            "no socket is left for an upstream",
+            TRUTH,
+            "upstream-unreachable",
+            &asked,
+        ),
+        Row::new(
+            "a service that passes that on",
+            TRUTH,
+            "service-fault",
+            &asking,
+        ),
+    ]
+}
+
+/// The next file that the host opens is one too many.
+fn no_more_files(host: &Host) {
+    let place = format!("/proc/{}/fd", host.pid().as_raw_nonzero());
+    let open: Vec<u64> = std::fs::read_dir(place)
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .to_str()
+                .unwrap()
+                .parse()
+                .unwrap()
+        })
+        .collect();
+    let next = (0..).find(|number| !open.contains(number));
+    let limit = Rlimit {
+        current: next,
+        maximum: next,
+    };
+    prlimit(Some(host.pid()), Resource::Nofile, limit).unwrap();
+}
