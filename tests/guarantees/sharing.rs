@@ -180,7 +180,7 @@ fn a_nested_call_never_waits_behind_the_call_that_made_it() {
 fn pressed(manifest: &str) -> Host {
     two(manifest)
         .service("beside", Guest::Case("wasi02"), "")
-        .policy("shed_memory = \"1%\"")
+        .policy("shed_memory = \"0%\"")
         .start()
 }
 

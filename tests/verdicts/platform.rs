@@ -2,7 +2,7 @@
 
 use super::got;
 use super::matrix::Row;
-use crate::harness::{Chaos, Does, Flow, Guest, Host, Setup, until};
+use crate::harness::{Chaos, Does, Flow, Guest, Host, Setup, rest, until};
 use rustix::process::{Resource, Rlimit, prlimit};
 use std::io::Write as _;
 
@@ -95,23 +95,24 @@ fn sockets() -> [Row; 2] {
 
 /// The next file that the host opens is one too many.
 fn no_more_files(host: &Host) {
-    let place = format!("/proc/{}/fd", host.pid().as_raw_nonzero());
-    let open: Vec<u64> = std::fs::read_dir(place)
-        .unwrap()
-        .map(|entry| {
-            entry
-                .unwrap()
-                .file_name()
-                .to_str()
-                .unwrap()
-                .parse()
-                .unwrap()
-        })
-        .collect();
-    let next = (0..).find(|number| !open.contains(number));
+    // What is open for a moment only is seen in one look and not in the next.
+    let looks = (0..5).filter_map(|_| {
+        rest();
+        free(host)
+    });
+    let next = looks.min();
     let limit = Rlimit {
         current: next,
         maximum: next,
     };
     prlimit(Some(host.pid()), Resource::Nofile, limit).unwrap();
+}
+
+/// The number that the next file would have.
+fn free(host: &Host) -> Option<u64> {
+    let place = format!("/proc/{}/fd", host.pid().as_raw_nonzero());
+    let entries = std::fs::read_dir(place).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let open: Vec<u64> = names.map(|name| name.parse().unwrap()).collect();
+    (0..).find(|number| !open.contains(number))
 }

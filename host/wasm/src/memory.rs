@@ -151,13 +151,19 @@ pub fn memory_in_use() -> Option<u32> {
     in_use(&meminfo, &max, &current, &stat)
 }
 
+/// A machine with more memory than this is as full as one of this size that has as much left: a large one that is nearly full of other
+/// things still has room for what serves.
+const MACHINE_BYTES_MAX: u64 = 8 << 30;
+
 /// The largest share in use of the machine and of every cgroup on the way up. The lists are of the same cgroups, the nearest first.
 #[must_use]
 pub fn in_use(meminfo: &str, max: &[String], current: &[String], stat: &[String]) -> Option<u32> {
     let total = mem_total(meminfo);
     let available = kib(meminfo, "MemAvailable:");
-    let machine = total.zip(available);
-    let machine = machine.map(|(total, available)| (total.saturating_sub(available), total));
+    let machine = total.zip(available).map(|(total, available)| {
+        let total = total.min(MACHINE_BYTES_MAX);
+        (total.saturating_sub(available), total)
+    });
     let cgroups = max.iter().zip(current).zip(stat);
     let cgroups = cgroups.filter_map(|((max, current), stat)| {
         let max: u64 = max.trim().parse().ok()?;

@@ -7,8 +7,10 @@ use holdfast_wasm::memory::memory_in_use;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// Between two readings.
+/// Between two readings of how late a task is woken.
 const EVERY: Duration = Duration::from_millis(100);
+/// As many of those come to one of the memory, which is read from files.
+const MEMORY_EVERY: u32 = 10;
 
 impl Host {
     /// Watches the machine as long as the host lives, on the runtime that serves: how late it is woken is what is read.
@@ -17,23 +19,23 @@ impl Host {
         let host = Arc::downgrade(self);
         tokio::spawn(async move {
             let mut pressure = Pressure::default();
-            loop {
+            let mut memory = 0;
+            for reading in (0..MEMORY_EVERY).cycle() {
                 let due = clock.now().after(EVERY);
                 clock.sleep_until(due).await;
                 let late = clock.now().since(due);
                 let Some(host) = Weak::upgrade(&host) else {
                     return;
                 };
-                host.press(&mut pressure, late);
+                if reading == 0 {
+                    memory = memory_in_use().unwrap_or(0);
+                }
+                host.press(&mut pressure, Readings { memory, late });
             }
         });
     }
 
-    fn press(&self, pressure: &mut Pressure, late: Duration) {
-        let readings = Readings {
-            memory: memory_in_use().unwrap_or(0),
-            late,
-        };
+    fn press(&self, pressure: &mut Pressure, readings: Readings) {
         let before = self.gate.shedding();
         let now = pressure.step(readings, self.policy.load().shed_memory * 10);
         self.gate.shed(now);

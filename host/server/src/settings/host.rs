@@ -109,14 +109,12 @@ pub(crate) fn parse_share(text: &str) -> Result<u32, String> {
     let number = text
         .strip_suffix('%')
         .and_then(|number| number.parse().ok());
-    number
-        .filter(|percent| (1..=100).contains(percent))
-        .ok_or_else(|| {
-            format!(
-                "`{}` is not a share between \"1%\" and \"100%\"",
-                text.escape_debug()
-            )
-        })
+    number.filter(|percent| *percent <= 100).ok_or_else(|| {
+        format!(
+            "`{}` is not a share between \"0%\" and \"100%\"",
+            text.escape_debug()
+        )
+    })
 }
 
 /// How much memory all guests together may have.
