@@ -258,8 +258,12 @@ impl Admit {
         };
         if ticket.is_some() || place.is_some() {
             let slots = slots.filter(|_| place.is_some());
-            let places = place.map(|place| (place, own));
-            body.watch(Box::new(Held(Some((ticket, places, slots)))));
+            body.watch(Box::new(Held(Some(Holds {
+                _own: own.filter(|_| place.is_some()),
+                _ticket: ticket,
+                _place: place,
+                _slots: slots,
+            }))));
         }
         Ok(answer)
     }
@@ -298,13 +302,16 @@ impl Admit {
 }
 
 /// What is held until the answer has ended.
-struct Held(
-    Option<(
-        Option<Ticket>,
-        Option<(Place, Option<Place>)>,
-        Option<Slots>,
-    )>,
-);
+struct Held(Option<Holds>);
+
+/// All that a call can hold.
+struct Holds {
+    _ticket: Option<Ticket>,
+    _place: Option<Place>,
+    /// Of an upstream: the asking service's own.
+    _own: Option<Place>,
+    _slots: Option<Slots>,
+}
 
 impl BodyWatch for Held {
     fn end(&mut self, _end: &BodyEnd<'_>) {
