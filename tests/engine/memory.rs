@@ -131,7 +131,10 @@ fn what_is_in_use_is_the_largest_share_of_all_that_bind() {
     assert_eq!(in_use(meminfo, none, none, none), Some(250));
     // The nearest sets no bound, the one above does; what it keeps of files does not count.
     let (max, current) = (text(&["max\n", "4000\n"]), text(&["100\n", "3600\n"]));
-    let stat = text(&["inactive_file 0\n", "anon 3000\ninactive_file 400\n"]);
+    let stat = text(&[
+        "inactive_file 0\n",
+        "anon 3000\ninactive_file 100\nactive_file 200\nslab_reclaimable 100\n",
+    ]);
     assert_eq!(in_use(meminfo, &max, &current, &stat), Some(800));
     assert_eq!(in_use("", &max, &current, &stat), Some(800));
     assert_eq!(

@@ -168,17 +168,24 @@ pub fn in_use(meminfo: &str, max: &[String], current: &[String], stat: &[String]
     let cgroups = cgroups.filter_map(|((max, current), stat)| {
         let max: u64 = max.trim().parse().ok()?;
         let current: u64 = current.trim().parse().ok()?;
-        let files = stat
-            .lines()
-            .find_map(|line| line.strip_prefix("inactive_file "));
-        let files: u64 = files?.trim().parse().ok()?;
-        Some((current.saturating_sub(files), max))
+        Some((current.saturating_sub(given_back(stat)), max))
     });
     let shares = machine.into_iter().chain(cgroups);
     let shares = shares.filter_map(|(used, of)| used.saturating_mul(1_000).checked_div(of));
     shares
         .max()
         .map(|share| u32::try_from(share.min(1_000)).unwrap_or(1_000))
+}
+
+/// What a cgroup is charged with and would give back when asked: the pages of files, whether lately used or not, and the kernel's own caches.
+/// A cgroup with a bound fills up with them, and is none the worse for it.
+fn given_back(stat: &str) -> u64 {
+    let names = ["active_file", "inactive_file", "slab_reclaimable"];
+    let values = stat.lines().filter_map(|line| line.split_once(' '));
+    let values = values.filter(|(name, _)| names.contains(name));
+    values
+        .filter_map(|(_, value)| value.trim().parse::<u64>().ok())
+        .sum()
 }
 
 fn mem_total(meminfo: &str) -> Option<u64> {

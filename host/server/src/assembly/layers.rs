@@ -96,6 +96,9 @@ pub(super) fn upstream(
 ) -> Settings {
     let services = policy.services.values();
     let services = services.filter(|service| service.upstreams.contains(&upstream.name));
+    let services = services.count();
+    // Who is alone has all of them, and need not stand in a line of its own.
+    let each = (services > 1).then(|| host.sharing.each(target, upstream.places, services));
     // An upstream's answers keep their places, so it has no streams of its own.
     let places = admit::Limits {
         places: upstream.places,
@@ -115,7 +118,7 @@ pub(super) fn upstream(
         })
         .with(admit::Settings {
             places: host.sharing.places(target, places),
-            each: Some(host.sharing.each(target, upstream.places, services.count())),
+            each,
             priority: Priority::Default,
             room: None,
             slots: 0,
