@@ -116,6 +116,38 @@ fn each_key_has_a_rule_of_its_own() {
 }
 
 #[test]
+fn classes_shares_and_secrets_have_theirs() {
+    for (text, said) in [
+        ("shed_memory = \"101%\"", "not a share between"),
+        ("shed_memory = \"-1%\"", "not a share between"),
+        (
+            "[services.a]\npriority = \"control\"",
+            "`services.a.priority`: `control` is none of",
+        ),
+        (
+            "[secrets.a]\nuses = [\"sign\"]",
+            "needs `systemd`, `file` or `env`",
+        ),
+        ("[secrets.a]\nfile = \"x\"", "`secrets.a`: needs `uses`"),
+        (
+            "[secrets.a]\nuses = [\"get\"]\nfile = \"x\"",
+            "`get` is neither \"sign\" nor \"verify\"",
+        ),
+        (
+            "[secrets.a]\nuses = [\"sign\"]\nencoding = \"rot13\"\nfile = \"x\"",
+            "`rot13` is none of",
+        ),
+        (
+            "[services.a]\nsecrets = [\"hok\"]\n[secrets.hook]\nuses = [\"sign\"]\nfile = \"x\"",
+            "there is no [secrets.hok]; did you mean `hook`?",
+        ),
+    ] {
+        let error = refusal(text);
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
 fn an_address_alone_is_a_network_of_its_own() {
     let policy = policy("trusted_proxies = [\"10.0.0.1\", \"fd00::/8\"]");
     assert_eq!(policy.trusted_proxies[0].to_string(), "10.0.0.1/32");

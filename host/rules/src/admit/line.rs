@@ -104,8 +104,13 @@ impl<T> Line<T> {
     }
 
     fn note(&mut self, now: Moment) {
-        let oldest = self.classes.iter().filter_map(VecDeque::front);
-        let longest = oldest.map(|waiter| now.since(waiter.since)).max();
+        // Who is still in it but has given up says nothing of how long one waits.
+        let live = |of_class: &'_ VecDeque<Waiter<T>>| {
+            let oldest = of_class.iter().find(|waiter| waiter.until > now);
+            oldest.map(|waiter| waiter.since)
+        };
+        let oldest = self.classes.iter().filter_map(live);
+        let longest = oldest.map(|since| now.since(since)).max();
         if longest.is_some_and(|longest| longest > TARGET) {
             self.late_since.get_or_insert(now);
         } else {
@@ -165,6 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn who_has_given_up_makes_no_line_stand() {
+        let mut waiting = Line::default();
+        waiting.push(Priority::Default, at(0), at(20), 1);
+        waiting.push(Priority::Default, at(200), at(10_000), 2);
+        waiting.push(Priority::Default, at(400), at(10_000), 3);
+        assert!(!waiting.stands(at(400)));
+        assert_eq!(waiting.next(at(402)), Some(2));
+    }
+
+    #[test]
     fn who_cannot_be_served_in_time_is_passed_over() {
         let mut waiting = Line::default();
         waiting.push(Priority::Critical, at(0), at(10), 1);
@@ -201,7 +216,7 @@ mod tests {
             let (mut now, mut late) = (0, None::<u64>);
             for (number, (pause, class, patience, serve)) in steps.into_iter().enumerate() {
                 now += pause;
-                let longest = list.iter().map(|one| now - one.1).max().unwrap_or(0);
+                let longest = list.iter().filter(|one| one.2 > now).map(|one| now - one.1).max().unwrap_or(0);
                 late = (longest > 5).then(|| late.unwrap_or(now));
                 if serve {
                     let stands = late.is_some_and(|late| now - late >= 100);
