@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How many places of an upstream one service may have, where it is not the only one: three quarters.
 const SHARE: (u32, u32) = (3, 4);
 
-/// The places of one upstream, by the service that asks.
+/// The places of one upstream that several services may use, by the one that asks.
 pub struct Each {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
@@ -21,12 +21,12 @@ struct State {
 }
 
 impl Each {
-    /// Of so many places in all, for so many services that may ask.
+    /// Of so many places in all.
     #[must_use]
-    pub fn new(places: u32, services: usize, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn new(places: u32, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                limits: limits(places, services),
+                limits: limits(places),
                 places: HashMap::new(),
             }),
             clock,
@@ -34,9 +34,9 @@ impl Each {
     }
 
     /// Changes how many there are, of those too that are taken.
-    pub fn set(&self, places: u32, services: usize) {
+    pub fn set(&self, places: u32) {
         let mut state = self.state();
-        state.limits = limits(places, services);
+        state.limits = limits(places);
         for own in state.places.values() {
             own.set(state.limits);
         }
@@ -66,13 +66,9 @@ impl fmt::Debug for Each {
     }
 }
 
-fn limits(places: u32, services: usize) -> Limits {
-    let own = match services {
-        0 | 1 => places,
-        _ => (places.saturating_mul(SHARE.0) / SHARE.1).max(1),
-    };
+fn limits(places: u32) -> Limits {
     Limits {
-        places: own,
+        places: (places.saturating_mul(SHARE.0) / SHARE.1).max(1),
         streams: 0,
     }
 }

@@ -162,7 +162,7 @@ fn a_service_has_no_more_of_an_upstream_than_its_share() {
         places: 4,
         streams: 0,
     };
-    let each = Each::new(4, 2, clock.clone());
+    let each = Each::new(4, clock.clone());
     let settings = holdfast_call::Settings::default().with(Settings {
         places: Places::new(limits, clock),
         each: Some(each.clone()),
@@ -189,9 +189,9 @@ fn a_service_has_no_more_of_an_upstream_than_its_share() {
     assert_eq!(each.of(&"modest".into()).running(), 1);
     bench.clock.advance(WAIT_MAX);
     assert!(poll(&mut other).is_pending(), "it has its place");
-    // Where nobody else may ask, all are one service's.
-    each.set(4, 1);
-    assert_eq!(each.of(&"greedy".into()).limits().places, 4);
+    // With another policy those too that are taken are counted anew, and one is always there.
+    each.set(1);
+    assert_eq!(each.of(&"greedy".into()).limits().places, 1);
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub(super) fn upstream(
     let services = services.filter(|service| service.upstreams.contains(&upstream.name));
     let services = services.count();
     // Who is alone has all of them, and need not stand in a line of its own.
-    let each = (services > 1).then(|| host.sharing.each(target, upstream.places, services));
+    let each = (services > 1).then(|| host.sharing.each(target, upstream.places));
     // An upstream's answers keep their places, so it has no streams of its own.
     let places = admit::Limits {
         places: upstream.places,

@@ -41,14 +41,14 @@ impl Sharing {
         }
     }
 
-    /// The places of an upstream that each of so many services may have.
-    pub(super) fn each(&self, target: &Target, places: u32, services: usize) -> Arc<Each> {
+    /// The places of an upstream that each of several services may have.
+    pub(super) fn each(&self, target: &Target, places: u32) -> Arc<Each> {
         let mut each = lock(&self.each);
         if let Some(known) = each.get(target) {
-            known.set(places, services);
+            known.set(places);
             return known.clone();
         }
-        let new = Each::new(places, services, self.clock.clone());
+        let new = Each::new(places, self.clock.clone());
         each.insert(target.clone(), new.clone());
         new
     }
