@@ -5,7 +5,7 @@
 //! 3. The tax: a process each, quotas each, a queue in front of each.
 //! 4. The snippets again, unchanged.
 //! 5. The pipeline: places and open streams per service, one budget of memory for all guests, CPU by turns; what is full says so with
-//!    `overloaded` and when to come again.
+//!    `overloaded` and when to come again, and at once to those who would be served too late.
 //! 6. The checklist is below.
 
 use super::two;
@@ -60,6 +60,7 @@ fn all_guests_together_have_one_budget_of_memory() {
     // Less than its own limit of 128 MiB, more than there is.
     let answer = host.get("/two/grow");
     answer.fault("overloaded");
+    assert!(host.metric("holdfast_shed_total", "reason=\"memory\"") >= 1.0);
     // What it had is given back.
     assert_eq!(host.get("/two/grow?bytes=16777216").text(), "grown\n");
 }
@@ -72,6 +73,7 @@ fn the_pool_has_so_many_slots_and_no_more() {
         .start();
     let held = held(&host, "two");
     host.get("/beside/ok").fault("overloaded");
+    assert!(host.metric("holdfast_shed_total", "reason=\"slots\"") >= 1.0);
     drop(held);
     until("the slot to be free", || {
         (host.get("/beside/ok").status == 200).then_some(())
@@ -194,6 +196,8 @@ fn a_host_that_is_hard_pressed_sends_the_least_away_first() {
     let line = host.closing(answer.call());
     assert!(line.to_string().contains("shed_memory"), "{line}");
     assert_eq!(line["boundary"], "policy", "{line}");
+    let counted = "class=\"batch\",reason=\"memory-pressure\"";
+    assert!(host.metric("holdfast_shed_total", counted) >= 1.0);
     assert_eq!(host.get("/beside/ok").text(), "ok\n");
     // The operator is heard, and can look at what he wants to look at.
     let said = host.command(&["call", "two", "/ok"]);
@@ -246,4 +250,51 @@ fn a_service_that_waits_for_a_wedged_upstream_keeps_no_other_one_from_it() {
     assert!(answer.text().starts_with("status 200"), "{}", answer.text());
     assert_eq!(upstream.seen().len(), 4);
     drop(wedged);
+}
+
+#[test]
+fn a_call_that_would_come_too_late_does_not_wait_for_a_place() {
+    let upstream = Upstream::start();
+    let names = "upstreams = [\"api\"]";
+    // Half of what the upstream takes.
+    let host = two(&format!("{names}\n[limits]\ndeadline = \"200ms\""))
+        .service("beside", Guest::Case("wasi02"), names)
+        .policy(&format!(
+            "[services.two]\n{names}\n[services.beside]\n{names}"
+        ))
+        .upstream("api", &upstream)
+        .policy("places = 1")
+        .start();
+    let slow = encoded(&upstream.url("/slow"));
+    for _ in 0..8 {
+        let answer = host.get(&format!("/beside/fetch?url={slow}"));
+        assert!(answer.text().starts_with("status 200"), "{}", answer.text());
+    }
+    let hang = encoded(&upstream.url("/hang"));
+    let held = host
+        .ask("GET", &format!("/beside/fetch?url={hang}"))
+        .write();
+    until("the only place to be taken", || {
+        (upstream.seen().len() == 9).then_some(())
+    });
+    // On a busy machine its time may be over before it has asked.
+    let reason = "target=\"upstream:api\",class=\"default\",reason=\"too-late\"";
+    until("a call that is refused", || {
+        host.get(&format!("/two/fetch?url={slow}"));
+        (host.metric("holdfast_shed_total", reason) >= 1.0).then_some(())
+    });
+    let refused = until("its line", || {
+        let lines = host.closings();
+        lines.into_iter().find(|line| line["code"] == "overloaded")
+    });
+    let refused = refused.to_string();
+    for said in [
+        "ms left",
+        "more than half of the last calls",
+        "[upstreams.NAME]",
+    ] {
+        assert!(refused.contains(said), "{said} is not in {refused}");
+    }
+    assert_eq!(upstream.seen().len(), 9, "it was never asked");
+    drop(held);
 }

@@ -1,12 +1,15 @@
 //! An upstream on loopback that counts who comes, remembers what was asked, and behaves as its path says:
 //!
-//! `/ok`, `/echo` (head and body of the request as text), `/status/N`, `/redirect?URL`, `/hang` (never answers), `/drip` (a byte now and
-//! then), `/stall` (half a body, then nothing), `/reset` (half a body, then the end), `/garbage` (no HTTP), `/huge` (without end).
+//! `/ok`, `/echo` (head and body of the request as text), `/status/N`, `/redirect?URL`, `/slow` (answers after [`SLOW`]), `/hang` (never
+//! answers), `/drip` (a byte now and then), `/stall` (half a body, then nothing), `/reset` (half a body, then the end), `/garbage` (no HTTP), `/huge` (without end).
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// How long `/slow` takes to answer.
+pub(crate) const SLOW: Duration = Duration::from_millis(400);
 
 /// A request as it arrived.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +127,10 @@ pub(crate) fn serve(
                     &format!("location: {to}\r\n"),
                     b"",
                 )?;
+            }
+            "slow" => {
+                std::thread::sleep(SLOW);
+                answer(&mut writer, "200 OK", "", b"at last")?;
             }
             "hang" => return wait_for_leave(&mut reader, shared),
             "drip" => return drip(&mut writer, shared),

@@ -5,6 +5,7 @@
 //! verdict's cause and evidence, which only the operator sees. No constructor goes without a verdict.
 
 use crate::codes::{Boundary, Class, HostCode, Retry};
+use crate::shed::Shed;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,7 @@ struct Parts {
     title: String,
     detail: String,
     retry_after: Option<Duration>,
+    shed: Option<Shed>,
     verdict: Verdict,
 }
 
@@ -76,6 +78,7 @@ impl Fault {
             title: meaning.title.to_owned(),
             detail: detail.into(),
             retry_after: None,
+            shed: None,
             verdict,
         }))
     }
@@ -84,6 +87,13 @@ impl Fault {
     #[must_use]
     pub fn retry_after(mut self, span: Duration) -> Self {
         self.0.retry_after = Some(span);
+        self
+    }
+
+    /// Says of what class the call was, and for want of what it was turned away: it is counted by that.
+    #[must_use]
+    pub fn for_want(mut self, shed: Shed) -> Self {
+        self.0.shed = Some(shed);
         self
     }
 
@@ -138,6 +148,12 @@ impl Fault {
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// For want of what it was turned away, if it was: every `overloaded` says so.
+    #[must_use]
+    pub fn shed(&self) -> Option<Shed> {
+        self.0.shed
     }
 
     /// The stable sentence of the code.

@@ -6,7 +6,8 @@
 //! a service's answer that is streamed gives it back at its head and counts as an open stream. An upstream's place is its connection, so it
 //! is held to the end.
 //!
-//! Where there is not enough, the lesser class gives way: in a line, and at the door of a host that is hard pressed. The operator's own
+//! Where there is not enough, the lesser class gives way: in a line, and at the door of a host that is hard pressed. Who would come too
+//! late to be served in time does not wait at all. The operator's own
 //! commands are of a class above all services; health and metrics are asked at another door, which does not lead here.
 
 mod each;
@@ -14,19 +15,21 @@ mod gate;
 mod line;
 mod places;
 pub mod pressure;
+mod refusals;
 mod room;
+mod served;
 
 pub use each::Each;
 pub use gate::{Draining, Gate, HostGate, Ticket};
-pub use places::{Entered, Limits, Place, Places, Waiting};
+pub use places::{Entered, Limits, Place, Places, Waiting, Wish};
 pub use room::{Room, Slots};
 
 use crate::Parts;
 use holdfast_call::{
-    Account, Answer, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Entry, Fault, HostCode, Layer,
-    Link, Moment, Next, Priority, Random, Refusal, Reply, Sources, Target, in_time,
+    Account, Answer, BodyEnd, BodyWatch, BoxFuture, Call, Entry, Fault, HostCode, Layer, Link,
+    Next, Priority, Random, Refusal, Reply, Sources, Target, in_time,
 };
-use pressure::Readings;
+use refusals::NoPlace;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,24 +91,22 @@ impl Layer for Admit {
             if !call.nested() {
                 self.classed(&call, settings.priority)?;
             }
-            let kind = Kind::of(&call);
             let now = self.sources.clock.now();
             call.meter.time().enter(Account::Queue, now);
-            let until = now.after(WAIT_MAX.min(call.deadline.since(now) / 2));
-            let wish = Wish {
-                kind,
-                class: call.tree.priority(),
-                until,
+            let asks = Asks {
+                kind: Kind::of(&call),
+                wish: Wish {
+                    class: call.tree.priority(),
+                    now,
+                    until: now.after(WAIT_MAX.min(call.deadline.since(now) / 2)),
+                    deadline: call.deadline,
+                },
             };
             let own = settings.each.as_ref().map(|each| each.of(&call.asking()));
-            let own = match &own {
-                Some(own) => Some(self.place(own, wish).await?),
-                None => None,
-            };
-            let place = self.place(&settings.places, wish).await?;
-            let slots = self.slots(&settings)?;
+            let taken = self.taken(own, &settings.places, asks).await?;
+            let slots = self.slots(&settings, &asks)?;
             let answer = next.run(call).await?;
-            self.hold(answer, ticket, (place, own), slots, kind)
+            self.hold(answer, ticket, taken, slots, &asks)
         })
     }
 }
@@ -121,13 +122,18 @@ enum Kind {
     Upstream,
 }
 
-/// A place that is wanted.
+/// What a call asks for.
 #[derive(Clone, Copy)]
-struct Wish {
+struct Asks {
     kind: Kind,
-    class: Priority,
-    /// How long it is waited for.
-    until: Moment,
+    wish: Wish,
+}
+
+/// What a call was given.
+struct Taken {
+    place: Place,
+    /// Of an upstream: the asking service's own.
+    own: Option<Place>,
 }
 
 impl Kind {
@@ -136,15 +142,6 @@ impl Kind {
             (Target::Service(_), false) => Self::Root,
             (Target::Service(_), true) => Self::Nested,
             (Target::Capability { .. }, _) => Self::Upstream,
-        }
-    }
-
-    const fn change(self) -> &'static str {
-        match self {
-            Self::Root | Self::Nested => {
-                "places and open_streams under [services.NAME.limits] in holdfast.toml"
-            }
-            Self::Upstream => "places under [upstreams.NAME] in holdfast.toml",
         }
     }
 }
@@ -162,81 +159,63 @@ impl Admit {
             Entry::Http | Entry::Import => of_service,
         };
         call.tree.set_priority(class);
-        let shedding = self.host.shedding();
-        if !shedding.sheds(class) {
-            return Ok(());
+        if self.host.shedding().sheds(class) {
+            return Err(self.pressed(call, class));
         }
-        let Readings { memory, late } = shedding.readings;
-        let refusal = Refusal {
-            code: HostCode::Overloaded,
-            layer: "admit",
-            detail: "There is no free place for this call now.".to_owned(),
-            rule: "a host that is hard pressed sends the lesser classes away".to_owned(),
-            seen: format!(
-                "{} % of the memory in use, tasks woken {} ms late",
-                memory / 10,
-                late.as_millis()
-            ),
-            limit: format!("no calls of class {} until that is better", class.as_str()),
-            change: format!(
-                "shed_memory, or priority under [services.NAME], in holdfast.toml; {} is {}",
-                call.target,
-                class.as_str()
-            ),
-            retry_after: Some(retry_after(&*self.sources.random)),
-        };
-        Err(refusal.into())
+        Ok(())
     }
 
-    async fn place(&self, places: &Arc<Places>, wish: Wish) -> Result<Place, Fault> {
-        let Wish { kind, class, until } = wish;
-        if let Kind::Nested = kind {
-            let full = || self.overloaded("a service has so many nested calls", places, kind);
+    /// The place of a call; of an upstream, first one of those that the asking service may have.
+    async fn taken(
+        &self,
+        own: Option<Arc<Places>>,
+        places: &Arc<Places>,
+        mut asks: Asks,
+    ) -> Result<Taken, Fault> {
+        let Some(own) = own else {
+            let place = self.place(places, asks).await?;
+            return Ok(Taken { place, own: None });
+        };
+        let own = self.place(&own, asks).await?;
+        asks.wish.now = own.since().unwrap_or(asks.wish.now);
+        // What it waits for the other one, perhaps in vain, is not what it takes to be served.
+        let own = own.counted_from(None);
+        let place = self.place(places, asks).await?;
+        let own = Some(own.counted_from(place.since()));
+        Ok(Taken { place, own })
+    }
+
+    async fn place(&self, places: &Arc<Places>, asks: Asks) -> Result<Place, Fault> {
+        if let Kind::Nested = asks.kind {
+            let full = || self.no_place(NoPlace::Nested, &asks, places);
             return places.nested().ok_or_else(full);
         }
-        match places.enter(class, until) {
+        let until = asks.wish.until;
+        match places.enter(asks.wish) {
             Entered::Now(place) => Ok(place),
-            Entered::Full => {
-                let rule = "so many calls run at once, and as many wait";
-                Err(self.overloaded(rule, places, kind))
-            }
+            Entered::Full => Err(self.no_place(NoPlace::Full, &asks, places)),
+            Entered::TooLate { left, median } => Err(self.too_late(left, median, &asks, places)),
             Entered::Later(waiting) => {
                 let place = in_time(&*self.sources.clock, until, waiting);
-                let place = place.await.flatten();
-                let rule =
-                    "a call waits only so long for a place, and gives way to one of a higher class";
-                place.ok_or_else(|| self.overloaded(rule, places, kind))
+                place.await.flatten().ok_or_else(|| {
+                    let why = NoPlace::after_waiting(self.sources.clock.now(), until);
+                    self.no_place(why, &asks, places)
+                })
             }
         }
     }
 
     /// The slots of a call that has its place.
-    fn slots(&self, settings: &Settings) -> Result<Option<Slots>, Fault> {
+    fn slots(&self, settings: &Settings, asks: &Asks) -> Result<Option<Slots>, Fault> {
         let Some(room) = &settings.room else {
             return Ok(None);
         };
         let others = settings.places.held().saturating_sub(1);
         let held = others.saturating_mul(settings.slots);
-        if let Some(slots) = room.take(held, settings.slots) {
-            return Ok(Some(slots));
+        match room.take(held, settings.slots) {
+            Some(slots) => Ok(Some(slots)),
+            None => Err(self.no_slot(asks, held, room)),
         }
-        let refusal = Refusal {
-            code: HostCode::Overloaded,
-            layer: "admit",
-            detail: "There is no free place for this call now.".to_owned(),
-            rule: "a service holds no more slots than are free".to_owned(),
-            seen: format!("{held} held by the service, {room}"),
-            limit: "as many as are free".to_owned(),
-            change: "slots in holdfast.toml".to_owned(),
-            retry_after: Some(retry_after(&*self.sources.random)),
-        };
-        let fault = Fault::from(refusal);
-        // A service that holds none has had no share of them: the host is too small for what it serves.
-        Err(if held == 0 {
-            fault.blamed(Boundary::Platform)
-        } else {
-            fault
-        })
     }
 
     /// Lets go of what was only for running, and hangs the rest on the answer.
@@ -244,17 +223,22 @@ impl Admit {
         &self,
         mut answer: Answer,
         ticket: Option<Ticket>,
-        (place, own): (Place, Option<Place>),
+        Taken { mut place, mut own }: Taken,
         slots: Option<Slots>,
-        kind: Kind,
+        asks: &Asks,
     ) -> Reply {
         let body = answer.body_mut();
-        let place = match (body.as_whole(), kind) {
+        let place = match (body.as_whole(), asks.kind) {
             (Some(_), _) => None,
-            (None, Kind::Upstream) => Some(place),
-            (None, Kind::Root | Kind::Nested) => Some(place.into_stream().map_err(|places| {
-                self.overloaded("a service has so many open streams", &places, kind)
-            })?),
+            (None, Kind::Upstream) => {
+                place.begun();
+                own.iter_mut().for_each(Place::begun);
+                Some(place)
+            }
+            (None, Kind::Root | Kind::Nested) => {
+                let full = |places: Arc<Places>| self.no_place(NoPlace::Streams, asks, &places);
+                Some(place.into_stream().map_err(full)?)
+            }
         };
         if ticket.is_some() || place.is_some() {
             let slots = slots.filter(|_| place.is_some());
@@ -266,38 +250,6 @@ impl Admit {
             }))));
         }
         Ok(answer)
-    }
-
-    fn overloaded(&self, rule: &str, places: &Places, kind: Kind) -> Fault {
-        let limits = places.limits();
-        let refusal = Refusal {
-            code: HostCode::Overloaded,
-            layer: "admit",
-            detail: "There is no free place for this call now.".to_owned(),
-            rule: rule.to_owned(),
-            seen: places.to_string(),
-            limit: format!(
-                "places = {}, open_streams = {}",
-                limits.places, limits.streams
-            ),
-            change: kind.change().to_owned(),
-            retry_after: Some(retry_after(&*self.sources.random)),
-        };
-        refusal.into()
-    }
-
-    fn draining(&self) -> Fault {
-        let refusal = Refusal {
-            code: HostCode::Draining,
-            layer: "admit",
-            detail: "The host is shutting down.".to_owned(),
-            rule: "a host that is shutting down takes no new calls".to_owned(),
-            seen: format!("{} calls still in flight", self.host.in_flight()),
-            limit: "no new calls".to_owned(),
-            change: "nothing: ask again once the host is back".to_owned(),
-            retry_after: Some(retry_after(&*self.sources.random)),
-        };
-        refusal.into()
     }
 }
 

@@ -11,7 +11,8 @@ use bytes::{Buf as _, BytesMut};
 use holdfast_call::pipeline::{Attempt, Dispatch};
 use holdfast_call::{
     Account, Answer, Body, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine,
-    HostCode, Level, Meter, Moment, Refusal, Reply, Target, Trace, mask,
+    HostCode, Level, Meter, Moment, Priority, Refusal, Reply, Shed, ShedReason, Target, Trace,
+    mask,
 };
 use http_body::Body as _;
 use rate::{Grant, Rate};
@@ -51,6 +52,7 @@ struct Seen {
     trace: Trace,
     target: Target,
     deadline: Moment,
+    class: Priority,
     meter: Arc<Meter>,
 }
 
@@ -69,6 +71,7 @@ impl Attempt for One {
                 trace: call.trace,
                 target: call.target.clone(),
                 deadline: call.deadline,
+                class: call.tree.priority(),
                 meter: call.meter.clone(),
             };
             let meter = &seen.meter;
@@ -200,13 +203,24 @@ impl One {
         {
             failure.kind = FailureKind::UpstreamTimeout;
         }
-        let passed = matches!(failure.kind, FailureKind::Passed(_));
         let fault = mask::fault(&failure, target, &seen.meter);
-        if !passed && fault.host_code() == Some(HostCode::Overloaded) {
-            fault.retry_after(retry_after(&*self.parts.sources.random))
-        } else {
-            fault
-        }
+        let Some(reason) = wanting(&failure.kind) else {
+            return fault;
+        };
+        let class = seen.class;
+        let fault = fault.for_want(Shed { class, reason });
+        fault.retry_after(retry_after(&*self.parts.sources.random))
+    }
+}
+
+/// For want of what an implementation could not even begin, if that is how it failed.
+fn wanting(kind: &FailureKind) -> Option<ShedReason> {
+    if let FailureKind::HostMemoryExhausted = kind {
+        Some(ShedReason::Memory)
+    } else if let FailureKind::PoolExhausted = kind {
+        Some(ShedReason::Slots)
+    } else {
+        None
     }
 }
 

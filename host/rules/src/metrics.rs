@@ -3,6 +3,8 @@
 //! A target's [`Series`] is looked up once, when the target is loaded, and outlives its versions; counting is a handful of relaxed
 //! atomics. Labels are target names and code words only: nothing that a guest, a client or an upstream said ever becomes one.
 
+mod shed;
+
 use crate::trial::verdict::Record;
 use holdfast_call::meter::Reading;
 use holdfast_call::{Boundary, Code, HostCode, Outcome, Target};
@@ -59,7 +61,7 @@ pub struct Series {
     memory_max: AtomicU64,
     in_flight: AtomicU64,
     open_streams: AtomicU64,
-    shed: AtomicU64,
+    shed: shed::Counts,
 }
 
 impl Series {
@@ -76,7 +78,7 @@ impl Series {
             memory_max: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             open_streams: AtomicU64::new(0),
-            shed: AtomicU64::new(0),
+            shed: shed::Counts::default(),
         })
     }
 
@@ -127,8 +129,8 @@ impl Series {
                     Code::Host(code) => *code as usize,
                     Code::Service { .. } => HostCode::ALL.len(),
                 };
-                if fault.host_code() == Some(HostCode::Overloaded) {
-                    self.shed.fetch_add(1, Relaxed);
+                if let Some(shed) = fault.shed() {
+                    self.shed.add(shed);
                 }
                 let place = row * BOUNDARIES.len() + fault.verdict().boundary as usize;
                 self.failed
@@ -281,6 +283,14 @@ impl Metrics {
                 );
             }
         }
+        head(
+            &mut out,
+            shed::NAME,
+            "counter",
+            "Calls turned away because there was not enough for all, by their class and what was wanting.",
+        );
+        all.iter()
+            .for_each(|series| series.shed.write(&series.target, &mut out));
         out
     }
 }
@@ -292,7 +302,7 @@ type Plain = (
     fn(&Series) -> String,
 );
 
-const PLAIN: [Plain; 5] = [
+const PLAIN: [Plain; 4] = [
     (
         "holdfast_cpu_seconds_total",
         "counter",
@@ -316,12 +326,6 @@ const PLAIN: [Plain; 5] = [
         "gauge",
         "Answers being streamed.",
         |series| series.open_streams().to_string(),
-    ),
-    (
-        "holdfast_shed_total",
-        "counter",
-        "Calls refused because there was no room for them.",
-        |series| series.shed.load(Relaxed).to_string(),
     ),
 ];
 

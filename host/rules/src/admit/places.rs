@@ -1,13 +1,18 @@
 //! The places of one service or upstream: how many calls run, wait, are nested, or only stream.
 //!
-//! A place is a value: dropped, it is free, and goes to whoever is next in the line. One who stops waiting leaves no trace. The state is behind one short lock that is never held over an await or while a place is given away.
+//! A place is a value: dropped, it is free, and goes to whoever is next in the line. One who stops waiting leaves no trace. Who could not
+//! be served in the time he has left, as others were lately, does not wait at all. The state is behind one short lock that is never held
+//! over an await or while a place is given away.
 
 use super::line::Line;
+use super::served::Served;
 use holdfast_call::{Clock, Moment, Priority};
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// How many of each there are.
@@ -31,6 +36,8 @@ impl Default for Limits {
 /// The places of one target. They outlive its versions, and their number can change while calls run.
 pub struct Places {
     state: Mutex<State>,
+    /// Whether every place is taken, for those who only want to know whether it is worth asking.
+    crowded: AtomicBool,
     clock: Arc<dyn Clock>,
 }
 
@@ -42,6 +49,21 @@ struct State {
     streams: u32,
     /// Only while every place is taken is anybody in here.
     line: Line<oneshot::Sender<Place>>,
+    /// How long those took that were served while every place was taken.
+    served: Served,
+}
+
+/// What one asks for who wants to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// The class of the call.
+    pub class: Priority,
+    /// When it asks.
+    pub now: Moment,
+    /// How long it waits for a place.
+    pub until: Moment,
+    /// When it must have been served.
+    pub deadline: Moment,
 }
 
 /// What one who wants to run gets.
@@ -53,6 +75,13 @@ pub enum Entered {
     Later(Waiting),
     /// Nothing: even the queue is full.
     Full,
+    /// Nothing: it has less time left than others took lately.
+    TooLate {
+        /// What it has left.
+        left: Duration,
+        /// What more than half of the others took at least.
+        median: Duration,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +97,14 @@ impl Places {
     pub fn new(limits: Limits, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             clock,
+            crowded: AtomicBool::new(false),
             state: Mutex::new(State {
                 limits,
                 running: 0,
                 nested: 0,
                 streams: 0,
                 line: Line::default(),
+                served: Served::default(),
             }),
         })
     }
@@ -83,29 +114,41 @@ impl Places {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a place to run in, or to wait for one until `until`.
+    /// Counts those who run, and says whether there are as many as there may be.
+    fn run(&self, state: &mut State, running: u32) {
+        state.running = running;
+        self.crowded.store(running >= state.limits.places, Relaxed);
+    }
+
+    /// Asks for a place to run in, or to wait for one.
     #[must_use]
-    pub fn enter(self: &Arc<Self>, class: Priority, until: Moment) -> Entered {
+    pub fn enter(self: &Arc<Self>, wish: Wish) -> Entered {
         let mut state = self.state();
         if state.running < state.limits.places {
-            state.running += 1;
+            let running = state.running + 1;
+            self.run(&mut state, running);
             drop(state);
-            return Entered::Now(self.place(Kind::Running));
+            return Entered::Now(self.place(Kind::Running, Some(wish.now)));
         }
         let now = self.clock.now();
+        let left = wish.deadline.since(now);
+        // Another one has to leave first, too; but how soon that is nobody knows, so it is not held against it.
+        if let Some(median) = state.served.median(now).filter(|median| left < *median) {
+            return Entered::TooLate { left, median };
+        }
         let most = state.limits.places as usize;
         let mut gone = None;
         if state.line.len() >= most {
             state.line.tidy(now, |waiter| !waiter.is_closed());
             if state.line.len() >= most {
-                gone = state.line.gives_way(class);
+                gone = state.line.gives_way(wish.class);
                 if gone.is_none() {
                     return Entered::Full;
                 }
             }
         }
         let (give, take) = oneshot::channel();
-        state.line.push(class, now, until, give);
+        state.line.push(wish.class, now, wish.until, give);
         drop(state);
         // Dropped outside of the lock: it wakes whoever had to give way.
         drop(gone);
@@ -121,26 +164,29 @@ impl Places {
         }
         state.nested += 1;
         drop(state);
-        Some(self.place(Kind::Nested))
+        Some(self.place(Kind::Nested, None))
     }
 
     /// Changes how many there are. Nobody who has a place loses it; one too many is not given again.
     pub fn set(self: &Arc<Self>, limits: Limits) {
+        let now = self.clock.now();
         let mut called = Vec::new();
         {
             let mut state = self.state();
             state.limits = limits;
-            while state.running < limits.places {
-                let Some(waiter) = state.line.next(self.clock.now()) else {
+            let mut running = state.running;
+            while running < limits.places {
+                let Some(waiter) = state.line.next(now) else {
                     break;
                 };
-                state.running += 1;
+                running += 1;
                 called.push(waiter);
             }
+            self.run(&mut state, running);
         }
         for waiter in called {
             // One who has stopped waiting hands the place on as it is dropped.
-            let _ = waiter.send(self.place(Kind::Running));
+            let _ = waiter.send(self.place(Kind::Running, Some(now)));
         }
     }
 
@@ -163,39 +209,56 @@ impl Places {
         self.state().running
     }
 
-    fn place(self: &Arc<Self>, kind: Kind) -> Place {
+    fn place(self: &Arc<Self>, kind: Kind, since: Option<Moment>) -> Place {
         Place {
             places: Some(self.clone()),
             kind,
+            since,
         }
     }
 
-    /// Takes a place back: it goes to whoever is next in the line, if there is one and there are not too many.
-    fn leave(self: &Arc<Self>, kind: Kind) {
+    /// Takes a place back.
+    fn leave(self: &Arc<Self>, kind: Kind, since: Option<Moment>) {
         let mut state = self.state();
         match kind {
             Kind::Nested => state.nested -= 1,
             Kind::Stream => state.streams -= 1,
-            Kind::Running => loop {
-                let next = if state.running > state.limits.places || state.line.is_empty() {
-                    None
-                } else {
-                    state.line.next(self.clock.now())
-                };
-                let Some(waiter) = next else {
-                    state.running -= 1;
-                    return;
-                };
-                drop(state);
-                match waiter.send(self.place(Kind::Running)) {
-                    Ok(()) => return,
-                    Err(mut unwanted) => {
-                        // It is still ours to give, not to give back: that would come here once more.
-                        unwanted.places = None;
-                        state = self.state();
-                    }
+            Kind::Running if state.running < state.limits.places => {
+                let running = state.running - 1;
+                self.run(&mut state, running);
+            }
+            Kind::Running => {
+                let now = self.clock.now();
+                if let Some(since) = since {
+                    state.served.add(now, now.since(since));
                 }
-            },
+                self.hand_on(state, now);
+            }
+        }
+    }
+
+    /// Gives a place of those that are all taken to whoever is next in the line, if there is one and there are not too many.
+    fn hand_on<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>, now: Moment) {
+        loop {
+            let next = if state.running > state.limits.places || state.line.is_empty() {
+                None
+            } else {
+                state.line.next(now)
+            };
+            let Some(waiter) = next else {
+                let running = state.running - 1;
+                self.run(&mut state, running);
+                return;
+            };
+            drop(state);
+            match waiter.send(self.place(Kind::Running, Some(now))) {
+                Ok(()) => return,
+                Err(mut unwanted) => {
+                    // It is still ours to give, not to give back: that would come here once more.
+                    unwanted.places = None;
+                    state = self.state();
+                }
+            }
         }
     }
 }
@@ -228,9 +291,35 @@ pub struct Place {
     /// `None` once it is somebody else's.
     places: Option<Arc<Places>>,
     kind: Kind,
+    /// Since when its call is being served; `None` where nobody asks, or once it was.
+    since: Option<Moment>,
 }
 
 impl Place {
+    /// Since when its call is being served, if it still is.
+    #[must_use]
+    pub fn since(&self) -> Option<Moment> {
+        self.since
+    }
+
+    /// Its call is being served since then, and not since it was given; `None` where it still has to wait for something else.
+    #[must_use]
+    pub fn counted_from(mut self, since: Option<Moment>) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// Its call is served, though it goes on holding it: the answer has begun, and no further does a deadline go.
+    pub fn begun(&mut self) {
+        let (Some(places), Some(since)) = (&self.places, self.since.take()) else {
+            return;
+        };
+        if places.crowded.load(Relaxed) {
+            let now = places.clock.now();
+            places.state().served.add(now, now.since(since));
+        }
+    }
+
     /// Exchanges it for that of an open stream.
     ///
     /// # Errors
@@ -247,14 +336,14 @@ impl Place {
             }
             state.streams += 1;
         }
-        Ok(places.place(Kind::Stream))
+        Ok(places.place(Kind::Stream, None))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(places) = self.places.take() {
-            places.leave(self.kind);
+            places.leave(self.kind, self.since);
         }
     }
 }

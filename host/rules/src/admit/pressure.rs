@@ -3,7 +3,7 @@
 //! Two things are read. How much of the memory is in use, since a host that runs out of it is killed with all that it serves; and how late
 //! the runtime wakes a task, since beyond that everybody waits. What is decided holds until the reading is clearly below what led to it.
 
-use holdfast_call::Priority;
+use holdfast_call::{Priority, ShedReason};
 use std::time::Duration;
 
 /// From how much memory in use on callers are sent away, in thousandths of what there is, if nothing else is said.
@@ -30,6 +30,8 @@ pub struct Readings {
 pub struct Shedding {
     /// How many of the classes, the least first.
     pub classes: u8,
+    /// How many of them for want of memory.
+    pub by_memory: u8,
     /// What was read of the machine when this was decided.
     pub readings: Readings,
 }
@@ -39,6 +41,16 @@ impl Shedding {
     #[must_use]
     pub fn sheds(self, class: Priority) -> bool {
         (class as u8) < self.classes
+    }
+
+    /// For want of what calls of a class that it sends away are sent away.
+    #[must_use]
+    pub fn reason(self, class: Priority) -> ShedReason {
+        if (class as u8) < self.by_memory {
+            ShedReason::MemoryPressure
+        } else {
+            ShedReason::Delay
+        }
     }
 }
 
@@ -63,6 +75,7 @@ impl Pressure {
         self.by_delay = level(self.by_delay, late, LATE, LATE.map(|at| at / LATE_BACK));
         Shedding {
             classes: self.by_memory.max(self.by_delay),
+            by_memory: self.by_memory,
             readings,
         }
     }
@@ -168,6 +181,21 @@ mod tests {
                 "{ms}"
             );
         }
+    }
+
+    #[test]
+    fn each_class_is_told_what_there_is_too_little_of() {
+        let mut pressure = Pressure::default();
+        let both = Readings {
+            memory: 860,
+            late: Duration::from_millis(600),
+        };
+        pressure.step(both, MEMORY_FROM);
+        pressure.step(both, MEMORY_FROM);
+        let shedding = pressure.step(both, MEMORY_FROM);
+        assert_eq!((shedding.classes, shedding.by_memory), (2, 1));
+        assert_eq!(shedding.reason(Priority::Batch), ShedReason::MemoryPressure);
+        assert_eq!(shedding.reason(Priority::Default), ShedReason::Delay);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The tests of `admit`: each bound, and the one that bites.
 
+mod late;
+mod shed;
+
 use super::*;
 use crate::testing::*;
-use holdfast_call::{Pipeline, Registered};
+use holdfast_call::{Pipeline, Registered, Shed, ShedReason};
 
 struct World {
     bench: Bench,
@@ -107,7 +110,7 @@ fn a_host_that_is_hard_pressed_sends_the_lesser_classes_away_at_its_door() {
     let world = world(&service("hello"), ONE, How::Hello);
     let mut pressure = pressure::Pressure::default();
     let mut read = |memory| {
-        let readings = Readings {
+        let readings = pressure::Readings {
             memory,
             late: Duration::ZERO,
         };

@@ -108,6 +108,7 @@ fn every_failure_becomes_its_code_and_tells_a_stranger_nothing_else() {
             );
             assert!(!fault.verdict().next.is_empty());
             assert_eq!(fault.wait().is_some(), code == "overloaded");
+            assert_eq!(fault.shed().is_some(), code == "overloaded");
         }
     }
 }

@@ -2,9 +2,13 @@
 
 use super::*;
 use crate::testing::{service, upstream};
-use holdfast_call::{Fault, Verdict};
+use holdfast_call::{Fault, Priority, Shed, ShedReason, Verdict};
 
 fn failed(code: HostCode, boundary: Boundary) -> Outcome {
+    Outcome::Failed(fault(code, boundary))
+}
+
+fn fault(code: HostCode, boundary: Boundary) -> Fault {
     let verdict = Verdict {
         boundary,
         stage: "test",
@@ -12,7 +16,7 @@ fn failed(code: HostCode, boundary: Boundary) -> Outcome {
         evidence: vec![("CANARY", "CANARY".to_owned())],
         next: "CANARY".to_owned(),
     };
-    Outcome::Failed(Fault::host(code, "CANARY", verdict))
+    Fault::host(code, "CANARY", verdict)
 }
 
 fn close(series: &Series, outcome: &Outcome, millis: u64) {
@@ -39,7 +43,12 @@ fn what_was_counted_is_what_is_read() {
     );
     close(
         &series,
-        &failed(HostCode::Overloaded, Boundary::Platform),
+        &Outcome::Failed(
+            fault(HostCode::Overloaded, Boundary::Platform).for_want(Shed {
+                class: Priority::Batch,
+                reason: ShedReason::Memory,
+            }),
+        ),
         20_000,
     );
     series.opened();
@@ -63,7 +72,8 @@ fn what_was_counted_is_what_is_read() {
         "holdfast_memory_bytes_max{target=\"service:hello\"} 1310720000",
         "holdfast_in_flight{target=\"service:hello\"} 1",
         "holdfast_open_streams{target=\"service:hello\"} 1",
-        "holdfast_shed_total{target=\"service:hello\"} 1",
+        "# TYPE holdfast_shed_total counter",
+        "holdfast_shed_total{target=\"service:hello\",class=\"batch\",reason=\"memory\"} 1",
     ] {
         assert!(lines.contains(&line), "{line} is not in\n{text}");
     }

@@ -10,7 +10,16 @@ fn places(places: u32, streams: u32) -> Arc<Places> {
 }
 
 fn enter(places: &Arc<Places>) -> Entered {
-    places.enter(Priority::Default, Moment::FAR)
+    enter_as(places, Priority::Default)
+}
+
+fn enter_as(places: &Arc<Places>, class: Priority) -> Entered {
+    places.enter(Wish {
+        class,
+        now: places.clock.now(),
+        until: Moment::FAR,
+        deadline: Moment::FAR,
+    })
 }
 
 fn now(entered: Entered) -> Place {
@@ -67,12 +76,9 @@ fn one_who_stops_waiting_leaves_no_trace() {
 fn in_a_full_line_the_lesser_class_gives_way() {
     let places = places(1, 0);
     let running = now(enter(&places));
-    let mut batch = later(places.enter(Priority::Batch, Moment::FAR));
-    assert!(matches!(
-        places.enter(Priority::Batch, Moment::FAR),
-        Entered::Full
-    ));
-    let mut critical = later(places.enter(Priority::Critical, Moment::FAR));
+    let mut batch = later(enter_as(&places, Priority::Batch));
+    assert!(matches!(enter_as(&places, Priority::Batch), Entered::Full));
+    let mut critical = later(enter_as(&places, Priority::Critical));
     assert!(
         matches!(poll(&mut batch), Poll::Ready(None)),
         "it is told at once"
@@ -183,6 +189,7 @@ proptest! {
                         waiting.push(one);
                     }
                     Entered::Full => prop_assert!(waiting.len() >= limit as usize),
+                    Entered::TooLate { .. } => prop_assert!(false, "nothing has a deadline"),
                 },
                 Step::Nest => held.extend(places.nested()),
                 Step::Stream(pick) => {
@@ -209,6 +216,7 @@ proptest! {
             prop_assert!(state.running >= of(Kind::Running));
             prop_assert!(state.running <= limit.max(before).max(state.limits.places));
             prop_assert!(state.line.is_empty() || state.running >= state.limits.places);
+            prop_assert_eq!(places.crowded.load(Relaxed), state.running >= state.limits.places);
             prop_assert!(state.nested <= 5 && state.streams <= 5);
         }
         drop(held);
@@ -238,7 +246,7 @@ async fn never_more_than_the_limit_runs_at_once() {
                     // Every third one gives up at once.
                     Entered::Later(_) if number % 3 == 0 => return,
                     Entered::Later(waiting) => waiting.await.unwrap(),
-                    Entered::Full => return,
+                    Entered::Full | Entered::TooLate { .. } => return,
                 };
                 assert!(running.fetch_add(1, SeqCst) < 3);
                 tokio::task::yield_now().await;
