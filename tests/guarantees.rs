@@ -62,6 +62,8 @@ mod hostile_clients;
 mod encryption;
 // A call that went wrong is explained by its name.
 mod explained;
+// What an upstream costs is counted.
+mod prices;
 // What an answer says of its connection is the host's to say.
 mod frames;
 // Every call leaves its line, its why and its id.

@@ -94,6 +94,7 @@ fn closing(operation: &str) -> Closing {
             bytes_in: 3,
             bytes_out: 5,
             attempts: 1,
+            cost: holdfast_call::NanoUsd::default(),
             lines_dropped: 0,
             calls_dropped: 0,
         },

@@ -192,6 +192,7 @@ fn the_metrics_tell_what_the_lines_tell() {
         "holdfast_calls_total",
         "holdfast_call_duration_seconds_bucket",
         "holdfast_cpu_seconds_total",
+        "holdfast_cost_nanousd_total",
         "holdfast_memory_bytes_max",
         "holdfast_in_flight",
         "holdfast_open_streams",

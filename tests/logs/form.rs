@@ -2,8 +2,8 @@
 
 use super::{Kept, LONG, TestClock, WALL, closing};
 use holdfast_call::{
-    Boundary, CallId, Closing, Fault, GuestLine, HostCode, Level, Link, Log as _, Outcome, Target,
-    Trace, Verdict, WallTime,
+    Boundary, CallId, Closing, Fault, GuestLine, HostCode, Level, Link, Log as _, NanoUsd, Outcome,
+    Target, Trace, Verdict, WallTime,
 };
 use holdfast_server::logs::{Flushed, LogWriter};
 use holdfast_server::settings::LogForm;
@@ -38,6 +38,7 @@ fn failed(boundary: Boundary) -> Closing {
     closing.status = None;
     closing.reading.lines_dropped = 7;
     closing.reading.calls_dropped = 8;
+    closing.reading.cost = NanoUsd(400_000);
     closing
 }
 
@@ -93,6 +94,7 @@ fn a_fault_carries_its_verdict_and_the_fields_keep_their_order() {
             "spent_us",
             "mem_bytes",
             "attempts",
+            "cost_nanousd",
             "bytes_in",
             "bytes_out",
             "entry",

@@ -1,6 +1,7 @@
 //! Upstreams: one origin each, floors by class, credentials that stay inside.
 
 use super::{policy, refusal};
+use holdfast_call::NanoUsd;
 use holdfast_capabilities::http::{Format, Place};
 use holdfast_server::settings::{Breaker, Class, Repeat, SecretSource};
 use http::HeaderName;
@@ -261,6 +262,38 @@ fn times_and_places_are_bounded() {
         assert!(
             error.starts_with("holdfast.toml:3: `upstreams.a."),
             "{line}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_price_is_an_amount_and_not_a_number() {
+    let written = |amount: &str| {
+        format!("[upstreams.a]\nurl = \"https://a.b\"\n[upstreams.a.price]\nrequest = {amount}")
+    };
+    let read = |amount: &str| policy(&written(amount)).upstreams["a"].price;
+    assert_eq!(read("\"0.0004 USD\""), Some(NanoUsd(400_000)));
+    assert_eq!(read("\"2 USD\""), Some(NanoUsd(2_000_000_000)));
+    assert_eq!(
+        policy("[upstreams.a]\nurl = \"https://a.b\"").upstreams["a"].price,
+        None
+    );
+    for (amount, said) in [
+        ("1", "1 is not an amount such as \"0.0004 USD\""),
+        ("\"0.0004\"", "`0.0004` is not an amount"),
+        ("\"1 EUR\"", "`1 EUR` is not an amount"),
+        ("\"0.0000000001 USD\"", "at most nine digits"),
+        ("\"-1 USD\"", "is not an amount"),
+        (
+            "\"1000001 USD\"",
+            "1000001 USD is no price of one request: at most 1000000 USD",
+        ),
+    ] {
+        let error = refusal(&written(amount));
+        let place = "holdfast.toml:4: `upstreams.a.price.request`";
+        assert!(
+            error.starts_with(place) && error.contains(said),
+            "{amount}: {error}"
         );
     }
 }

@@ -303,6 +303,38 @@ pub enum FailureKind {
     Internal,
 }
 
+impl FailureKind {
+    /// Whether it is certain that nothing came to what was to be called. A new kind of failure does not compile until it says so.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        match self {
+            Self::NoSuchOperation
+            | Self::InvalidInput
+            | Self::Denied { .. }
+            | Self::Misconfigured { .. }
+            | Self::UpstreamUnreachable
+            | Self::UpstreamNotSent
+            | Self::UpstreamUntrusted
+            | Self::NoSocket
+            | Self::PoolExhausted => true,
+            Self::Trapped
+            | Self::GaveUp
+            | Self::CpuExhausted
+            | Self::MemoryExhausted
+            | Self::HostMemoryExhausted
+            | Self::BadResponse
+            | Self::DeadlineExceeded
+            | Self::UpstreamTimeout
+            | Self::UpstreamFault
+            | Self::UpstreamTooLarge
+            | Self::SecretEchoed
+            | Self::CallerCut
+            | Self::Passed(_)
+            | Self::Internal => false,
+        }
+    }
+}
+
 impl Failure {
     /// A failure with its cause.
     #[must_use]

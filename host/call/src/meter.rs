@@ -1,6 +1,7 @@
 //! What one call has used so far. Shared by whoever works for the call; read once, by the closing line.
 
 use crate::below::Below;
+use crate::money::NanoUsd;
 use crate::spent::TimeLedger;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub struct Meter {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     attempts: AtomicU32,
+    cost_nanousd: AtomicU64,
     lines_dropped: AtomicU64,
     calls_dropped: AtomicU64,
     start: AtomicU8,
@@ -47,6 +49,8 @@ pub struct Reading {
     pub bytes_out: u64,
     /// How often the implementation was tried.
     pub attempts: u32,
+    /// What the tries cost that may have come to what is paid for.
+    pub cost: NanoUsd,
     /// Log lines of the guest beyond its limit, which were dropped.
     pub lines_dropped: u64,
     /// Calls that the guest asked for so far beyond its limit that they were not even refused.
@@ -92,6 +96,11 @@ impl Meter {
         self.attempts.fetch_add(1, Relaxed);
     }
 
+    /// Adds what a try costs.
+    pub fn add_cost(&self, cost: NanoUsd) {
+        self.cost_nanousd.fetch_add(cost.0, Relaxed);
+    }
+
     /// Notes log lines that were dropped.
     pub fn add_lines_dropped(&self, lines: u64) {
         self.lines_dropped.fetch_add(lines, Relaxed);
@@ -131,6 +140,7 @@ impl Meter {
             bytes_in: self.bytes_in.load(Relaxed),
             bytes_out: self.bytes_out.load(Relaxed),
             attempts: self.attempts.load(Relaxed),
+            cost: NanoUsd(self.cost_nanousd.load(Relaxed)),
             lines_dropped: self.lines_dropped.load(Relaxed),
             calls_dropped: self.calls_dropped.load(Relaxed),
         }

@@ -1,8 +1,9 @@
-//! `attempt`: one try, at a rate. What an implementation reports becomes a stable fault here, by the one table of `holdfast_call::mask`.
+//! `attempt`: one try, at a rate and a price. What an implementation reports becomes a stable fault here, by the one table of `holdfast_call::mask`.
 //!
 //! The cause of a failure may quote a trap, a path or an upstream: it goes into the verdict, for the operator, and never into what a
 //! stranger reads. A service's own 5xx is such a failure too: its text goes to the log.
 
+pub mod price;
 pub mod rate;
 
 use crate::Parts;
@@ -15,6 +16,7 @@ use holdfast_call::{
     mask,
 };
 use http_body::Body as _;
+use price::Owed;
 use rate::{Grant, Rate};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -76,6 +78,7 @@ impl Attempt for One {
             };
             let meter = &seen.meter;
             meter.time().enter(Account::Serve, clock.now());
+            let owed = Owed::of(&call);
             let answer = match dispatch.run(call).await {
                 Ok(mut answer) => {
                     // What is streamed is still being served.
@@ -85,6 +88,9 @@ impl Attempt for One {
                     answer
                 }
                 Err(failure) => {
+                    if let Some(owed) = owed.filter(|_| failure.kind.is_unsent()) {
+                        owed.void();
+                    }
                     let now = clock.now();
                     let spent = meter.time().read(now, meter.read().cpu_nanos);
                     meter.time().enter(Account::Settle, now);

@@ -58,6 +58,7 @@ pub struct Series {
     buckets: [AtomicU64; BUCKETS.len() + 1],
     took_nanos: AtomicU64,
     cpu_nanos: AtomicU64,
+    cost_nanousd: AtomicU64,
     memory_max: AtomicU64,
     in_flight: AtomicU64,
     open_streams: AtomicU64,
@@ -75,6 +76,7 @@ impl Series {
             buckets: Default::default(),
             took_nanos: AtomicU64::new(0),
             cpu_nanos: AtomicU64::new(0),
+            cost_nanousd: AtomicU64::new(0),
             memory_max: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             open_streams: AtomicU64::new(0),
@@ -146,6 +148,9 @@ impl Series {
         self.took_nanos.fetch_add(nanos, Relaxed);
         if reading.cpu_nanos > 0 {
             self.cpu_nanos.fetch_add(reading.cpu_nanos, Relaxed);
+        }
+        if reading.cost.0 > 0 {
+            self.cost_nanousd.fetch_add(reading.cost.0, Relaxed);
         }
         if reading.mem_bytes > self.memory_max.load(Relaxed) {
             self.memory_max.fetch_max(reading.mem_bytes, Relaxed);
@@ -302,12 +307,18 @@ type Plain = (
     fn(&Series) -> String,
 );
 
-const PLAIN: [Plain; 4] = [
+const PLAIN: [Plain; 5] = [
     (
         "holdfast_cpu_seconds_total",
         "counter",
         "CPU time of guests.",
         |series| seconds(series.cpu_nanos.load(Relaxed)),
+    ),
+    (
+        "holdfast_cost_nanousd_total",
+        "counter",
+        "What was paid for, in billionths of a US dollar, by the prices of the policy.",
+        |series| series.cost_nanousd.load(Relaxed).to_string(),
     ),
     (
         "holdfast_memory_bytes_max",

@@ -133,6 +133,10 @@ impl Layer for Retry {
                         let now = self.sources.clock.now();
                         tries.call.meter.time().enter(Account::Queue, now);
                         self.wait(reply, then).await;
+                        let now = self.sources.clock.now();
+                        if now >= tries.call.deadline {
+                            return Err(tries.no_time(now, Duration::ZERO));
+                        }
                     }
                     Decision::Stop(stop) => return tries.stopped(reply, stop),
                 }
@@ -219,22 +223,28 @@ impl Tries {
         })
     }
 
-    /// Counts the first try, unless there is less time for it than the upstream ever takes: then nothing is spent on it.
+    /// Counts the first try, unless there is no time for it, or less than the upstream ever takes: then nothing is spent on it.
     fn begin(&self, now: Moment) -> Result<(), Fault> {
         let fastest = self.history(|history| {
             history.budget.first(now);
             history.latency.fastest()
         });
         let left = self.call.deadline.since(now);
-        if left >= fastest {
+        if left >= fastest && !left.is_zero() {
             return Ok(());
         }
+        Err(self.no_time(now, fastest))
+    }
+
+    /// What is said of a try for which there was no time.
+    fn no_time(&self, now: Moment, fastest: Duration) -> Fault {
+        let left = self.call.deadline.since(now);
         let spent = self.call.spent_above(now);
         let verdict = Verdict {
             boundary: spent.blame(),
             stage: "retry",
             cause: format!(
-                "there was less time left than even the fastest tenth of the last calls of {} took",
+                "there was less time left than even the fastest tenth of the last calls of {} took, or none",
                 self.call.target
             ),
             evidence: vec![
@@ -246,7 +256,7 @@ impl Tries {
                 .to_owned(),
         };
         let detail = "There was no time left for this call.";
-        Err(Fault::host(HostCode::DeadlineExceeded, detail, verdict))
+        Fault::host(HostCode::DeadlineExceeded, detail, verdict)
     }
 
     fn succeeded(&self, took: Duration) {

@@ -1,8 +1,9 @@
 //! The tests of `attempt`: every kind of failure, and that none of its words gets out.
 
+use super::price::Price;
 use super::*;
 use crate::testing::*;
-use holdfast_call::{Boundary, Pipeline, Settings};
+use holdfast_call::{Boundary, NanoUsd, Pipeline, Settings};
 use std::sync::Arc;
 
 const CANARY: &str = "CANARY-7f3a";
@@ -239,4 +240,71 @@ fn each_attempt_is_counted() {
     let meter = call.meter.clone();
     assert!(run(&pipeline, call).is_ok());
     assert_eq!(meter.read().attempts, 1);
+}
+
+const PRICE: NanoUsd = NanoUsd(400_000);
+
+/// What one try costs that ends as `reply` says.
+fn cost(reply: impl Fn() -> Result<Answer, Failure> + Send + Sync + 'static) -> NanoUsd {
+    let (bench, pipeline) = world();
+    let target = upstream("http://up:80");
+    let settings = Settings::default().with(Price { request: PRICE });
+    register(&pipeline, &target, settings, move |_| {
+        let reply = reply();
+        Box::pin(async move { reply })
+    });
+    let call = bench.call(&target);
+    let meter = call.meter.clone();
+    let _ = run(&pipeline, call);
+    meter.read().cost
+}
+
+#[test]
+fn what_may_have_come_to_the_upstream_is_on_the_bill() {
+    const UNSENT: [&str; 5] = [
+        "no-such-operation",
+        "invalid-input",
+        "capability-denied",
+        "upstream-unreachable",
+        "upstream-untrusted",
+    ];
+    for (kind, code, _) in kinds() {
+        if matches!(
+            kind,
+            FailureKind::PoolExhausted | FailureKind::HostMemoryExhausted
+        ) {
+            // No upstream fails like this.
+            continue;
+        }
+        let failed = kind.clone();
+        let cost = cost(move || Err(Failure::new(failed.clone(), "")));
+        let expected = if UNSENT.contains(&code) {
+            NanoUsd(0)
+        } else {
+            PRICE
+        };
+        assert_eq!(cost, expected, "{kind:?}");
+    }
+    for status in [200, 429, 503] {
+        assert_eq!(cost(move || Ok(answer(status, text("")))), PRICE);
+    }
+}
+
+#[test]
+fn who_gives_up_waiting_pays_and_what_has_no_price_is_free() {
+    let (bench, pipeline) = world();
+    let target = upstream("http://up:80");
+    for (settings, expected) in [
+        (Settings::default().with(Price { request: PRICE }), PRICE),
+        (Settings::default(), NanoUsd(0)),
+    ] {
+        register(&pipeline, &target, settings, never);
+        let call = bench.call(&target);
+        let meter = call.meter.clone();
+        let mut waits = Box::pin(pipeline.run(call)) as BoxFuture<'_, Reply>;
+        assert!(poll(&mut waits).is_pending());
+        assert_eq!(meter.read().cost, NanoUsd(0));
+        drop(waits);
+        assert_eq!(meter.read().cost, expected);
+    }
 }

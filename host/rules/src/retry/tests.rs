@@ -219,11 +219,20 @@ fn a_wait_for_which_there_is_no_time_is_the_caller_s_to_make() {
 }
 
 #[test]
+fn who_comes_to_it_too_late_has_no_try() {
+    let world = world(vec![Does::Answers(200, &[])]);
+    let mut call = world.call("GET", "");
+    call.deadline = world.bench.now();
+    let (reply, _) = world.end(call);
+    assert_eq!((code(reply), world.tries()), ("deadline-exceeded", 0));
+}
+
+#[test]
 fn no_try_begins_after_the_deadline() {
     let late = || Does::Fails(FailureKind::UpstreamTimeout);
     let world = world(vec![late(), late()]);
     let mut call = world.call("GET", "");
-    call.deadline = world.bench.now();
+    call.deadline = world.bench.now().after(Duration::from_millis(1));
     let (reply, waited) = world.end(call);
     assert_eq!((world.tries(), waited), (1, Duration::ZERO));
     let evidence = fault(reply).verdict().evidence.clone();

@@ -138,6 +138,10 @@ pub(super) fn upstream(
             },
             histories: way.histories,
         });
+    let settings = match upstream.price {
+        Some(request) => settings.with(attempt::price::Price { request }),
+        None => settings,
+    };
     let settings = match upstream.per_second {
         Some(per_second) => settings.with(attempt::Settings {
             per_second,

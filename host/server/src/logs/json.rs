@@ -3,7 +3,7 @@
 use crate::logs::stamp::Stamp;
 use holdfast_call::problem::push_escaped;
 use holdfast_call::{
-    Boundary, Closing, Fault, GuestLine, HostCode, Level, Outcome, Target, WallTime,
+    Boundary, Closing, Fault, GuestLine, HostCode, Level, NanoUsd, Outcome, Target, WallTime,
 };
 use std::fmt::{Display, Write as _};
 
@@ -43,6 +43,9 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     spent(out, closing);
     number(out, "mem_bytes", reading.mem_bytes);
     number(out, "attempts", u64::from(reading.attempts));
+    if reading.cost > NanoUsd::default() {
+        number(out, "cost_nanousd", reading.cost.0);
+    }
     if let Some(status) = closing.status {
         number(out, "status", u64::from(status));
     }

@@ -2,7 +2,7 @@
 
 use crate::logs::json::{fault_of, level_of, push_clean, push_millis, push_shown, service_of};
 use crate::logs::stamp::Stamp;
-use holdfast_call::{Closing, GuestLine, Level, Target, WallTime};
+use holdfast_call::{Closing, GuestLine, Level, NanoUsd, Target, WallTime};
 use std::fmt::Write as _;
 
 /// A call's closing line.
@@ -34,6 +34,9 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
         reading.attempts,
         closing.id
     );
+    if reading.cost > NanoUsd::default() {
+        let _ = write!(out, " cost=\"{}\"", reading.cost);
+    }
     if let Some(parent) = closing.parent {
         let _ = write!(out, " parent={parent}");
     }

@@ -150,9 +150,11 @@ fn push_exists(out: &mut String, policy: &Policy) {
         let only = only(&methods) + &only(&upstream.paths);
         let rate = upstream.per_second;
         let rate = rate.map_or_else(String::new, |rate| format!("{rate} a second, "));
+        let price = upstream.price;
+        let price = price.map_or_else(String::new, |price| format!("{price} a request, "));
         let _ = writeln!(
             out,
-            "  {}  {}  class {}, connect {connect}, first byte {first_byte}, between bytes {between_bytes}, body {}, places {}, {only}{rate}{}, {credential}  ({})",
+            "  {}  {}  class {}, connect {connect}, first byte {first_byte}, between bytes {between_bytes}, body {}, places {}, {only}{rate}{}, {price}{credential}  ({})",
             upstream.name,
             upstream.origin,
             upstream.class.as_str(),

@@ -1,6 +1,7 @@
-//! Values with a unit: durations (`"250ms"`), sizes (`"64KiB"` or a number of bytes) and shares (`"60%"`). A number without its unit is
+//! Values with a unit: durations (`"250ms"`), sizes (`"64KiB"` or a number of bytes), shares (`"60%"`) and amounts (`"0.0004 USD"`). A number without its unit is
 //! refused where it could mean two things.
 
+use holdfast_call::NanoUsd;
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
 use std::time::Duration;
@@ -85,6 +86,19 @@ impl Raw {
             Self::Integer(number) => {
                 u64::try_from(*number).map_err(|_| format!("{number} is less than nothing"))
             }
+        }
+    }
+
+    /// An amount of money.
+    pub(crate) fn money(&self) -> Result<NanoUsd, String> {
+        let wrong = |text: &str| {
+            format!(
+                "{text} is not an amount such as \"0.0004 USD\": US dollars, at most nine digits behind the point"
+            )
+        };
+        match self {
+            Self::Text(text) => NanoUsd::parse(text).ok_or_else(|| wrong(&format!("`{text}`"))),
+            Self::Integer(number) => Err(wrong(&number.to_string())),
         }
     }
 

@@ -96,6 +96,7 @@ const POLICY: &[&str] = &[
     "upstreams.*.allow_private",
     "upstreams.*.ca",
     "upstreams.*.override_floor",
+    "upstreams.*.price.request",
     "upstreams.*.credential.header",
     "upstreams.*.credential.format",
     "upstreams.*.credential.user",

@@ -89,7 +89,15 @@ pub(crate) struct WrittenUpstream {
     pub(crate) allow_private: Vec<String>,
     pub(crate) ca: Option<String>,
     pub(crate) override_floor: bool,
+    pub(crate) price: WrittenPrice,
     pub(crate) credential: Option<WrittenCredential>,
+}
+
+/// `[upstreams.NAME.price]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WrittenPrice {
+    pub(crate) request: Option<Raw>,
 }
 
 /// `[upstreams.NAME.credential]`.

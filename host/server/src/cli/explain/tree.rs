@@ -1,5 +1,6 @@
 //! The calls around one call, as a tree, and how that is shown. Much of it was written by strangers, so nothing of it steers a terminal.
 
+use holdfast_call::NanoUsd;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -48,11 +49,21 @@ impl Tree {
         self.hops.iter().map(|(_, line)| clean(&line.to_string()))
     }
 
+    /// What all of it cost, if it cost anything.
+    fn cost(&self, out: &mut String) {
+        let nanos = self.hops.iter().map(|(_, line)| cost(line).0);
+        let all = NanoUsd(nanos.fold(0, u64::saturating_add));
+        if all > NanoUsd::default() {
+            let _ = writeln!(out, "cost      {all}");
+        }
+    }
+
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
         if let Some((_, root)) = self.hops.first() {
             head(&mut out, root);
+            self.cost(&mut out);
         }
         if let Some(above) = &self.above {
             let _ = writeln!(
@@ -125,6 +136,11 @@ fn number(line: &Value, name: &str) -> u64 {
     line.get(name).and_then(Value::as_u64).unwrap_or(0)
 }
 
+/// What its own tries cost.
+fn cost(line: &Value) -> NanoUsd {
+    NanoUsd(number(line, "cost_nanousd"))
+}
+
 /// What it was for: a service, or a resource of the host.
 fn target(line: &Value) -> String {
     text(line, "target").map_or_else(|| word(line, "service"), clean)
@@ -191,6 +207,10 @@ fn hop(out: &mut String, depth: usize, line: &Value, here: bool) {
     let tries = number(line, "attempts");
     if tries > 1 {
         let _ = write!(out, ", {tries} tries");
+    }
+    let cost = cost(line);
+    if cost > NanoUsd::default() {
+        let _ = write!(out, ", {cost}");
     }
     out.push_str(if here { "   <- this call\n" } else { "\n" });
 }

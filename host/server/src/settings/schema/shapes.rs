@@ -50,6 +50,7 @@ const URL: &str = "^[hH][tT][tT][pP][sS]?://[^@\\s]+$";
 const ROUTE: &str = "^[a-z0-9.-]*/";
 const DURATION: &str = "^[0-9]+\\s*(h|m|s|ms|us)$";
 const SIZE: &str = "^[0-9]+\\s*(TiB|GiB|MiB|KiB|B)$";
+const MONEY: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD$";
 const SHARE: &str = "^\\+?[0-9]+%$";
 
 /// What an example cannot show: words, patterns and ranges.
@@ -110,6 +111,12 @@ const TOLD: &[(&str, Shape)] = &[
         Shape::Count {
             least: 1,
             most: 1_000_000,
+        },
+    ),
+    (
+        "upstreams.*.price.request",
+        Shape::Text {
+            pattern: Some(MONEY),
         },
     ),
     ("upstreams.*.attempts", Shape::Count { least: 1, most: 10 }),
