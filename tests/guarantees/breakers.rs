@@ -65,6 +65,33 @@ fn who_fails_five_times_is_left_alone_and_asked_again_by_one_probe() {
 }
 
 #[test]
+fn the_caller_of_a_naive_service_is_told_what_its_upstream_met_and_when_to_come_again() {
+    let chaos = Chaos::start(Does::Resets);
+    let url = chaos.url("");
+    let host = Setup::new()
+        .service(
+            "proxy",
+            Guest::Service("proxy"),
+            &format!("upstreams = [\"api\"]\n[config]\nupstream = \"{url}\""),
+        )
+        .policy("[services.proxy]\nupstreams = [\"api\"]")
+        .policy(&format!(
+            "[upstreams.api]\nurl = \"{url}\"\nallow_private = [\"127.0.0.0/8\"]\nattempts = 1"
+        ))
+        .start();
+    for _ in 0..5 {
+        let answer = host.get("/proxy/ok");
+        assert_eq!((answer.status, answer.code()), (502, "upstream-fault".to_owned()));
+    }
+    let answer = host.get("/proxy/ok");
+    assert_eq!((answer.status, answer.code()), (503, "upstream-circuit-open".to_owned()));
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    let line = host.closing(answer.call());
+    assert_eq!((&line["boundary"], &line["service"]), (&"upstream".into(), &"proxy".into()));
+    assert_eq!(line["evidence"]["handed_on_by"], "proxy");
+}
+
+#[test]
 fn one_service_s_bad_day_is_not_another_s() {
     let chaos = Chaos::start(Does::Resets);
     let (host, url) = (host(&chaos.url(""), ""), chaos.url("/ok"));

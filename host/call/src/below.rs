@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use std::sync::{Mutex, PoisonError};
 
 /// A call that a service made and that failed through no doing of the service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Echoed {
     /// Whom it was for.
     pub target: Target,
@@ -18,6 +18,8 @@ pub struct Echoed {
     pub boundary: Boundary,
     /// The code of its fault, or the status that an upstream answered.
     pub said: String,
+    /// Its fault, if it was one.
+    pub fault: Option<Fault>,
 }
 
 /// The last of the calls that one call made whose failure was beyond it.
@@ -39,13 +41,14 @@ impl Below {
             Boundary::Caller | Boundary::Application | Boundary::Routing => false,
         };
         if beyond {
-            self.note(target, boundary, fault.code().to_string());
+            let said = fault.code().to_string();
+            self.note(target, boundary, said, Some(fault.clone()));
         }
     }
 
     /// An upstream answered that it has failed, or that it wants fewer requests.
     pub fn refused(&self, target: &Target, status: u16) {
-        self.note(target, Boundary::Upstream, status.to_string());
+        self.note(target, Boundary::Upstream, status.to_string(), None);
     }
 
     /// A call to `target` ended well.
@@ -65,11 +68,12 @@ impl Below {
             .clone()
     }
 
-    fn note(&self, target: &Target, boundary: Boundary, said: String) {
+    fn note(&self, target: &Target, boundary: Boundary, said: String, fault: Option<Fault>) {
         let echoed = Echoed {
             target: target.clone(),
             boundary,
             said,
+            fault,
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(echoed);
     }
@@ -119,7 +123,7 @@ mod tests {
         below.well(&other);
         assert_eq!(below.echoed().map(|last| last.target), Some(one.clone()));
         below.well(&one);
-        assert_eq!(below.echoed(), None);
+        assert!(below.echoed().is_none());
         below.refused(&other, 503);
         assert_eq!(below.echoed().map(|last| last.said).as_deref(), Some("503"));
     }

@@ -252,6 +252,8 @@ pub enum FailureKind {
     Trapped,
     /// The guest gave up: it answered with a server error, or broke its answer off. It may only be telling what became of its own calls.
     GaveUp,
+    /// The guest answered with an error instead of a response: most often the one that a call of its own came back with.
+    HandedOn,
     /// The guest used up its CPU time or its fuel.
     CpuExhausted,
     /// The guest used up its memory, tables, instances or resource handles.
@@ -319,6 +321,7 @@ impl FailureKind {
             | Self::PoolExhausted => true,
             Self::Trapped
             | Self::GaveUp
+            | Self::HandedOn
             | Self::CpuExhausted
             | Self::MemoryExhausted
             | Self::HostMemoryExhausted

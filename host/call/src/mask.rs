@@ -3,6 +3,7 @@
 //! The cause and the evidence of a [`Failure`] may quote a trap, a path or an upstream; they go into the verdict, for the operator alone.
 //! Whoever ends an answer's body asks here too, so that a failure after the head has the same code as one before it.
 
+use crate::below::Echoed;
 use crate::call::Target;
 use crate::codes::{Boundary, HostCode};
 use crate::fault::{Failure, FailureKind, Fault, Verdict};
@@ -12,15 +13,28 @@ use crate::meter::Meter;
 pub const CONNECT: &str = "connect";
 
 /// The fault that `failure` of `target` becomes. `meter` is that of the call that failed: where its guest only tells what became of a call
-/// of its own, that one is blamed.
+/// of its own, that one is blamed, and where it hands its error on, the caller is told the fault that it was.
 #[must_use]
 pub fn fault(failure: &Failure, target: &Target, meter: &Meter) -> Fault {
     if let FailureKind::Passed(fault) = &failure.kind {
         return fault.clone();
     }
+    let below = match failure.kind {
+        FailureKind::GaveUp | FailureKind::HandedOn => meter.below().echoed(),
+        _ => None,
+    };
+    if let (
+        FailureKind::HandedOn,
+        Some(Echoed {
+            fault: Some(fault), ..
+        }),
+    ) = (&failure.kind, &below)
+    {
+        return fault.clone().with("handed_on_by", target);
+    }
     let (code, mut boundary, stage) = blamed(&failure.kind, target);
     let mut evidence = failure.evidence.clone();
-    if let (FailureKind::GaveUp, Some(below)) = (&failure.kind, meter.below().echoed()) {
+    if let Some(below) = below {
         boundary = below.boundary;
         evidence.push(("child", below.target.to_string()));
         evidence.push(("child_said", below.said));
@@ -40,7 +54,7 @@ pub fn fault(failure: &Failure, target: &Target, meter: &Meter) -> Fault {
 fn blamed(kind: &FailureKind, target: &Target) -> (HostCode, Boundary, &'static str) {
     use Boundary::{Application, Caller, Configuration, Platform, Policy, Routing, Upstream};
     match kind {
-        FailureKind::Trapped | FailureKind::GaveUp => {
+        FailureKind::Trapped | FailureKind::GaveUp | FailureKind::HandedOn => {
             (HostCode::ServiceFault, Application, "guest")
         }
         FailureKind::CpuExhausted => (HostCode::CpuExhausted, Application, "guest"),
@@ -73,9 +87,10 @@ fn blamed(kind: &FailureKind, target: &Target) -> (HostCode, Boundary, &'static 
 fn next(kind: &FailureKind, target: &Target) -> String {
     let limit = |key: &str| format!("{key} under [limits] of {target}");
     match kind {
-        FailureKind::Trapped | FailureKind::GaveUp | FailureKind::BadResponse => {
-            "read the lines of this call in the log".to_owned()
-        }
+        FailureKind::Trapped
+        | FailureKind::GaveUp
+        | FailureKind::HandedOn
+        | FailureKind::BadResponse => "read the lines of this call in the log".to_owned(),
         FailureKind::CpuExhausted => limit("cpu, or fuel"),
         FailureKind::MemoryExhausted => limit("memory, tables, instances or resources"),
         FailureKind::HostMemoryExhausted => "memory in holdfast.toml".to_owned(),
@@ -118,6 +133,7 @@ mod tests {
         let kinds = [
             FailureKind::Trapped,
             FailureKind::GaveUp,
+            FailureKind::HandedOn,
             FailureKind::CpuExhausted,
             FailureKind::MemoryExhausted,
             FailureKind::HostMemoryExhausted,
@@ -178,5 +194,34 @@ mod tests {
         let said = ("child_said", "upstream-timeout".to_owned());
         assert!(gave_up.verdict().evidence.contains(&said));
         assert_eq!(boundary(&of(FailureKind::Trapped)), Boundary::Application);
+    }
+
+    #[test]
+    fn an_error_that_a_guest_hands_on_is_told_as_what_it_was() {
+        let target = Target::Service("hello".into());
+        let upstream = Target::Capability {
+            name: "http",
+            resource: "http://api:80".into(),
+        };
+        let meter = Meter::default();
+        let handed_on = || {
+            let failure = Failure::new(FailureKind::HandedOn, "it answered with an error");
+            fault(&failure, &target, &meter)
+        };
+        let of = |fault: &Fault| (fault.host_code().unwrap(), fault.verdict().boundary);
+        let own = (HostCode::ServiceFault, Boundary::Application);
+        assert_eq!(of(&handed_on()), own, "an error of its own making");
+        let kind = FailureKind::UpstreamTimeout;
+        let child = fault(&Failure::new(kind, "silence"), &upstream, &Meter::default());
+        let child = child.retry_after(std::time::Duration::from_secs(7));
+        meter.below().failed(&upstream, &child);
+        let told = handed_on();
+        assert_eq!(of(&told), (HostCode::UpstreamTimeout, Boundary::Upstream));
+        assert_eq!(told.wait(), child.wait());
+        assert_eq!(told.verdict().cause, "silence");
+        let by = ("handed_on_by", target.to_string());
+        assert!(told.verdict().evidence.contains(&by));
+        meter.below().refused(&upstream, 503);
+        assert_eq!(of(&handed_on()), (HostCode::ServiceFault, Boundary::Upstream));
     }
 }

@@ -120,9 +120,9 @@ impl Layer for Retry {
                 Ok(tries) => tries,
                 Err(other) => return next.run(other).await,
             };
-            tries.begin(self.sources.clock.now())?;
+            let mut began = self.sources.clock.now();
+            tries.begin(began)?;
             loop {
-                let began = self.sources.clock.now();
                 let reply = next.run(tries.next()).await;
                 let Some(failed) = class::failed(&reply, &*self.sources.clock) else {
                     tries.succeeded(self.sources.clock.now().since(began));
@@ -133,9 +133,9 @@ impl Layer for Retry {
                         let now = self.sources.clock.now();
                         tries.call.meter.time().enter(Account::Queue, now);
                         self.wait(reply, then).await;
-                        let now = self.sources.clock.now();
-                        if now >= tries.call.deadline {
-                            return Err(tries.no_time(now, Duration::ZERO));
+                        began = self.sources.clock.now();
+                        if began >= tries.call.deadline {
+                            return Err(tries.no_time(began, Duration::ZERO));
                         }
                     }
                     Decision::Stop(stop) => return tries.stopped(reply, stop),

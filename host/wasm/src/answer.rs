@@ -66,8 +66,11 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
 
 /// A guest may answer with an error code instead of a response. What the code blames is not believed.
 fn answered_error(error: &wasmtime_wasi_http::Error) -> Failure {
-    Failure::new(FailureKind::GaveUp, "the guest answered with an error code")
-        .with("error", format!("{error:?}"))
+    Failure::new(
+        FailureKind::HandedOn,
+        "the guest answered with an error code",
+    )
+    .with("error", format!("{error:?}"))
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

@@ -69,7 +69,7 @@ impl Life {
     /// Whose failure it is: whatever a guest does that lost its input half way, the fault is that of whoever broke it off. Otherwise
     /// anybody could make a service look broken by sending it half a request.
     pub(crate) fn blamed(&self, mut failure: Failure) -> Failure {
-        if let (FailureKind::Trapped | FailureKind::GaveUp, Some(fault)) =
+        if let (FailureKind::Trapped | FailureKind::GaveUp | FailureKind::HandedOn, Some(fault)) =
             (&failure.kind, self.input.get())
         {
             failure.kind = FailureKind::Passed(fault.clone());

@@ -72,8 +72,11 @@ fn spent(out: &mut String, closing: &Closing) {
     key(out, "spent_us");
     let mut between = '{';
     for (name, nanos) in closing.spent.accounts() {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{between}\"{name}\":{}", nanos / 1_000);
+        out.push(between);
+        out.push('"');
+        out.push_str(name);
+        out.push_str("\":");
+        push_number(out, nanos / 1_000);
         between = ',';
     }
     out.push('}');
@@ -171,8 +174,11 @@ fn text(out: &mut String, name: &str, value: &str) {
 
 fn number(out: &mut String, name: &str, value: u64) {
     key(out, name);
-    // Writing to a string cannot fail.
-    let _ = write!(out, "{value}");
+    push_number(out, value);
+}
+
+fn push_number(out: &mut String, value: u64) {
+    out.push_str(itoa::Buffer::new().format(value));
 }
 
 fn trace(out: &mut String, id: u128) {
