@@ -40,7 +40,7 @@ languages-present: host
 foreign: tools
 	guests/foreign/build.sh
 
-bench: toolchain languages ## side by side with wasmtime serve and the bare ceiling
+bench: toolchain languages ## side by side with wasmtime serve and the bare ceiling, and on bad days
 	tests/bench/run.sh
 
 fuzz: toolchain ## try every parser of outside bytes with made-up inputs (SECONDS_EACH=60, TARGETS="policy routes")

@@ -1,27 +1,11 @@
 #!/usr/bin/env bash
 # One run: every contestant is up at once, and rounds go round among them, so that whatever else the machine does meets them all.
 # Prints medians, their ratios and the bars they are held to; fails if a bar is missed. Sets up what it needs in ignored folders.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
+source "$(dirname "$0")/shared.sh"
 
-rounds=${ROUNDS:-7}
-seconds=${SECONDS_EACH:-3}
 connections=${CONNECTIONS:-32}
 tools=bench/tools
-work=$(mktemp -d)
-running=()
-trap 'kill "${running[@]}" 2>/dev/null || true; wait || true; rm -rf "$work"' EXIT
 
-# With it set, an engine that was built to capture backtraces pays for one with every stack it gives back; nobody serves that way.
-unset RUST_BACKTRACE
-
-needed=()
-for command in wrk curl; do
-    command -v "$command" >/dev/null || needed+=("$command")
-done
-if [ ${#needed[@]} -gt 0 ]; then
-    apt-get update && apt-get install --yes --no-install-recommends "${needed[@]}"
-fi
 if ! "$tools/bin/wasmtime" --version 2>/dev/null | grep -q '^wasmtime 48\.0\.8'; then
     # Its defaults without what `serve` never runs; what is left out could only slow it. What compiles a guest at the start is built
     # without optimisation, because that is not measured and takes the longest.
@@ -45,26 +29,6 @@ for language in js python; do
 done
 
 # === The contestants ===
-
-contestants=()
-
-start() { # name, port, path, command...
-    local name=$1 url=http://127.0.0.1:$2$3
-    shift 3
-    "$@" >"$work/$name.out" 2>&1 &
-    running+=($!)
-    # An interpreter is compiled at the start, by a compiler that is built without optimisation: minutes.
-    for _ in $(seq 6000); do
-        if curl --silent --fail --output /dev/null "$url"; then
-            contestants+=("$name $url")
-            return
-        fi
-        sleep 0.1
-    done
-    echo "$name did not start:" >&2
-    cat "$work/$name.out" >&2
-    exit 1
-}
 
 # Every limit and deadline is the default one; the policy only says where the log goes, what the proxy may reach, and which pool.
 holdfast() { # name, port, pool
@@ -162,18 +126,6 @@ done
 
 # === The bars ===
 
-missed=0
-
-bar() { # what, value, ">=" or "<=" or "==", bar
-    local verdict=holds
-    if ! awk -v value="$2" -v bar="$4" -v kind="$3" \
-        'BEGIN { exit !(kind == ">=" ? value >= bar : kind == "<=" ? value <= bar : value == bar) }'; then
-        verdict=MISSED
-        missed=1
-    fi
-    printf '%-58s %10s %s %-10s %s\n' "$1" "$2" "$3" "$4" "$verdict"
-}
-
 over() { # name, other
     awk -v one="$(median "$1" 2)" -v other="$(median "$2" 2)" 'BEGIN { printf "%.2f", one / other }'
 }
@@ -221,12 +173,7 @@ printf '\na service, and the same with reuse = 100: %s and %s requests a second\
     "$(median holdfast 2)" "$(median holdfast-reuse 2)"
 
 p50() { # url: the median latency on one connection, in µs
-    wrk --threads 1 --connections 1 --duration 1s --latency "$1" |
-        awk '$1 == "50%" { unit = $2; sub(/[0-9.]+/, "", unit); print ($2 + 0) * (unit == "s" ? 1e6 : unit == "ms" ? 1e3 : 1) }'
-}
-
-middle() { # figures, one a line
-    sort -g | awk '{ all[NR] = $1 } END { printf "%.0f", all[int((NR + 1) / 2)] }'
+    latency 50% 1 1s "$1"
 }
 
 # `front` asks `notes.internal`, in the process, and hands its answer on: one more guest and one more way through the pipeline.
@@ -236,8 +183,6 @@ for _ in $(seq "$rounds"); do
 done
 printf '\na service, and the same through a service that calls it: %s µs and %s µs\n' \
     "$(middle <"$work/notes")" "$(middle <"$work/front")"
-
-millis() { echo $(($(date +%s%N) / 1000000)); }
 
 # Serves a directory that holds nothing but services, on ports of its own, and waits until `url` is answered.
 idle=0
@@ -312,4 +257,10 @@ bar "start with 23 services and a warm cache, ms" "$(middle <"$work/restarts")" 
 
 echo
 cargo test --quiet --release -p holdfast-rules --lib -- --ignored --nocapture of_each_layer | grep ns
+
+# === A bad day ===
+
+# Those who were measured so far have had their time.
+kill "${running[@]}" || true
+HOLDFAST=target/release/holdfast tests/bench/bad_day.sh || missed=1
 exit "$missed"
