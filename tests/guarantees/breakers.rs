@@ -80,15 +80,17 @@ fn the_caller_of_a_naive_service_is_told_what_its_upstream_met_and_when_to_come_
         ))
         .start();
     for _ in 0..5 {
-        let answer = host.get("/proxy/ok");
-        assert_eq!((answer.status, answer.code()), (502, "upstream-fault".to_owned()));
+        host.get("/proxy/ok").fault("upstream-fault");
     }
     let answer = host.get("/proxy/ok");
-    assert_eq!((answer.status, answer.code()), (503, "upstream-circuit-open".to_owned()));
+    answer.fault("upstream-circuit-open");
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
     let line = host.closing(answer.call());
-    assert_eq!((&line["boundary"], &line["service"]), (&"upstream".into(), &"proxy".into()));
-    assert_eq!(line["evidence"]["handed_on_by"], "proxy");
+    assert_eq!(
+        (&line["boundary"], &line["service"]),
+        (&"upstream".into(), &"proxy".into())
+    );
+    assert_eq!(line["evidence"]["handed_on_by"], "service:proxy");
 }
 
 #[test]

@@ -74,9 +74,9 @@ fn documented(host: &Host, answers: &[Answer]) {
             answer.fault("deadline-exceeded");
             continue;
         }
-        answer.fault("service-fault");
         let child = line("parent", answer.call()).unwrap();
         let code = child["code"].as_str().unwrap();
+        answer.fault(code);
         assert!(WAITED_FOR.contains(&code), "{child}");
     }
 }

@@ -87,7 +87,7 @@ fn sockets() -> [Row; 2] {
         Row::new(
             "a service that passes that on",
             TRUTH,
-            "service-fault",
+            "upstream-unreachable",
             &asking,
         ),
     ]

@@ -115,7 +115,7 @@ const CAUSES: &[Cause<Bed>] = &[
         let _held = asked_for(bed);
         led_to(&bed.host, &fetch("narrow", &bed.narrow, "/"))
     }),
-    ("a service that passes that on", "service-fault", |bed| {
+    ("a service that passes that on", "overloaded", |bed| {
         let _held = asked_for(bed);
         got(&bed.host, "/passes-on/")
     }),

@@ -56,22 +56,22 @@ const CAUSES: &[Cause<Bed>] = &[
     }),
     (
         "a service that passes on a closed port",
-        "service-fault",
+        "upstream-unreachable",
         |bed| got(&bed.host, "/closed/"),
     ),
     (
         "a service that passes on a missing name",
-        "service-fault",
+        "upstream-unreachable",
         |bed| got(&bed.host, "/nameless/"),
     ),
     (
         "a service that passes on broken TLS",
-        "service-fault",
+        "upstream-unreachable",
         |bed| got(&bed.host, "/clear/"),
     ),
     (
         "a service that passes on a bad certificate",
-        "service-fault",
+        "upstream-untrusted",
         |bed| got(&bed.host, "/expired/"),
     ),
     ("a service that passes on a 500", "service-fault", |bed| {
@@ -92,7 +92,7 @@ const CAUSES: &[Cause<Bed>] = &[
     ),
     (
         "a service whose upstream was left alone",
-        "service-fault",
+        "upstream-circuit-open",
         |bed| got(&bed.host, "/shy/"),
     ),
     (
@@ -173,14 +173,12 @@ fn met(bed: &Bed, service: &str, chaos: &Chaos, day: &Day) -> [Row; 2] {
         wanted.split(" or ").any(|wanted| wanted == class),
         "{does:?}: {asked}"
     );
+    // The error of a call is handed on as it is; an answer that went wrong later, or was an error page, is the service's to tell.
+    let failed = asked["outcome"] == "fault" && asked["status"].as_u64() >= Some(500);
+    let handed_on = if failed { code } else { "service-fault" };
     [
         Row::new(&format!("{does:?}"), TRUTH, code, &asked),
-        Row::new(
-            &format!("{does:?}, passed on"),
-            TRUTH,
-            "service-fault",
-            &asking,
-        ),
+        Row::new(&format!("{does:?}, passed on"), TRUTH, handed_on, &asking),
     ]
 }
 

@@ -222,6 +222,9 @@ mod tests {
         let by = ("handed_on_by", target.to_string());
         assert!(told.verdict().evidence.contains(&by));
         meter.below().refused(&upstream, 503);
-        assert_eq!(of(&handed_on()), (HostCode::ServiceFault, Boundary::Upstream));
+        assert_eq!(
+            of(&handed_on()),
+            (HostCode::ServiceFault, Boundary::Upstream)
+        );
     }
 }
