@@ -3,6 +3,7 @@
 //! What several of its tests need stands here: a log that can be read back, small engines, a store with our limiter.
 
 mod cache;
+mod contract;
 mod cpu_time;
 mod lane;
 mod limits;

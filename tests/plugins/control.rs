@@ -135,6 +135,7 @@ async fn the_owner_lists_calls_and_rolls_back() {
                 method: "POST".to_owned(),
                 path: "/x?y".to_owned(),
                 why: None,
+                content_type: None,
                 body_bytes: 3,
             };
             client.send(&Request::Call(call), b"abc").unwrap();

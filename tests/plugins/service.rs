@@ -120,10 +120,10 @@ fn a_version_that_failed_is_not_tried_again_until_its_files_change() {
 fn what_the_policy_or_a_route_stopped_is_tried_again_when_that_changed() {
     let cases = [
         (Again::NewPolicy, Again::NewPolicy, true),
-        (Again::NewPolicy, Again::FreeRoute, false),
-        (Again::FreeRoute, Again::FreeRoute, true),
-        (Again::FreeRoute, Again::NewPolicy, true),
-        (Again::NewFiles, Again::FreeRoute, false),
+        (Again::NewPolicy, Again::OtherServices, false),
+        (Again::OtherServices, Again::OtherServices, true),
+        (Again::OtherServices, Again::NewPolicy, true),
+        (Again::NewFiles, Again::OtherServices, false),
     ];
     for (stopped, changed, again) in cases {
         let mut service = Service::default();

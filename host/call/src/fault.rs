@@ -48,6 +48,15 @@ pub struct Verdict {
     pub next: String,
 }
 
+/// One thing that is wrong with what a caller gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Where it stands: a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// What is wrong there; nothing of what the caller gave is repeated but names.
+    pub reason: String,
+}
+
 /// A failure as it reaches a caller. One pointer wide: the good path does not pay for it.
 #[derive(Clone)]
 pub struct Fault(Box<Parts>);
@@ -62,6 +71,7 @@ struct Parts {
     detail: String,
     retry_after: Option<Duration>,
     shed: Option<Shed>,
+    violations: Vec<Violation>,
     verdict: Verdict,
 }
 
@@ -79,6 +89,7 @@ impl Fault {
             detail: detail.into(),
             retry_after: None,
             shed: None,
+            violations: Vec::new(),
             verdict,
         }))
     }
@@ -94,6 +105,13 @@ impl Fault {
     #[must_use]
     pub fn for_want(mut self, shed: Shed) -> Self {
         self.0.shed = Some(shed);
+        self
+    }
+
+    /// Says what is wrong with what the caller gave.
+    #[must_use]
+    pub fn with_violations(mut self, violations: Vec<Violation>) -> Self {
+        self.0.violations = violations;
         self
     }
 
@@ -166,6 +184,12 @@ impl Fault {
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.0.detail
+    }
+
+    /// What is wrong with what the caller gave.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.0.violations
     }
 
     /// What only the operator may read.

@@ -2,7 +2,7 @@
 
 use crate::body::Body;
 use crate::fault::{Failure, FailureKind};
-use bytes::Bytes;
+use crate::value::Value;
 use http::{HeaderMap, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use std::time::Duration;
 pub enum Payload {
     /// An HTTP request, to a service or to the way out.
     Http(Request<Body>),
-    /// An operation of a capability, by its name, and what it is given.
-    Values(&'static str, Vec<Value>),
+    /// An operation of a typed service or of a capability, by its name, and what it is given.
+    Values(Arc<str>, Vec<Value>),
 }
 
 impl Payload {
@@ -37,17 +37,6 @@ impl Payload {
             }
         }
     }
-}
-
-/// A value that a capability takes or gives: a type of our own, so that nothing here knows an engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Yes or no.
-    Truth(bool),
-    /// A text.
-    Text(Arc<str>),
-    /// Bytes.
-    Bytes(Bytes),
 }
 
 /// What a call brings back.
@@ -74,6 +63,12 @@ impl Values {
             list,
             end: Body::empty(),
         }
+    }
+
+    /// A look at them.
+    #[must_use]
+    pub fn list(&self) -> &[Value] {
+        &self.list
     }
 
     /// Takes them, which ends the call well.

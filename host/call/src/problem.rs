@@ -1,7 +1,7 @@
 //! The form in which a client sees a fault: `application/problem+json` (RFC 9457), never more than the fault's public half.
 
 use crate::body::Body;
-use crate::fault::Fault;
+use crate::fault::{Fault, Violation};
 use crate::id::CallId;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -53,8 +53,29 @@ pub fn json(fault: &Fault, id: CallId) -> String {
     if let Some(wait) = fault.wait() {
         let _ = write!(out, ",\"after_ms\":{}", wait.as_millis());
     }
-    out.push_str("}}");
+    out.push('}');
+    push_violations(&mut out, fault.violations());
+    out.push('}');
     out
+}
+
+fn push_violations(out: &mut String, violations: &[Violation]) {
+    if violations.is_empty() {
+        return;
+    }
+    out.push_str(",\"violations\":[");
+    for (place, violation) in violations.iter().enumerate() {
+        out.push_str(if place == 0 {
+            "{\"pointer\":\""
+        } else {
+            ",{\"pointer\":\""
+        });
+        push_escaped(out, &violation.pointer);
+        out.push_str("\",\"reason\":\"");
+        push_escaped(out, &violation.reason);
+        out.push_str("\"}");
+    }
+    out.push(']');
 }
 
 /// Appends `text` as the inside of a JSON string.

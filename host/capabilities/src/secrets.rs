@@ -59,7 +59,7 @@ impl SecretKey {
         };
         let live = self.held.live(now);
         let newest = live.iter().take(1);
-        match (operation, values.as_slice()) {
+        match (&*operation, values.as_slice()) {
             (SIGN, [Value::Text(algorithm), Value::Bytes(message)]) => {
                 let codes = self.codes(algorithm, newest, message).await?;
                 let code = codes.into_iter().next();
@@ -80,7 +80,7 @@ impl SecretKey {
                 let fits = codes
                     .into_iter()
                     .fold(false, |fits, own| own.is(code) | fits);
-                Ok(Value::Truth(fits))
+                Ok(Value::Bool(fits))
             }
             _ => Err(wrong(
                 FailureKind::NoSuchOperation,

@@ -12,8 +12,8 @@ use bytes::{Buf as _, BytesMut};
 use holdfast_call::pipeline::{Attempt, Dispatch};
 use holdfast_call::{
     Account, Answer, Body, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine,
-    HostCode, Level, Meter, Moment, Priority, Refusal, Reply, Shed, ShedReason, Target, Trace,
-    mask,
+    HostCode, Level, Meter, Moment, Payload, Priority, Refusal, Reply, Shed, ShedReason, Target,
+    Trace, mask,
 };
 use http_body::Body as _;
 use price::Owed;
@@ -56,6 +56,23 @@ struct Seen {
     deadline: Moment,
     class: Priority,
     meter: Arc<Meter>,
+    form: Form,
+}
+
+/// What a call was made with, and is to be answered with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Http,
+    Values,
+}
+
+impl Form {
+    fn of(call: &Call) -> Self {
+        match call.payload {
+            Payload::Http(_) => Self::Http,
+            Payload::Values(..) => Self::Values,
+        }
+    }
 }
 
 impl Attempt for One {
@@ -75,6 +92,7 @@ impl Attempt for One {
                 deadline: call.deadline,
                 class: call.tree.priority(),
                 meter: call.meter.clone(),
+                form: Form::of(&call),
             };
             let meter = &seen.meter;
             meter.time().enter(Account::Serve, clock.now());
@@ -143,10 +161,15 @@ impl One {
 
     /// What a service may answer: 2xx to 4xx as it is. Its 5xx is masked, and what is no final status is no answer.
     async fn checked(&self, answer: Answer, seen: &Seen) -> Reply {
-        let Answer::Http(response) = answer else {
-            let cause = "the service answered a request over HTTP with something else";
-            let failure = Failure::new(FailureKind::BadResponse, cause);
-            return Err(self.masked(failure, seen));
+        let response = match (answer, seen.form) {
+            (Answer::Http(response), Form::Http) => response,
+            (answer @ Answer::Values(_), Form::Values) => return Ok(answer),
+            (answer, _) => {
+                answer.close();
+                let cause = "the service answered in another form than it was asked in";
+                let failure = Failure::new(FailureKind::BadResponse, cause);
+                return Err(self.masked(failure, seen));
+            }
         };
         let status = response.status().as_u16();
         match status {

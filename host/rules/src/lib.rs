@@ -129,7 +129,7 @@ outermost_first! {
     built quarantine:
         "A service that fails to start is left alone for a while, but for one call that tries again.";
         "The one call that may try would wait for a place, and be shed while nobody else may try.";
-    planned contract:
+    built contract:
         "The payload fits the declared types, on the way in and on the way out.";
         "A payload that is not valid would claim an idempotency key, and its refusal be kept as the outcome.";
     planned once:
@@ -188,7 +188,7 @@ mod tests {
                 "Planned rate",
                 "Built admit",
                 "Built quarantine",
-                "Planned contract",
+                "Built contract",
                 "Planned once",
                 "Built retry",
                 "Built breaker",
@@ -211,6 +211,7 @@ mod tests {
                 "authorize",
                 "admit",
                 "quarantine",
+                "contract",
                 "retry",
                 "breaker",
                 "attempt"

@@ -6,6 +6,7 @@
 mod gauges;
 pub mod inspect;
 mod layers;
+mod links;
 mod pressure;
 pub mod probe;
 mod secrets;

@@ -3,7 +3,9 @@
 use crate::drive::Driver;
 use crate::life::Life;
 use bytes::Bytes;
-use holdfast_call::{Answer, Body, BodyEnd, BodySource, Failure, FailureKind, Fault, Watch};
+use holdfast_call::{
+    Answer, Body, BodyEnd, BodySource, Failure, FailureKind, Fault, Values, Watch,
+};
 use http::{HeaderMap, Response, header};
 use http_body::{Body as _, Frame, SizeHint};
 use std::collections::VecDeque;
@@ -62,6 +64,24 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
     let whole = whole.map_err(|failure| life.blamed(failure))?;
     let body = whole.map_or_else(|| Body::stream(Box::pin(body)), Body::whole);
     Ok(Answer::Http(Response::from_parts(head, body)))
+}
+
+/// Drives the guest until it has ended, and hands on what it gave.
+pub(crate) async fn given(mut driver: Driver) -> Result<Answer, Failure> {
+    let life = driver.life().clone();
+    let end = poll_fn(|cx| {
+        driver.poll(cx);
+        life.end()
+            .map_or(Poll::Pending, |end| Poll::Ready(end.clone()))
+    })
+    .await;
+    // What it held is given back before anybody knows how it ended.
+    poll_fn(|cx| driver.poll_gone(cx)).await;
+    end.map_err(|failure| life.blamed(failure))?;
+    let given = life.take_given().ok_or_else(|| {
+        Failure::new(FailureKind::Trapped, "the guest returned without an answer")
+    })?;
+    Ok(Answer::Values(Values::new(given)))
 }
 
 /// A guest may answer with an error code instead of a response. What the code blames is not believed.

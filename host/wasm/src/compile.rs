@@ -17,10 +17,12 @@ pub mod process;
 use self::job::Job;
 use self::process::CompileProcess;
 use crate::cache::{self, ArtifactCache, Unsealed};
+use crate::contract::wire;
 use crate::engine::{EngineKind, Engines, Metering};
 use crate::load_error::{LoadError, Needs};
 use crate::trusted::Trusted;
-use crate::verify::{Exports, Verified};
+use crate::verify::{Exports, HasContract, Verified};
+use holdfast_call::contract::Contract;
 use holdfast_call::{Clock, Level, Log};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,8 @@ pub struct Compiled {
     pub digest: String,
     /// What it exports for the host to call.
     pub exports: Exports,
+    /// Its contract with other services; empty if it has none.
+    pub contract: Arc<Contract>,
     /// What instantiating it takes.
     pub needs: Needs,
     /// Whether the cache had it.
@@ -98,6 +102,7 @@ impl Compiler {
         let Loaded {
             component,
             verified,
+            contract,
             kind,
         } = loaded;
         Ok(Compiled {
@@ -106,6 +111,7 @@ impl Compiler {
             kind,
             digest,
             exports: verified.exports,
+            contract: Arc::new(contract),
             from_cache,
             took: self.clock.now().since(began),
         })
@@ -148,8 +154,13 @@ impl Compiler {
         let component = trusted
             .load(self.engines.get(kind)?)
             .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let contract = match artifact.verified.contract {
+            HasContract::Yes => wire::read(artifact.contract).ok_or_else(LoadError::garbled)?,
+            HasContract::No => Contract::default(),
+        };
         Ok(Loaded {
             component,
+            contract,
             verified: artifact.verified,
             kind,
         })
@@ -159,6 +170,7 @@ impl Compiler {
 /// A component in its engine.
 struct Loaded {
     component: Component,
+    contract: Contract,
     verified: Verified,
     kind: EngineKind,
 }

@@ -1,6 +1,7 @@
 //! What a dead guest's error means.
 
 use crate::exhausted::Exhausted;
+use crate::imports::typed::Stopped;
 use crate::limiter::Limiter;
 use holdfast_call::{Failure, FailureKind};
 use wasmtime::Error;
@@ -11,6 +12,12 @@ const CAUSE_CHARS_MAX: usize = 2_000;
 /// Turns the error that ended a guest's run into a failure. What the limiter refused is asked first: the error that ended the run may only
 /// be what the guest did about it.
 pub(crate) fn of(error: &Error, limiter: &Limiter) -> Failure {
+    if let Some(Stopped(fault)) = error.downcast_ref() {
+        return Failure::new(
+            FailureKind::Passed(fault.clone()),
+            "a call to another service failed",
+        );
+    }
     let exhausted = limiter.flag().get().or_else(|| Exhausted::find(error));
     let kind = exhausted.map_or(FailureKind::Trapped, kind);
     let failure = Failure::new(

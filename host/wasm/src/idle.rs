@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use wasmtime::Store;
+use wasmtime::component::Instance as Linked;
 use wasmtime_wasi_http::p2::bindings::Proxy as Http02;
 use wasmtime_wasi_http::p3::bindings::Service as Http03;
 
@@ -34,6 +35,7 @@ pub const SHORT_TIME: Duration = Duration::from_secs(1);
 pub(crate) enum Exported {
     Http02(Http02),
     Http03(Http03),
+    Typed(Linked),
 }
 
 /// An instance that has served its last call to the end.

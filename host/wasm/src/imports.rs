@@ -12,6 +12,7 @@ pub(crate) mod outgoing;
 pub(crate) mod secrets;
 pub(crate) mod seen;
 pub(crate) mod stdio;
+pub mod typed;
 
 use crate::guest::Guest;
 use wasmtime::component::Linker;

@@ -5,7 +5,7 @@
 //! believes a clean end.
 
 use futures_util::task::AtomicWaker;
-use holdfast_call::{Failure, FailureKind, Fault, Meter, Target, mask};
+use holdfast_call::{Failure, FailureKind, Fault, Meter, Target, Value, mask};
 use http::Response;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -22,6 +22,8 @@ pub(crate) struct Life {
     /// What its call has used, and what became of the calls it made.
     meter: Arc<Meter>,
     head: Mutex<Option<Head>>,
+    /// What a typed operation gave.
+    given: Mutex<Option<Vec<Value>>>,
     end: OnceLock<Result<(), Failure>>,
     reader: AtomicWaker,
     /// Whether the answer's body was read to its end: until then its last frames are still on their way out of the store.
@@ -40,6 +42,7 @@ impl Life {
             target,
             meter,
             head: Mutex::default(),
+            given: Mutex::default(),
             end: OnceLock::new(),
             reader: AtomicWaker::new(),
             read: AtomicBool::new(false),
@@ -85,6 +88,21 @@ impl Life {
         self.well.store(well, Ordering::Release);
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
         self.reader.wake();
+    }
+
+    /// The guest has given what it was asked for, and there is nothing more to be read.
+    pub(crate) fn give(&self, values: Vec<Value>) {
+        self.well.store(true, Ordering::Release);
+        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = Some(values);
+        self.body_was_read();
+    }
+
+    /// What it gave, once.
+    pub(crate) fn take_given(&self) -> Option<Vec<Value>> {
+        self.given
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// The answer's head, once.

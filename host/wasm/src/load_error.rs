@@ -39,11 +39,17 @@ pub enum LoadError {
     #[error("{}", list(.0))]
     Imports(Vec<MissingImport>),
     /// It exports nothing the host can call.
-    #[error("it exports no service: one of wasi:http/incoming-handler@0.2.x and wasi:http/handler@0.3.x is needed, {}", exports_in_words(.exports))]
+    #[error("it exports no service: one of wasi:http/incoming-handler@0.2.x and wasi:http/handler@0.3.x is needed, or an interface of its own; {}", exports_in_words(.exports))]
     NoService {
         /// What it does export.
         exports: Vec<String>,
     },
+    /// What it says to other services cannot be said.
+    #[error("its contract with other services: {}", one_line(.0))]
+    Contract(String),
+    /// What it asks of other services is not there; it may be, once they are.
+    #[error("{0}")]
+    Unlinked(String),
     /// The engine cannot compile it.
     #[error("compile the component: {}", one_line(.0))]
     Compile(String),

@@ -2,6 +2,7 @@
 //!
 //! A table, so that a component can be checked without an engine and told what is nearest; a test holds it against the real linkers.
 
+pub use holdfast_call::version::same_line;
 use std::fmt;
 
 /// One interface on offer.
@@ -152,21 +153,10 @@ pub fn nearest(name: &str) -> Option<Offer> {
     })
 }
 
-/// Whether two versions are of one line, as the engine's linker sees it: equal, or releases with the same leading part that is not zero.
+/// Whether a name is of the host's own: what no other service exports.
 #[must_use]
-pub fn same_line(a: &str, b: &str) -> bool {
-    a == b || line(a).is_some_and(|line_a| line(b) == Some(line_a))
-}
-
-/// `1` for 1.2.3, `0.2` for 0.2.12, `0.0.4` for 0.0.4; none for a pre-release, which is compatible with nothing but itself.
-fn line(version: &str) -> Option<(u64, u64, u64)> {
-    let mut parts = version.splitn(3, '.').map(|part| part.parse::<u64>().ok());
-    let (major, minor, patch) = (parts.next()??, parts.next()??, parts.next()??);
-    Some(match (major, minor) {
-        (0, 0) => (0, 0, patch),
-        (0, minor) => (0, minor, 0),
-        (major, _) => (major, 0, 0),
-    })
+pub fn is_own(name: &str) -> bool {
+    name.starts_with("wasi:") || name.starts_with("holdfast:")
 }
 
 impl<'a> Named<'a> {

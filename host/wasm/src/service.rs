@@ -10,24 +10,27 @@ use crate::engine::{CORE_INSTANCES_PER_SLOT, EngineKind, Engines, Metering, PerK
 use crate::guest::{Guest, Supplies, Surroundings};
 use crate::idle::{Exported, Idle, Keep, Version};
 use crate::imports;
+use crate::imports::typed::{self, Link};
 use crate::lane::Lane;
 use crate::life::Life;
 use crate::limits::Limits;
 use crate::load_error::LoadError;
 use crate::memory::HostMemory;
 use crate::pace::Pace;
+use crate::serve_typed::{self, Asked, Functions};
 use crate::share::Share;
 use crate::verify::Exports;
 use crate::{serve02, serve03};
+use holdfast_call::contract::{Contract, Interface};
 use holdfast_call::{
     Admitted, Answer, Body, BoxFuture, Call, Clock, Failure, FailureKind, Implementation, Log,
-    Meter, Scope, Target,
+    Meter, Payload, Scope, Target,
 };
 use http::{HeaderMap, Request};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use wasmtime::component::Linker;
+use wasmtime::component::{Instance, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::p3::bindings::{Service as Http03, ServicePre};
@@ -51,6 +54,9 @@ pub struct Wanted {
     pub surroundings: Surroundings,
 }
 
+/// Finds who serves an interface that a component imports.
+pub type Find<'a> = &'a dyn Fn(&Interface) -> Result<Link, String>;
+
 /// A service that was made, and how.
 pub struct Made {
     /// The service.
@@ -63,10 +69,28 @@ pub struct Made {
     pub took: Duration,
 }
 
+/// What a component is called through: plain HTTP, functions of its own, or both.
 #[derive(Clone)]
-enum Pre {
+struct Pre {
+    http: Option<PreHttp>,
+    typed: InstancePre<Guest>,
+    functions: Arc<Functions>,
+}
+
+#[derive(Clone)]
+enum PreHttp {
     Http02(ProxyPre<Guest>),
     Http03(ServicePre<Guest>),
+}
+
+/// What a guest is asked.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart as soon as it is made"
+)]
+enum Job {
+    Http(PreHttp, Request<Body>),
+    Typed(Asked),
 }
 
 /// With which instance a guest begins.
@@ -80,6 +104,8 @@ pub(crate) enum Begin<P, I> {
 /// A component that serves calls.
 pub struct Service {
     pre: Pre,
+    contract: Arc<Contract>,
+    links: Arc<[Link]>,
     /// An instance serves the version that it was made for.
     version: Arc<Version>,
     kind: EngineKind,
@@ -127,17 +153,39 @@ impl Workshop {
     ///
     /// # Errors
     /// It cannot be served; the error says what to change.
-    pub fn make(&self, component: &[u8], wanted: Wanted) -> Result<Made, LoadError> {
+    pub fn make(
+        &self,
+        component: &[u8],
+        wanted: Wanted,
+        find: Find<'_>,
+    ) -> Result<Made, LoadError> {
         let compiled = self.compiler.compile(component, wanted.metering)?;
         compiled.needs.fit(&wanted.limits)?;
         let refused = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
-        let pre = self
-            .linker(compiled.kind)?
-            .instantiate_pre(&compiled.component)
-            .map_err(refused)?;
-        let pre = match compiled.exports {
-            Exports::Http02 => Pre::Http02(ProxyPre::new(pre).map_err(refused)?),
-            Exports::Http03 => Pre::Http03(ServicePre::new(pre).map_err(refused)?),
+        let linker = self.linker(compiled.kind)?;
+        let links = links(&compiled.contract, find)?;
+        let typed = match &*links {
+            [] => linker.instantiate_pre(&compiled.component),
+            links => {
+                linked(linker, links).and_then(|linker| linker.instantiate_pre(&compiled.component))
+            }
+        };
+        let typed = typed.map_err(refused)?;
+        let http = match compiled.exports {
+            Exports::Http02 => Some(PreHttp::Http02(
+                ProxyPre::new(typed.clone()).map_err(refused)?,
+            )),
+            Exports::Http03 => Some(PreHttp::Http03(
+                ServicePre::new(typed.clone()).map_err(refused)?,
+            )),
+            Exports::Typed => None,
+        };
+        let functions = serve_typed::functions(&compiled.component, &compiled.contract)
+            .ok_or_else(LoadError::garbled)?;
+        let pre = Pre {
+            http,
+            typed,
+            functions: Arc::new(functions),
         };
         // Warm: the first call finds the image of its memory made.
         compiled
@@ -146,6 +194,8 @@ impl Workshop {
             .map_err(refused)?;
         let service = Service {
             pre,
+            contract: compiled.contract.clone(),
+            links: links.into(),
             version: self.supplies.idle.version(),
             kind: compiled.kind,
             slots: compiled.needs.slots(),
@@ -216,6 +266,8 @@ impl Service {
     pub fn with(&self, limits: Limits, surroundings: Surroundings) -> Self {
         Self {
             pre: self.pre.clone(),
+            contract: self.contract.clone(),
+            links: self.links.clone(),
             version: self.supplies.idle.version(),
             kind: self.kind,
             slots: self.slots,
@@ -228,15 +280,56 @@ impl Service {
         }
     }
 
+    /// What it promises to other services and asks of them.
+    #[must_use]
+    pub fn contract(&self) -> &Arc<Contract> {
+        &self.contract
+    }
+
+    /// Whom it asks.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// Whether it serves plain HTTP by itself.
+    #[must_use]
+    pub fn serves_http(&self) -> bool {
+        self.pre.http.is_some()
+    }
+
     fn engine(&self) -> &Engine {
-        match &self.pre {
-            Pre::Http02(pre) => pre.engine(),
-            Pre::Http03(pre) => pre.engine(),
+        self.pre.typed.engine()
+    }
+
+    /// What the guest is to do.
+    fn job(&self, payload: Payload) -> Result<Job, Failure> {
+        let missing = |what: &str| {
+            Failure::new(
+                FailureKind::NoSuchOperation,
+                "the component does not serve it",
+            )
+            .with("asked", what)
+        };
+        match payload {
+            Payload::Http(request) => {
+                heads_fit(request.headers(), self.limits.header_bytes)?;
+                let pre = self.pre.http.clone();
+                Ok(Job::Http(
+                    pre.ok_or_else(|| missing("plain HTTP"))?,
+                    request,
+                ))
+            }
+            Payload::Values(operation, values) => {
+                let exposed = self.pre.functions.get(&operation).cloned();
+                let exposed = exposed.ok_or_else(|| missing(&operation))?;
+                Ok(Job::Typed(Asked { exposed, values }))
+            }
         }
     }
 
     fn work(&self, call: Box<Call>, scope: Scope) -> Result<Driver, Failure> {
-        let request = call.payload.into_http()?;
+        let job = self.job(call.payload)?;
         let Target::Service(name) = &scope.registered().target else {
             return Err(Failure::new(
                 FailureKind::Internal,
@@ -244,7 +337,6 @@ impl Service {
             ));
         };
         let name = name.clone();
-        heads_fit(request.headers(), self.limits.header_bytes)?;
         let meter = scope.meter().clone();
         let life = Life::new(scope.registered().target.clone(), meter.clone());
         let found = match self.limits.reuse {
@@ -260,7 +352,7 @@ impl Service {
             None => (self.store(scope, life.clone())?, None, 0),
         };
         let keep = self.keep(&name, served);
-        let run = self.run(exported, store, request, life.clone(), meter.clone(), keep)?;
+        let run = self.run(job, exported, store, life.clone(), meter.clone(), keep)?;
         Ok(Driver::new(
             Work::new(run, life, meter, self.limits.cpu),
             self.lane.clone(),
@@ -298,37 +390,59 @@ impl Service {
 
     fn run(
         &self,
+        job: Job,
         exported: Option<Exported>,
         store: Store<Guest>,
-        request: Request<Body>,
         life: Arc<Life>,
         meter: Arc<Meter>,
         keep: Option<Keep>,
     ) -> Result<BoxFuture<'static, ()>, Failure> {
-        Ok(match (&self.pre, exported) {
-            (Pre::Http02(pre), None) => {
-                let begin: Begin<_, Proxy> = Begin::Fresh(pre.clone());
+        let other = || {
+            let cause = "an instance waited that is of another interface than its service";
+            Failure::new(FailureKind::Internal, cause)
+        };
+        Ok(match job {
+            Job::Http(PreHttp::Http02(pre), request) => {
+                let begin = match exported {
+                    None => Begin::<_, Proxy>::Fresh(pre),
+                    Some(Exported::Http02(proxy)) => Begin::Again(Box::new(proxy)),
+                    Some(_) => return Err(other()),
+                };
                 Box::pin(serve02::run(begin, store, request, life, meter, keep))
             }
-            (Pre::Http03(pre), None) => {
-                let begin: Begin<_, Http03> = Begin::Fresh(pre.clone());
+            Job::Http(PreHttp::Http03(pre), request) => {
+                let begin = match exported {
+                    None => Begin::<_, Http03>::Fresh(pre),
+                    Some(Exported::Http03(service)) => Begin::Again(Box::new(service)),
+                    Some(_) => return Err(other()),
+                };
                 Box::pin(serve03::run(begin, store, request, life, meter, keep))
             }
-            (Pre::Http02(_), Some(Exported::Http02(proxy))) => {
-                let begin = Begin::Again(Box::new(proxy));
-                Box::pin(serve02::run(begin, store, request, life, meter, keep))
-            }
-            (Pre::Http03(_), Some(Exported::Http03(service))) => {
-                let begin = Begin::Again(Box::new(service));
-                Box::pin(serve03::run(begin, store, request, life, meter, keep))
-            }
-            (Pre::Http02(_), Some(Exported::Http03(_)))
-            | (Pre::Http03(_), Some(Exported::Http02(_))) => {
-                let cause = "an instance waited that is of another interface than its service";
-                return Err(Failure::new(FailureKind::Internal, cause));
+            Job::Typed(asked) => {
+                let begin = match exported {
+                    None => Begin::<_, Instance>::Fresh(self.pre.typed.clone()),
+                    Some(Exported::Typed(instance)) => Begin::Again(Box::new(instance)),
+                    Some(_) => return Err(other()),
+                };
+                Box::pin(serve_typed::run(begin, store, asked, life, meter, keep))
             }
         })
     }
+}
+
+/// Finds who serves what a component imports of other services.
+fn links(contract: &Contract, find: Find<'_>) -> Result<Vec<Link>, LoadError> {
+    let links = contract.imports.iter().map(find);
+    links.collect::<Result<_, _>>().map_err(LoadError::Unlinked)
+}
+
+/// The linker of the host with what other services serve.
+fn linked(linker: &Linker<Guest>, links: &[Link]) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = linker.clone();
+    for link in links {
+        typed::add_to_linker(&mut linker, link)?;
+    }
+    Ok(linker)
 }
 
 impl Drop for Service {
@@ -359,9 +473,13 @@ fn heads_fit(headers: &HeaderMap, most: u64) -> Result<(), Failure> {
 impl Implementation for Service {
     fn call(&self, admitted: Admitted) -> BoxFuture<'static, Result<Answer, Failure>> {
         let (call, scope) = admitted.into_parts();
+        let values = matches!(call.payload, Payload::Values(..));
         let work = self.work(call, scope.clone());
         let bytes_max = self.limits.response_bytes;
         Box::pin(async move {
+            if values {
+                return answer::given(work?).await;
+            }
             let mut answer = answer::of(work?, bytes_max).await?;
             if answer.body_mut().as_whole().is_none() {
                 scope.streams();

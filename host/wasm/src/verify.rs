@@ -5,9 +5,11 @@
 
 use crate::engine::Tasks;
 use crate::load_error::{LISTED_MAX, LoadError, MissingImport};
-use crate::offers::{self, Named, Offered};
-use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
-use wasmparser::types::Types;
+use crate::offers::{self, Named, Offered, is_own};
+use wasmparser::component_types::{
+    ComponentAnyTypeId, ComponentEntityType, ComponentInstanceTypeId,
+};
+use wasmparser::types::{Types, TypesRef};
 use wasmparser::{Chunk, Parser, Payload, ValidPayload, Validator, WasmFeatures};
 use wasmtime::Engine;
 
@@ -18,6 +20,8 @@ pub enum Exports {
     Http02,
     /// `wasi:http/handler@0.3.x`.
     Http03,
+    /// Interfaces of its own, and nothing of `wasi:http`.
+    Typed,
 }
 
 /// A component that can be served.
@@ -27,6 +31,17 @@ pub struct Verified {
     pub exports: Exports,
     /// Whether it needs an engine with tasks.
     pub tasks: Tasks,
+    /// Whether it has a contract with other services.
+    pub contract: HasContract,
+}
+
+/// Whether a component exports interfaces of its own, or imports those of other services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HasContract {
+    /// It does.
+    Yes,
+    /// All it knows is the host.
+    No,
 }
 
 /// Checks a component.
@@ -48,7 +63,16 @@ pub fn verify(bytes: &[u8]) -> Result<Verified, LoadError> {
     if !missing.is_empty() {
         return Err(LoadError::Imports(missing));
     }
-    let Some(exports) = served(&outline.exports) else {
+    let types = outline.types.as_ref();
+    let own = outline.exports.iter().any(|name| {
+        let item = types.component_item_for_export(name);
+        !is_own(name) && item.is_some_and(|item| is_callable(&item.ty, &outline.types))
+    });
+    let asks = outline
+        .imports
+        .iter()
+        .any(|name| !is_own(name) && offers::offers(name) == Offered::No);
+    let Some(exports) = served(&outline.exports).or(own.then_some(Exports::Typed)) else {
         return Err(LoadError::NoService {
             exports: outline.exports,
         });
@@ -62,10 +86,19 @@ pub fn verify(bytes: &[u8]) -> Result<Verified, LoadError> {
     let imports_03 = outline.imports.iter().any(of_03);
     let without = self::outline(bytes, WasmFeatures::all().difference(TASKS));
     let tasks = match (exports, without) {
-        (Exports::Http02, Ok(_)) if !imports_03 => Tasks::One,
-        (Exports::Http02 | Exports::Http03, _) => Tasks::Many,
+        (Exports::Http02 | Exports::Typed, Ok(_)) if !imports_03 => Tasks::One,
+        (Exports::Http02 | Exports::Http03 | Exports::Typed, _) => Tasks::Many,
     };
-    Ok(Verified { exports, tasks })
+    let contract = if own || asks {
+        HasContract::Yes
+    } else {
+        HasContract::No
+    };
+    Ok(Verified {
+        exports,
+        tasks,
+        contract,
+    })
 }
 
 /// What of the component model an engine without tasks leaves out.
@@ -286,7 +319,7 @@ fn missing(name: &str, types: &Types) -> Option<MissingImport> {
                     .values()
                     .any(|item| has_substance(&item.ty))
             });
-            if empty || offers::offers(name) == Offered::Yes {
+            if empty || offers::offers(name) == Offered::Yes || is_of_a_service(name, &types, id) {
                 return None;
             }
             "interface"
@@ -306,6 +339,29 @@ fn missing(name: &str, types: &Types) -> Option<MissingImport> {
         nearest: None,
         note: note(name),
     })
+}
+
+/// Whether an interface can be another service's: it has a full name that is not the host's, and nothing but functions and types.
+fn is_of_a_service(name: &str, types: &TypesRef<'_>, id: ComponentInstanceTypeId) -> bool {
+    let plain =
+        |ty: &ComponentEntityType| matches!(ty, ComponentEntityType::Func(_)) || !has_substance(ty);
+    let instance = types.get(id);
+    let plain =
+        instance.is_some_and(|instance| instance.exports.values().all(|item| plain(&item.ty)));
+    plain && name.contains(':') && !is_own(name)
+}
+
+/// Whether there is a function in it that could be called.
+fn is_callable(ty: &ComponentEntityType, types: &Types) -> bool {
+    let is_function = |ty: &ComponentEntityType| matches!(ty, ComponentEntityType::Func(_));
+    match ty {
+        ComponentEntityType::Instance(id) => {
+            let instance = types.as_ref().get(*id);
+            instance
+                .is_some_and(|instance| instance.exports.values().any(|item| is_function(&item.ty)))
+        }
+        ty => is_function(ty),
+    }
 }
 
 /// A plain type needs nobody to provide it; a resource and everything that runs does.

@@ -34,7 +34,7 @@ fn run(key: &SecretKey, payload: Payload) -> Result<Value, Failure> {
 
 fn signed(key: &SecretKey, algorithm: &str, message: Bytes) -> Result<String, Failure> {
     let values = vec![Value::Text(algorithm.into()), Value::Bytes(message)];
-    match run(key, Payload::Values(SIGN, values))? {
+    match run(key, Payload::Values(SIGN.into(), values))? {
         Value::Bytes(code) => Ok(HEXLOWER.encode(&code)),
         other => panic!("{other:?}"),
     }
@@ -47,7 +47,7 @@ fn verified(key: &SecretKey, algorithm: &str, message: Bytes, code: &[u8]) -> bo
         Value::Bytes(message),
         Value::Bytes(code),
     ];
-    run(key, Payload::Values(VERIFY, values)).unwrap() == Value::Truth(true)
+    run(key, Payload::Values(VERIFY.into(), values)).unwrap() == Value::Bool(true)
 }
 
 #[test]
@@ -104,13 +104,16 @@ fn what_is_asked_wrongly_is_refused() {
     let text = |text: &str| Value::Text(text.into());
     let unknown = vec![text("hmac-md5"), Value::Bytes(message())];
     assert!(matches!(
-        kind(Payload::Values(SIGN, unknown)),
+        kind(Payload::Values(SIGN.into(), unknown)),
         FailureKind::InvalidInput
     ));
     for payload in [
-        Payload::Values("get", vec![]),
-        Payload::Values(SIGN, vec![text("hmac-sha256")]),
-        Payload::Values(VERIFY, vec![text("hmac-sha256"), Value::Bytes(message())]),
+        Payload::Values("get".into(), vec![]),
+        Payload::Values(SIGN.into(), vec![text("hmac-sha256")]),
+        Payload::Values(
+            VERIFY.into(),
+            vec![text("hmac-sha256"), Value::Bytes(message())],
+        ),
         Payload::Http(http::Request::new(holdfast_call::Body::empty())),
     ] {
         assert!(matches!(kind(payload), FailureKind::NoSuchOperation));

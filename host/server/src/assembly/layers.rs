@@ -3,7 +3,9 @@
 use super::Host;
 use crate::settings::{Anonymous, Breaker, Effective, Fuel, LentSecret, Policy, Repeat, Upstream};
 use holdfast_call::{Priority, Settings, Target};
-use holdfast_rules::{admit, attempt, authorize, breaker, deadline, quarantine, record, retry};
+use holdfast_rules::{
+    admit, attempt, authorize, breaker, contract, deadline, quarantine, record, retry,
+};
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::service::Service;
@@ -34,7 +36,18 @@ pub(super) fn service(
         let idle = host.workshop.idle();
         idle.free_by(made.kind(), move || room.free());
     }
-    Settings::default()
+    let settings = match &*made.contract().exports {
+        [] => Settings::default(),
+        _ => Settings::default().with(contract::Settings {
+            contract: made.contract().clone(),
+            front: if made.serves_http() {
+                contract::Front::Own
+            } else {
+                contract::Front::None
+            },
+        }),
+    };
+    settings
         .with(record::Settings {
             series: host.metrics.series(target),
         })

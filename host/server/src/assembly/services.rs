@@ -16,10 +16,10 @@ use holdfast_wasm::service::{Service, Wanted};
 use std::sync::Arc;
 
 /// What a registered service was made from. It stands among its settings, so that a change of the policy can make it again.
-struct Origin {
+pub(super) struct Origin {
     manifest: Manifest,
     metering: Metering,
-    service: Arc<Service>,
+    pub(super) service: Arc<Service>,
     /// What is known of it since it began to serve: another policy does not make it another version.
     version: Arc<Version>,
 }
@@ -46,8 +46,12 @@ impl LoadService for Host {
         }
         let made = self
             .workshop
-            .make(&component, wanted(&effective))
+            .make(&component, wanted(&effective), &|interface| {
+                self.link(&effective, interface)
+            })
             .map_err(|error| refusal(name, &error))?;
+        self.keeps_promises(name, made.service.contract())
+            .map_err(LoadError::Refused)?;
         progress(&match made.from_cache {
             FromCache::Yes => "compiled before".to_owned(),
             FromCache::No => format!("compiled in {:.1} s", made.took.as_secs_f64()),
@@ -109,6 +113,7 @@ pub(super) fn refusal(name: &str, error: &ComponentError) -> LoadError {
         ComponentError::Needs { key, .. } => LoadError::NotAllowed(format!(
             "{error}: {key} under [limits] in {name}.toml, as far as [services.{name}.limits] in holdfast.toml allows"
         )),
+        ComponentError::Unlinked(_) => LoadError::Unlinked(error.to_string()),
         _ => LoadError::Refused(error.to_string()),
     }
 }
@@ -182,7 +187,9 @@ impl Host {
         let pair = self.versions.pair(effective.name.as_str(), &digest)?;
         Ok(self
             .workshop
-            .make(&pair.component, wanted(effective))?
+            .make(&pair.component, wanted(effective), &|interface| {
+                self.link(effective, interface)
+            })?
             .service)
     }
 

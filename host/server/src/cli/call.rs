@@ -15,8 +15,8 @@ pub struct CallArgs {
     /// The service.
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// What is to be done: `METHOD /path`, or `/path` for a GET.
-    #[arg(value_name = "METHOD /path", default_value = "GET /")]
+    /// What is to be done: `METHOD /path`, `/path` for a GET, or `INTERFACE/FUNCTION` of a typed service, whose body is JSON.
+    #[arg(value_name = "OPERATION", default_value = "GET /")]
     pub operation: String,
     /// The body; `-` reads it from standard input.
     #[arg(value_name = "BODY")]
@@ -35,11 +35,16 @@ pub struct CallArgs {
 /// No host runs, the call cannot be made, or its answer was cut short.
 pub fn run(args: &CallArgs) -> anyhow::Result<ExitCode> {
     let body = body(args.body.as_deref())?;
-    let (method, path) = operation(&args.operation)?;
+    let Operation {
+        method,
+        path,
+        content_type,
+    } = operation(&args.operation)?;
     let request = Request::Call(CallRequest {
         name: args.name.clone(),
-        method: method.to_owned(),
-        path: path.to_owned(),
+        method,
+        path,
+        content_type,
         why: args.why.clone(),
         body_bytes: body.len() as u64,
     });
@@ -83,12 +88,30 @@ pub fn show(
     }
 }
 
-fn operation(text: &str) -> anyhow::Result<(&str, &str)> {
+/// What is to be done, as a request.
+struct Operation {
+    method: String,
+    path: String,
+    content_type: Option<String>,
+}
+
+fn operation(text: &str) -> anyhow::Result<Operation> {
+    let plain = |method: &str, path: &str| Operation {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        content_type: None,
+    };
     match text.split_once(' ') {
-        None if text.starts_with('/') => Ok(("GET", text)),
-        Some((method, path)) if path.starts_with('/') => Ok((method, path)),
+        None if text.starts_with('/') => Ok(plain("GET", text)),
+        Some((method, path)) if path.starts_with('/') => Ok(plain(method, path)),
+        None if text.contains('/') => Ok(Operation {
+            content_type: Some("application/json".to_owned()),
+            ..plain("POST", &format!("/{text}"))
+        }),
         Some(_) | None => {
-            bail!("`{text}` is no operation; write \"METHOD /path\", such as \"POST /notes\"")
+            bail!(
+                "`{text}` is no operation; write \"METHOD /path\", such as \"POST /notes\", or INTERFACE/FUNCTION of a typed service"
+            )
         }
     }
 }

@@ -12,7 +12,7 @@ use holdfast_call::{
     Body, Call, CallId, Caller, Entry, Link, Meter, Moment, Payload, Pipeline, Target, Trace, Tree,
     Why,
 };
-use http::{Method, Request};
+use http::{HeaderValue, Method, Request, header};
 use http_body::Body as _;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -91,6 +91,11 @@ fn made(
     let uri = format!("http://{}.internal{}", asked.name, asked.path);
     let mut request = Request::new(Body::whole(Bytes::from(body)));
     *request.method_mut() = method;
+    if let Some(kind) = asked.content_type {
+        let kind = HeaderValue::from_str(&kind);
+        let kind = kind.map_err(|_| "the type of the body is no header".to_owned())?;
+        request.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
     *request.uri_mut() = uri.parse().map_err(|error| format!("`{uri}`: {error}"))?;
     let operation = request::operation(request.method(), request.uri().path());
     let sources = pipeline.sources();

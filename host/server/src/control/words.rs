@@ -47,6 +47,9 @@ pub struct CallRequest {
     pub path: String,
     /// Why.
     pub why: Option<String>,
+    /// What the body is, if that is said.
+    #[serde(default)]
+    pub content_type: Option<String>,
     /// How many bytes of body follow.
     pub body_bytes: u64,
 }

@@ -44,6 +44,9 @@ pub enum LoadError {
     /// It asks for what the policy does not allow; another policy may.
     #[error("{0}")]
     NotAllowed(String),
+    /// What it asks of other services is not there; it may be, once they are.
+    #[error("{0}")]
+    Unlinked(String),
     /// Its manifest is none.
     #[error("{0}")]
     Manifest(String),
@@ -263,6 +266,7 @@ impl Loader {
             Ok(Err(error)) => {
                 let again = match error {
                     LoadError::NotAllowed(_) => Again::NewPolicy,
+                    LoadError::Unlinked(_) => Again::OtherServices,
                     LoadError::Manifest(_) => Again::NewManifest,
                     LoadError::Truncated(_) | LoadError::Refused(_) => Again::NewFiles,
                 };
@@ -298,7 +302,7 @@ impl Loader {
             purpose: loaded.purpose,
             registered: loaded.registered.clone(),
         };
-        let taken = |taken: RouteTaken| (taken.to_string(), Again::FreeRoute);
+        let taken = |taken: RouteTaken| (taken.to_string(), Again::OtherServices);
         self.routes.check(&claim).map_err(taken)?;
         let kept = match keep {
             Keep::Serving => self.versions.serving(name, pair),

@@ -52,8 +52,8 @@ pub enum Again {
     NewManifest,
     /// The policy, or the files.
     NewPolicy,
-    /// The routes of other services, the policy, or the files.
-    FreeRoute,
+    /// Other services, by their routes or by what they export; or the policy, or the files.
+    OtherServices,
     /// Some time: a disk that was full, or a file that could not be read. Or the policy, or the files.
     Later,
 }
@@ -65,7 +65,7 @@ impl Again {
         match self {
             Self::NewFiles => Boundary::Lifecycle,
             Self::NewManifest | Self::NewPolicy => Boundary::Configuration,
-            Self::FreeRoute => Boundary::Routing,
+            Self::OtherServices => Boundary::Routing,
             Self::Later => Boundary::Storage,
         }
     }
@@ -230,7 +230,7 @@ impl Service {
             Some((_, again)) => match changed {
                 Again::NewFiles | Again::NewManifest | Again::Later => false,
                 Again::NewPolicy => !matches!(again, Again::NewFiles | Again::NewManifest),
-                Again::FreeRoute => *again == Again::FreeRoute,
+                Again::OtherServices => *again == Again::OtherServices,
             },
             None => false,
         };

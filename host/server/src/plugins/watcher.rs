@@ -157,7 +157,7 @@ impl Watcher {
                 (self.say)(&format!("{name}: removed; calls in flight end on it"));
                 self.services.remove(name);
                 self.give(Job::Remove(name.clone()));
-                self.retry(Some(name), Again::FreeRoute);
+                self.retry(Some(name), Again::OtherServices);
             }
         }
     }
@@ -166,13 +166,13 @@ impl Watcher {
         match ended {
             Ended::Serving { digest } => {
                 self.step(name, Event::Loaded { digest });
-                self.retry(Some(name), Again::FreeRoute);
+                self.retry(Some(name), Again::OtherServices);
             }
             Ended::Held { digest, why } => {
                 (self.say)(&format!("{name}: {digest} serves: {why}"));
                 self.step(name, Event::Loaded { digest });
                 self.step(name, Event::Held { why });
-                self.retry(Some(name), Again::FreeRoute);
+                self.retry(Some(name), Again::OtherServices);
             }
             Ended::FellBack {
                 digest,
@@ -184,7 +184,7 @@ impl Watcher {
                 ));
                 self.step(name, Event::Loaded { digest });
                 self.step(name, Event::Failed { error, again });
-                self.retry(Some(name), Again::FreeRoute);
+                self.retry(Some(name), Again::OtherServices);
             }
             Ended::Changed => self.step(name, Event::Changed),
             Ended::Failed { error, again } => {

@@ -1,15 +1,20 @@
-//! What compiling gives, and the form in which it crosses from one process to the other and lies in the cache: two bytes of facts, then
-//! the engine's own output.
+//! What compiling gives, and the form in which it crosses from one process to the other and lies in the cache: some bytes of facts, the
+//! contract as text, then the engine's own output.
 
 use crate::engine::Tasks;
 use crate::load_error::LoadError;
-use crate::verify::{Exports, Verified};
+use crate::verify::{Exports, HasContract, Verified};
+
+/// The bytes of facts before the contract: three of them, and its length.
+const FACTS: usize = 7;
 
 /// A compiled component, and what of it must be known before it is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Artifact<'a> {
     /// What was found out from the component's bytes.
     pub verified: Verified,
+    /// Its contract with other services, in the form of [`crate::contract::wire`]; empty if it has none.
+    pub contract: &'a [u8],
     /// The engine's output.
     pub code: &'a [u8],
 }
@@ -21,13 +26,22 @@ impl<'a> Artifact<'a> {
         let exports = match self.verified.exports {
             Exports::Http02 => b'2',
             Exports::Http03 => b'3',
+            Exports::Typed => b't',
         };
         let tasks = match self.verified.tasks {
             Tasks::One => b'1',
             Tasks::Many => b'n',
         };
-        let mut bytes = Vec::with_capacity(2 + self.code.len());
-        bytes.extend_from_slice(&[exports, tasks]);
+        let contract = match self.verified.contract {
+            HasContract::Yes => b'y',
+            HasContract::No => b'n',
+        };
+        let mut bytes = Vec::with_capacity(FACTS + self.contract.len() + self.code.len());
+        bytes.extend_from_slice(&[exports, tasks, contract]);
+        // A contract is bounded; one that was not would be read back as another, and refused.
+        let length = u32::try_from(self.contract.len()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(self.contract);
         bytes.extend_from_slice(self.code);
         bytes
     }
@@ -35,10 +49,19 @@ impl<'a> Artifact<'a> {
     /// Reads them back; none if they are no artefact.
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
-        let ([exports, tasks], code) = bytes.split_first_chunk()?;
+        let ([exports, tasks, contract], rest) = bytes.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let (text, code) = rest.split_at_checked(length)?;
         let exports = match exports {
             b'2' => Exports::Http02,
             b'3' => Exports::Http03,
+            b't' => Exports::Typed,
+            _ => return None,
+        };
+        let contract = match contract {
+            b'y' => HasContract::Yes,
+            b'n' => HasContract::No,
             _ => return None,
         };
         let tasks = match tasks {
@@ -47,7 +70,12 @@ impl<'a> Artifact<'a> {
             _ => return None,
         };
         Some(Self {
-            verified: Verified { exports, tasks },
+            verified: Verified {
+                exports,
+                tasks,
+                contract,
+            },
+            contract: text,
             code,
         })
     }

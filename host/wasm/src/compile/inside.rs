@@ -4,9 +4,10 @@
 use super::artifact::{self, Artifact};
 use super::confine;
 use super::job::Job;
+use crate::contract::{self, wire};
 use crate::engine::{self, EngineKind};
 use crate::load_error::LoadError;
-use crate::verify;
+use crate::verify::{self, HasContract};
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
@@ -44,8 +45,13 @@ pub fn compile(component: &[u8], job: &Job) -> Result<Vec<u8>, LoadError> {
     let code = engine
         .precompile_component(component)
         .map_err(|error| verify::explain(&engine, component, &error))?;
+    let contract = match verified.contract {
+        HasContract::Yes => wire::write(&contract::read(component)?),
+        HasContract::No => Vec::new(),
+    };
     let artifact = Artifact {
         verified,
+        contract: &contract,
         code: &code,
     };
     Ok(artifact.write())

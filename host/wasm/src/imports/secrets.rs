@@ -58,11 +58,11 @@ async fn sign(
     mut store: StoreContextMut<'_, Guest>,
     (handle, algorithm, message): (Resource<Secret>, String, Vec<u8>),
 ) -> Used<Vec<u8>> {
-    let values = vec![Value::Text(algorithm.into()), bytes(message)];
+    let values = vec![Value::Text(algorithm), bytes(message)];
     let given = used(&mut store, &handle, "sign", values).await?;
     Ok((given.and_then(|value| match value {
         Value::Bytes(code) => Ok(code.to_vec()),
-        Value::Text(_) | Value::Truth(_) => Err(no_answer()),
+        _ => Err(no_answer()),
     }),))
 }
 
@@ -70,11 +70,11 @@ async fn verify(
     mut store: StoreContextMut<'_, Guest>,
     (handle, algorithm, message, code): (Resource<Secret>, String, Vec<u8>, Vec<u8>),
 ) -> Used<bool> {
-    let values = vec![Value::Text(algorithm.into()), bytes(message), bytes(code)];
+    let values = vec![Value::Text(algorithm), bytes(message), bytes(code)];
     let given = used(&mut store, &handle, "verify", values).await?;
     Ok((given.and_then(|value| match value {
-        Value::Truth(fits) => Ok(fits),
-        Value::Text(_) | Value::Bytes(_) => Err(no_answer()),
+        Value::Bool(fits) => Ok(fits),
+        _ => Err(no_answer()),
     }),))
 }
 
@@ -97,7 +97,7 @@ async fn used(
         name: "secrets",
         resource: name,
     };
-    let payload = Payload::Values(operation, values);
+    let payload = Payload::Values(operation.into(), values);
     let asked = scope.ask(target, operation.into(), None, payload);
     let (out, back) = oneshot::channel();
     let _task = Task(guest.hooks.serving().spawn(async move {
