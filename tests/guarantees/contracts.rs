@@ -366,3 +366,35 @@ fn a_typed_service_shows_its_contract_and_is_called_from_the_terminal() {
         said.err
     );
 }
+
+#[test]
+fn a_function_has_the_limits_of_any_call() {
+    let host = both()
+        .policy("[services.typed.limits]\ncpu = \"200ms\"")
+        .start();
+    let many = |bytes: u32| post(&host, "/typed/shapes/many", &json!({ "bytes": bytes }));
+    assert_eq!(given(&many(3)), "BwcH");
+    // What it gives is held by the host, and costs many times what it has in the guest.
+    let answer = many(10_000_000);
+    answer.fault("memory-exhausted");
+    let line = host.closing(answer.call());
+    assert!(line["evidence"].to_string().contains("hostcall"), "{line}");
+    post(&host, "/typed/shapes/spin", &json!({})).fault("cpu-exhausted");
+    // Who waits for it is told what became of it.
+    let answer = post(&host, "/asks/asks/spin", &json!({}));
+    answer.fault("cpu-exhausted");
+    assert_eq!(host.children(answer.call(), 1)[0]["service"], "typed");
+}
+
+#[test]
+fn each_call_has_an_instance_of_its_own_or_one_of_as_many_as_its_author_says() {
+    let again = Guest::Case("typed");
+    let host = typed().service("again", again, "reuse = 3").start();
+    let count = |name: &str| {
+        let answer = post(&host, &format!("/{name}/shapes/count"), &json!({}));
+        given(&answer)
+    };
+    assert_eq!((count("typed"), count("typed")), (0.into(), 0.into()));
+    let counts: Vec<_> = (0..4).map(|_| count("again")).collect();
+    assert_eq!(counts, [0, 1, 2, 0]);
+}
