@@ -1,6 +1,4 @@
-;; A component that serves nothing: it has no door that the gateway knows.
+;; A component that serves nothing: what it exports has no function that anybody could call.
 (component
-  (core module $m (func (export "run")))
-  (core instance $guest (instantiate $m))
-  (func $run (canon lift (core func $guest "run")))
-  (export "run" (func $run)))
+  (instance $empty)
+  (export "acme:nothing/here@1.0.0" (instance $empty)))

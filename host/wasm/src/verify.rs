@@ -61,6 +61,13 @@ pub fn verify(bytes: &[u8]) -> Result<Verified, LoadError> {
         import.nearest = offers::nearest(&import.name).map(|offer| offer.to_string());
     }
     if !missing.is_empty() {
+        // Whoever mends the one wants to know of the others.
+        missing.extend(
+            outline
+                .imports
+                .iter()
+                .filter_map(|name| asked(name, &outline.types)),
+        );
         return Err(LoadError::Imports(missing));
     }
     let types = outline.types.as_ref();
@@ -338,6 +345,27 @@ fn missing(name: &str, types: &Types) -> Option<MissingImport> {
         // Looked up for those that are shown: a component may import a million things.
         nearest: None,
         note: note(name),
+    })
+}
+
+/// An import that only another service can meet.
+fn asked(name: &str, types: &Types) -> Option<MissingImport> {
+    let types = types.as_ref();
+    let item = types.component_item_for_import(name)?;
+    let ComponentEntityType::Instance(id) = item.ty else {
+        return None;
+    };
+    let is_callable = types.get(id).is_some_and(|instance| {
+        instance
+            .exports
+            .values()
+            .any(|item| has_substance(&item.ty))
+    });
+    (is_callable && is_of_a_service(name, &types, id)).then(|| MissingImport {
+        name: name.to_owned(),
+        kind: "interface",
+        nearest: None,
+        note: Some("unless another service exports it"),
     })
 }
 
