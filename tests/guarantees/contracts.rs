@@ -398,3 +398,24 @@ fn each_call_has_an_instance_of_its_own_or_one_of_as_many_as_its_author_says() {
     let counts: Vec<_> = (0..4).map(|_| count("again")).collect();
     assert_eq!(counts, [0, 1, 2, 0]);
 }
+
+#[test]
+fn a_version_that_was_refused_for_who_calls_it_is_loaded_once_nobody_does() {
+    let host = both().start();
+    assert_eq!(
+        given(&post(&host, "/asks/asks/add", &json!({ "a": 1, "b": 1 }))),
+        2
+    );
+    let broken = dummy(&shapes(
+        "add: func(a: u32, b: u32) -> u32",
+        "plus: func(a: u32, b: u32) -> u32",
+    ));
+    put(&host.plugins(), "typed", &broken, "");
+    failed(&host, "typed", &["`asks` imports", "or is gone"]);
+    host.remove("asks");
+    until("the other version to serve", || {
+        let reached = post(&host, "/typed/shapes/plus", &json!({ "a": 1, "b": 1 }));
+        (reached.status == 500).then_some(())
+    });
+    post(&host, "/typed/shapes/add", &json!({ "a": 1, "b": 1 })).fault("no-such-operation");
+}

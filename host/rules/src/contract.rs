@@ -71,43 +71,45 @@ impl Layer for Checked {
         }
     }
 
-    fn run<'a>(&'a self, call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
+    fn run<'a>(&'a self, mut call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
             let registered = call.registered.clone();
             let settings = registered
                 .as_ref()
                 .and_then(|known| known.settings.get::<Settings>());
-            match settings {
-                Some(settings) if matches!(call.payload, Payload::Http(_)) => {
-                    requested(call, settings, next).await
+            let Some(settings) = settings else {
+                return next.run(call).await;
+            };
+            let nothing = Payload::Values(call.operation.clone(), Vec::new());
+            match std::mem::replace(&mut call.payload, nothing) {
+                Payload::Http(request) => requested(call, request, settings, next).await,
+                Payload::Values(operation, values) => {
+                    called(call, &operation, values, settings, next).await
                 }
-                Some(settings) => called(call, settings, next).await,
-                None => next.run(call).await,
             }
         })
     }
 }
 
 /// A call over HTTP, with JSON.
-async fn requested(mut call: Box<Call>, settings: &Settings, next: Next<'_>) -> Reply {
-    let Payload::Http(request) = &call.payload else {
-        return next.run(call).await;
-    };
-    if request.method() == Method::GET
-        && request.uri().path() == WIT_PATH
-        && settings.front == Front::None
-    {
+async fn requested(
+    mut call: Box<Call>,
+    request: Request<Body>,
+    settings: &Settings,
+    next: Next<'_>,
+) -> Reply {
+    let path = request.uri().path();
+    if request.method() == Method::GET && path == WIT_PATH && settings.front == Front::None {
         return Ok(Answer::Http(wit(&settings.contract)));
     }
-    let Some((interface, function)) = path::find(&settings.contract, request.uri().path()) else {
+    let Some((interface, function)) = path::find(&settings.contract, path) else {
         return match settings.front {
-            Front::Own => next.run(call).await,
+            Front::Own => {
+                call.payload = Payload::Http(request);
+                next.run(call).await
+            }
             Front::None => Err(no_such(&call.operation, &settings.contract)),
         };
-    };
-    let nothing = Payload::Values(interface.operation(function), Vec::new());
-    let Payload::Http(request) = std::mem::replace(&mut call.payload, nothing) else {
-        return next.run(call).await;
     };
     let values = arguments(request, function).await?;
     call.operation = interface.operation(function);
@@ -131,18 +133,21 @@ fn wit(contract: &Contract) -> Response<Body> {
 }
 
 /// A call with values, from another service.
-async fn called(mut call: Box<Call>, settings: &Settings, next: Next<'_>) -> Reply {
-    let Payload::Values(operation, values) = &mut call.payload else {
-        return next.run(call).await;
-    };
+async fn called(
+    mut call: Box<Call>,
+    operation: &str,
+    values: Vec<Value>,
+    settings: &Settings,
+    next: Next<'_>,
+) -> Reply {
     let Some((interface, function)) = settings.contract.operation(operation) else {
         return Err(no_such(operation, &settings.contract));
     };
-    // It may have been linked to another version of the same line.
-    *operation = interface.operation(function);
-    if !fits::all(values, function.params.iter().map(|param| &param.ty)) {
+    if !fits::all(&values, function.params.iter().map(|param| &param.ty)) {
         return Err(unfit(function, Vec::new()));
     }
+    // It may have been linked to another version of the same line.
+    call.payload = Payload::Values(interface.operation(function), values);
     match next.run(call).await? {
         Answer::Values(values) if fits::all(values.list(), function.result.iter()) => {
             Ok(Answer::Values(values))

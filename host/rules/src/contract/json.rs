@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use std::cell::Cell;
 use std::fmt;
 
-/// The most values of one text. Sixteen times the size of a tree of so many, 8 MiB, is what a text may have.
+/// The most values of one text: a tree of so many takes as much as the longest text may have, 8 MiB, beside the strings in it.
 pub(super) const VALUES_MAX: usize = 262_144;
 
 /// A text, taken apart.

@@ -24,7 +24,7 @@ impl Host {
         let own = effective.name.as_str();
         let mut found: Vec<(Arc<str>, Interface)> = Vec::new();
         let mut near = Vec::new();
-        for (name, service) in self.typed() {
+        for (name, service) in self.loaded() {
             let contract = service.contract();
             if &*name == own {
                 continue;
@@ -69,7 +69,7 @@ impl Host {
     /// # Errors
     /// Somebody does not; the words show what changed.
     pub(super) fn keeps_promises(&self, name: &str, contract: &Contract) -> Result<(), String> {
-        for (caller, service) in self.typed() {
+        for (caller, service) in self.loaded() {
             for link in service.links().iter().filter(|link| &*link.service == name) {
                 let export = contract
                     .exports
@@ -78,13 +78,13 @@ impl Host {
                 let export = export.or_else(|| contract.meeting(&link.exported).next());
                 let Some(export) = export else {
                     return Err(format!(
-                        "`{caller}` imports `{}`, which this version exports no more: the one before serves on",
+                        "`{caller}` imports `{}`, which this version exports no more: what served before serves on until `{caller}` asks for something else, or is gone",
                         link.interface.id
                     ));
                 };
                 if let Some(differs) = differs(&link.interface, export) {
                     return Err(format!(
-                        "`{caller}` imports `{}`, which has another shape in this version: the one before serves on{differs}",
+                        "`{caller}` imports `{}`, which has another shape in this version: what served before serves on until `{caller}` asks for something else, or is gone{differs}",
                         link.interface.id
                     ));
                 }
@@ -94,7 +94,7 @@ impl Host {
     }
 
     /// The loaded services.
-    fn typed(&self) -> Vec<(Arc<str>, Arc<Service>)> {
+    fn loaded(&self) -> Vec<(Arc<str>, Arc<Service>)> {
         let mut services = Vec::new();
         for registered in self.pipeline.registry().all() {
             if let (Target::Service(name), Some(origin)) =

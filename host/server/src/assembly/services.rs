@@ -51,7 +51,7 @@ impl LoadService for Host {
             })
             .map_err(|error| refusal(name, &error))?;
         self.keeps_promises(name, made.service.contract())
-            .map_err(LoadError::Refused)?;
+            .map_err(LoadError::Unlinked)?;
         progress(&match made.from_cache {
             FromCache::Yes => "compiled before".to_owned(),
             FromCache::No => format!("compiled in {:.1} s", made.took.as_secs_f64()),

@@ -44,7 +44,7 @@ pub enum LoadError {
     /// It asks for what the policy does not allow; another policy may.
     #[error("{0}")]
     NotAllowed(String),
-    /// What it asks of other services is not there; it may be, once they are.
+    /// It does not go together with the other services: what it asks of them is not there, or what they ask of it. It may, once they change.
     #[error("{0}")]
     Unlinked(String),
     /// Its manifest is none.
