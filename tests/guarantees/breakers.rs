@@ -67,17 +67,8 @@ fn who_fails_five_times_is_left_alone_and_asked_again_by_one_probe() {
 #[test]
 fn the_caller_of_a_naive_service_is_told_what_its_upstream_met_and_when_to_come_again() {
     let chaos = Chaos::start(Does::Resets);
-    let url = chaos.url("");
     let host = Setup::new()
-        .service(
-            "proxy",
-            Guest::Service("proxy"),
-            &format!("upstreams = [\"api\"]\n[config]\nupstream = \"{url}\""),
-        )
-        .policy("[services.proxy]\nupstreams = [\"api\"]")
-        .policy(&format!(
-            "[upstreams.api]\nurl = \"{url}\"\nallow_private = [\"127.0.0.0/8\"]\nattempts = 1"
-        ))
+        .naive("proxy", &chaos.url(""), "attempts = 1")
         .start();
     for _ in 0..5 {
         host.get("/proxy/ok").fault("upstream-fault");

@@ -55,6 +55,17 @@ impl Setup {
         ))
     }
 
+    /// With the naive service `name`, which asks the upstream of the same name at `url` and hands on what it gets. `more` are lines of the
+    /// upstream.
+    pub(crate) fn naive(self, name: &str, url: &str, more: &str) -> Self {
+        let manifest = format!("upstreams = [\"{name}\"]\n[config]\nupstream = \"{url}\"");
+        self.service(name, Guest::Service("proxy"), &manifest)
+            .policy(&format!("[services.{name}]\nupstreams = [\"{name}\"]"))
+            .policy(&format!(
+                "[upstreams.{name}]\nurl = \"{url}\"\nallow_private = [\"127.0.0.0/8\", \"::1/128\"]\n{more}"
+            ))
+    }
+
     /// With the gateway's socket opened by the test, as a service manager would.
     pub(crate) fn socket(mut self, socket: TcpListener) -> Self {
         self.socket = Some(socket);

@@ -187,15 +187,7 @@ struct Building(Setup);
 
 impl Building {
     fn upstream(self, name: &str, url: &str, more: &str) -> Self {
-        let manifest = format!("upstreams = [\"{name}\"]\n[config]\nupstream = \"{url}\"");
-        let setup = self
-            .0
-            .service(name, Guest::Service("proxy"), &manifest)
-            .policy(&format!("[services.{name}]\nupstreams = [\"{name}\"]"))
-            .policy(&format!(
-                "[upstreams.{name}]\nurl = \"{url}\"\nallow_private = [\"127.0.0.0/8\", \"::1/128\"]\n{more}"
-            ));
-        Self(setup)
+        Self(self.0.naive(name, url, more))
     }
 
     /// An upstream whose certificate is trusted, but for what is wrong with it.
