@@ -145,7 +145,7 @@ impl Scope {
             registered: None,
             operation,
             why: why
-                .or_else(|| Why::claimed(&parts.operation))
+                .or_else(|| Why::shared(&parts.operation))
                 .unwrap_or_else(|| parts.why.clone()),
             deadline: self.deadline(),
             stream: Duration::ZERO,

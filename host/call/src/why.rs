@@ -29,6 +29,20 @@ impl Why {
         }
     }
 
+    /// The same for words that are kept already: those that need no change are shared.
+    #[must_use]
+    pub fn shared(text: &Arc<str>) -> Option<Self> {
+        let plain = |byte: u8| matches!(byte, b'!'..=b'~');
+        let whole =
+            text.len() <= WHY_CHARS_MAX && text.bytes().all(|byte| byte == b' ' || plain(byte));
+        let ends = text.bytes().next().is_some_and(plain) && text.bytes().last().is_some_and(plain);
+        if whole && ends {
+            Some(Self(text.clone()))
+        } else {
+            Self::claimed(text)
+        }
+    }
+
     /// What a call says when neither its caller, nor its parent, nor its route gave a reason.
     #[must_use]
     pub fn undeclared() -> Self {
@@ -53,6 +67,25 @@ mod tests {
             "pay the bill"
         );
         assert_eq!(Why::claimed(" \r\n\t "), None);
+        for (text, shared) in [
+            ("GET /a b", true),
+            ("", false),
+            (" a", false),
+            ("a ", false),
+            ("a\tb", false),
+            ("ä", false),
+            (&"x".repeat(WHY_CHARS_MAX), true),
+            (&"x".repeat(WHY_CHARS_MAX + 1), false),
+        ] {
+            let text: Arc<str> = text.into();
+            let why = Why::shared(&text);
+            assert_eq!(why, Why::claimed(&text), "{text}");
+            assert_eq!(
+                why.is_some_and(|why| Arc::ptr_eq(&why.0, &text)),
+                shared,
+                "{text}"
+            );
+        }
         assert_eq!(
             Why::claimed(&"x".repeat(500)).unwrap().as_str().len(),
             WHY_CHARS_MAX

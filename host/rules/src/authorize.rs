@@ -112,23 +112,26 @@ impl Grants {
         seen: &str,
     ) -> Result<(), Fault> {
         let service = &self.service;
-        let manifest = format!("{key} = [\"{name}\"] in {service}.toml");
-        let policy = format!(
-            "run `holdfast allow {service}`, or write {key} = [\"{name}\"] under [services.{service}] in holdfast.toml"
-        );
+        // Closures, because nearly every call is granted and needs no words.
+        let manifest = || format!("{key} = [\"{name}\"] in {service}.toml");
+        let policy = || {
+            format!(
+                "run `holdfast allow {service}`, or write {key} = [\"{name}\"] under [services.{service}] in holdfast.toml"
+            )
+        };
         let (limit, change) = match standing {
             Standing::Granted => return Ok(()),
             Standing::NotInManifest => (
                 format!("the policy allows it, but {service}.toml does not name the {kind} {name}"),
-                manifest,
+                manifest(),
             ),
             Standing::NotInPolicy => (
                 format!("{service}.toml names it, but the policy does not allow the {kind} {name}"),
-                policy,
+                policy(),
             ),
             Standing::InNeither => (
                 format!("neither {service}.toml nor the policy names the {kind} {name} for it"),
-                format!("{manifest}, then {policy}"),
+                format!("{}, then {}", manifest(), policy()),
             ),
         };
         Err(denied(seen.to_owned(), limit, change))

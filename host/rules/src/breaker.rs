@@ -64,7 +64,7 @@ impl Breakers {
     fn enter(&self, asker: &Arc<str>, now: Moment) -> Result<Passes, (Shut, Moment)> {
         let mut known = self.lock();
         let shared = let_through(known.shared.step(Event::Wanted, now))?;
-        match let_through(known.own(asker).step(Event::Wanted, now)) {
+        match let_through(known.own(asker, Event::Wanted, now)) {
             Ok(own) => Ok(Passes { shared, own }),
             Err(refused) => {
                 known.shared.step(Event::Left(shared), now);
@@ -83,11 +83,15 @@ fn let_through(effect: Effect) -> Result<Pass, (Shut, Moment)> {
 }
 
 impl Known {
-    fn own(&mut self, asker: &Arc<str>) -> &mut State {
-        if !self.own.contains_key(asker) {
-            self.own.insert(asker.clone(), State::default());
+    /// One step of what the service `asker` knows.
+    fn own(&mut self, asker: &Arc<str>, event: Event, now: Moment) -> Effect {
+        match self.own.get_mut(asker) {
+            Some(state) => state.step(event, now),
+            None => {
+                let state = self.own.entry(asker.clone()).or_default();
+                state.step(event, now)
+            }
         }
-        self.own.entry(asker.clone()).or_default()
     }
 }
 
@@ -228,7 +232,7 @@ impl Inside<'_> {
         let (shared, own) = {
             let mut known = self.known.lock();
             let shared = known.shared.step(shared, now);
-            (shared, known.own(&self.asker).step(own, now))
+            (shared, known.own(&self.asker, own, now))
         };
         self.say(shared, Whom::Everybody, now);
         self.say(own, Whom::Asker, now);
@@ -267,7 +271,7 @@ impl Drop for Inside<'_> {
         let now = self.breaker.sources.clock.now();
         let mut known = self.known.lock();
         known.shared.step(Event::Left(passes.shared), now);
-        known.own(&self.asker).step(Event::Left(passes.own), now);
+        known.own(&self.asker, Event::Left(passes.own), now);
     }
 }
 

@@ -225,15 +225,15 @@ impl Tries {
 
     /// Counts the first try, unless there is no time for it, or less than the upstream ever takes: then nothing is spent on it.
     fn begin(&self, now: Moment) -> Result<(), Fault> {
-        let fastest = self.history(|history| {
-            history.budget.first(now);
-            history.latency.fastest()
-        });
         let left = self.call.deadline.since(now);
-        if left >= fastest && !left.is_zero() {
+        let fits = self.history(|history| {
+            history.budget.first(now);
+            history.latency.fits(left)
+        });
+        if fits && !left.is_zero() {
             return Ok(());
         }
-        Err(self.no_time(now, fastest))
+        Err(self.no_time(now, self.history(|history| history.latency.fastest())))
     }
 
     /// What is said of a try for which there was no time.
@@ -268,10 +268,13 @@ impl Tries {
     fn next(&mut self) -> Box<Call> {
         self.made += 1;
         let body = self.kept.body();
-        if self.made >= self.settings.tries_max {
+        let head = if self.made >= self.settings.tries_max {
             self.kept.let_go();
-        }
-        let request = self.head.clone().map(|()| body);
+            std::mem::take(&mut self.head)
+        } else {
+            self.head.clone()
+        };
+        let request = head.map(|()| body);
         Box::new(self.call.again(Payload::Http(request)))
     }
 

@@ -20,6 +20,10 @@ pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
 
 /// Takes out what belongs to the connection, and what the `Connection` header says belongs to it.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // Most heads have none of them, and looking at each name is cheaper than asking for seven.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()

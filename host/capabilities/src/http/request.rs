@@ -32,8 +32,10 @@ pub(super) fn prepare(
     let (mut head, body) = request.into_parts();
     let wants_trailers = wants_trailers(&head.headers);
     strip_hop_by_hop(&mut head.headers);
-    for name in &HOSTS_OWN {
-        head.headers.remove(name);
+    if head.headers.keys().any(|name| HOSTS_OWN.contains(name)) {
+        for name in &HOSTS_OWN {
+            head.headers.remove(name);
+        }
     }
     strip_holdfast(&mut head.headers);
     check_length(&head.headers, &body)?;

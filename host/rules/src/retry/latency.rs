@@ -33,6 +33,18 @@ impl Latency {
         self.part(10)
     }
 
+    /// Whether a try that has so long may succeed: at least the fastest tenth had no more. Counting them is all that it takes, for each call.
+    #[must_use]
+    pub fn fits(&self, left: Duration) -> bool {
+        let known = self.seen.min(REMEMBERED);
+        if known < KNOWN_MIN {
+            return true;
+        }
+        let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+        let (spans, _) = self.spans.split_at(known);
+        spans.iter().filter(|span| **span <= left).count() > known / 10
+    }
+
     /// What half of them took at most.
     #[must_use]
     pub fn usual(&self) -> Duration {
@@ -70,6 +82,17 @@ mod tests {
         let latency = of((1..=20).rev().map(|nth| nth * 100));
         assert_eq!(latency.fastest(), Duration::from_millis(300));
         assert_eq!(latency.usual(), Duration::from_millis(1_100));
+    }
+
+    #[test]
+    fn what_fits_is_what_is_no_faster_than_the_fastest_tenth() {
+        for known in [1, 7, 8, 9, 20, 31, 32, 40] {
+            let latency = of((1..=known).map(|nth| nth * 37 % 50));
+            for left in 0..60 {
+                let left = Duration::from_millis(left);
+                assert_eq!(latency.fits(left), left >= latency.fastest(), "{known} {left:?}");
+            }
+        }
     }
 
     #[test]

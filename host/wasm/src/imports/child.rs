@@ -12,6 +12,7 @@ use holdfast_call::{
 };
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::BodyExt as _;
+use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -93,9 +94,9 @@ fn target(uri: &Uri) -> Option<Target> {
     if uri.authority()?.as_str().contains('@') {
         return None;
     }
-    let scheme = uri.scheme_str()?.to_ascii_lowercase();
-    let host = uri.host()?.to_ascii_lowercase();
-    let port = match (uri.port(), scheme.as_str()) {
+    let scheme = lowercase(uri.scheme_str()?);
+    let host = lowercase(uri.host()?);
+    let port = match (uri.port(), &*scheme) {
         // A port that is written and is no number must not be taken for none.
         (Some(port), _) => port.as_str().parse().ok()?,
         (None, "http") => 80,
@@ -111,6 +112,14 @@ fn target(uri: &Uri) -> Option<Target> {
         name: "http",
         resource: format!("{scheme}://{host}:{port}").into(),
     })
+}
+
+fn lowercase(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>, clock: &dyn Clock) {
