@@ -20,6 +20,7 @@ mod egress;
 mod names;
 // A bad moment of an upstream is not the caller's.
 mod retries;
+mod rollout;
 // Nor is a bad day everybody's.
 mod breakers;
 // A secret is in the host, and nowhere else.
@@ -68,6 +69,7 @@ mod explained;
 mod prices;
 // What an answer says of its connection is the host's to say.
 mod frames;
+mod handoffs;
 // Every call leaves its line, its why and its id.
 mod observability;
 

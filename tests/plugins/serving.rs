@@ -4,8 +4,8 @@ use crate::bed::{answer, line, native};
 use holdfast_call::{Pipeline, Target};
 use holdfast_server::plugins::load::Loader;
 use holdfast_server::plugins::{
-    Choice, KeepVersions, LoadError, LoadService, LoadedService, Pair, Parts, Plugins, Say,
-    ServiceStatus,
+    Candidates, Choice, KeepVersions, LoadError, LoadService, LoadedService, Pair, Parts, Plugins,
+    Promises, Say, ServiceStatus, Share,
 };
 use holdfast_server::router::{Route, RoutePath, Routes};
 use std::collections::HashMap;
@@ -26,6 +26,7 @@ impl LoadService for Texts {
         name: &str,
         component: Vec<u8>,
         manifest: Option<String>,
+        _promises: Promises,
         progress: &dyn Fn(&str),
     ) -> Result<LoadedService, LoadError> {
         progress("compiling");
@@ -51,6 +52,7 @@ impl LoadService for Texts {
             }),
             routes: manifest.map(route).into_iter().collect(),
             purpose: None,
+            share: Share::ALL,
         })
     }
 
@@ -88,6 +90,9 @@ impl KeepVersions for Kept {
     }
     fn rolled_back(&self, name: &str, _: Option<&Pair>) -> Result<(), String> {
         self.0.lock().unwrap().get_mut(name).unwrap().pop();
+        Ok(())
+    }
+    fn hold(&self, _: &str, _: &Pair) -> Result<(), String> {
         Ok(())
     }
     fn removed(&self, _: &str) -> Result<(), String> {
@@ -139,6 +144,7 @@ impl Served {
                 routes: routes.clone(),
                 service: texts.clone(),
                 versions: kept.clone(),
+                candidates: Candidates::default(),
                 say,
             },
             reload: Arc::new(move || {

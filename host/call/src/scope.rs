@@ -7,6 +7,7 @@ use crate::child::Child;
 use crate::fault::Fault;
 use crate::future::BoxFuture;
 use crate::id::CallId;
+use crate::lot::Lot;
 use crate::meter::Meter;
 use crate::payload::Payload;
 use crate::pipeline::{Pipeline, Reply};
@@ -26,9 +27,25 @@ pub struct Tree {
     shields: AtomicU32,
     /// Of what class it is, once its root was admitted.
     priority: AtomicU8,
+    lot: Lot,
 }
 
 impl Tree {
+    /// The tree of a call from this caller.
+    #[must_use]
+    pub fn of(lot: Lot) -> Self {
+        Self {
+            lot,
+            ..Self::default()
+        }
+    }
+
+    /// Whose call it is, so that all of its calls go to the same versions.
+    #[must_use]
+    pub fn lot(&self) -> Lot {
+        self.lot
+    }
+
     /// Of what class all of its calls are.
     #[must_use]
     pub fn priority(&self) -> Priority {

@@ -16,9 +16,13 @@
 //! worthless. The answer of the second look goes nowhere; its caller has had the fault already. It is a call like any other, with its
 //! own closing line (the digest says which version), and there are no more of them than calls in a trial. A trial happens once in the
 //! life of a version, and costs nothing but one look at a flag before and after it.
+//!
+//! Where the policy says that a new version gets a share of the callers first, it stands [`beside`] the one that serves instead, and is no
+//! part of a trial afterwards.
 
 use crate::Parts;
 use crate::metrics::Series;
+use beside::Beside;
 use holdfast_call::{
     Applies, Body, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, CallId, Fault, HostCode, Layer,
     Meter, Next, Payload, Registered, Reply, Sources, Target,
@@ -31,6 +35,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use verdict::{CALLS, Record, Seen, Trial, Verdict, Worse};
 
+pub mod beside;
+pub mod canary;
 pub mod verdict;
 
 /// Told, once, that a version is worse than the one before. It is called where calls are served and must not wait.
@@ -52,6 +58,8 @@ pub struct Version {
     /// Second looks that may still be taken.
     looks: AtomicU32,
     open: Mutex<Option<Open>>,
+    divided: AtomicBool,
+    beside: Mutex<Option<Arc<Beside>>>,
 }
 
 struct Open {
@@ -70,7 +78,29 @@ impl Version {
             watched: AtomicBool::new(false),
             looks: AtomicU32::new(CALLS),
             open: Mutex::default(),
+            divided: AtomicBool::new(false),
+            beside: Mutex::default(),
         })
+    }
+
+    /// Has a new version stand beside it, which gets a share of its callers; or none any more. Whatever it may still find out about its
+    /// own version before is of no use then.
+    pub fn divide(&self, beside: Option<Arc<Beside>>) {
+        self.end();
+        let divided = beside.is_some();
+        // A place is replaced, so it is whole whatever panicked.
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = beside;
+        self.divided.store(divided, Ordering::Release);
+    }
+
+    /// The new version that stands beside it.
+    #[must_use]
+    pub fn beside(&self) -> Option<Arc<Beside>> {
+        if !self.divided.load(Ordering::Acquire) {
+            return None;
+        }
+        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        beside.clone()
     }
 
     /// How it did until now.
@@ -178,7 +208,11 @@ impl Layer for Watched {
                 let version = version.clone();
                 Box::pin(self.watched(version, call, next))
             }
-            Some(_) | None => next.run(call),
+            Some(Settings { version }) => match version.beside() {
+                Some(beside) => Box::pin(self.divided(beside, call, next)),
+                None => next.run(call),
+            },
+            None => next.run(call),
         }
     }
 }

@@ -100,6 +100,9 @@ pub enum Command {
     /// Put the version before back; it stays, over restarts too, until the plugin directory holds another one.
     #[command(after_help = CODES)]
     Rollback(NameArgs),
+    /// Load what lies in the plugin directory under a name once more, by itself loaded only when its files or what it needs have changed.
+    #[command(after_help = CODES)]
+    Load(LoadArgs),
     /// Compile one component from standard input: how the host runs itself, confined, to compile. Not for people.
     #[command(name = COMPILE, hide = true)]
     Compile {
@@ -141,6 +144,18 @@ pub struct NameArgs {
     pub data: DataArgs,
 }
 
+/// What is to be loaded once more.
+#[derive(Clone, Debug, Args)]
+pub struct LoadArgs {
+    /// The service.
+    #[command(flatten)]
+    pub service: NameArgs,
+    /// Load it although services that serve now import what it no longer exports, or exports in another shape: their calls to that fail,
+    /// and they do not load again until they ask for something else.
+    #[arg(long)]
+    pub breaking: bool,
+}
+
 /// Runs the command line of this process and says how it ended. A wrong one ends the process with 2 and says what is right.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -170,6 +185,10 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
+        Command::Load(LoadArgs {
+            service: NameArgs { name, data },
+            breaking,
+        }) => text(&data, &Request::Load { name, breaking }),
         Command::Compile { words } => Ok(holdfast_wasm::compile::inside::run(&words)),
         Command::Reload(args) => text(&args, &Request::Reload),
         Command::Doctor(args) => doctor::run(&args),

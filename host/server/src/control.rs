@@ -8,7 +8,7 @@ pub mod client;
 pub mod words;
 
 use crate::drain::{Phase, Stop};
-use crate::plugins::Plugins;
+use crate::plugins::{Plugins, Promises};
 use holdfast_call::{Level, Log, Pipeline};
 use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -138,6 +138,17 @@ impl Control {
                 Ok(digest) => Response::Text(format!("{name} serves {digest}")),
                 Err(error) => Response::Error(error),
             },
+            Request::Load { name, breaking } => {
+                let promises = if breaking {
+                    Promises::Broken
+                } else {
+                    Promises::Kept
+                };
+                match self.plugins.load(&name, promises).await {
+                    Ok(digest) => Response::Text(format!("{name} serves {digest}")),
+                    Err(error) => Response::Error(error),
+                }
+            }
             Request::Call(call) => {
                 let body = if call.body_bytes > BODY_BYTES_MAX {
                     None

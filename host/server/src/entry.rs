@@ -8,6 +8,7 @@ pub mod crowd;
 pub mod door;
 pub mod http;
 pub mod line;
+mod lot;
 pub mod overdue;
 pub mod peer;
 pub mod request;

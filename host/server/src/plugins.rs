@@ -4,6 +4,7 @@
 //! the *loader* reads, compiles and swaps, one service after the other. What engine loads a component, and where versions are kept, is
 //! behind [`LoadService`] and [`KeepVersions`].
 
+mod canary;
 pub mod directory;
 pub mod load;
 mod policy;
@@ -13,7 +14,9 @@ pub mod watch;
 mod watcher;
 pub mod words;
 
-pub use load::{Choice, KeepVersions, LoadError, LoadService, LoadedService, Pair};
+pub use canary::Candidates;
+pub use holdfast_rules::trial::canary::Share;
+pub use load::{Choice, KeepVersions, LoadError, LoadService, LoadedService, Pair, Promises};
 pub use policy::SecretFiles;
 pub use status::ServiceStatus;
 pub use watch::{Parts, Plugins, Reload, concerns};

@@ -48,6 +48,23 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// What a version claims that was loaded under this name.
+    #[must_use]
+    pub fn of(name: &Arc<str>, loaded: &crate::plugins::LoadedService) -> Self {
+        Self {
+            service: name.clone(),
+            routes: loaded.routes.clone(),
+            purpose: loaded.purpose.clone(),
+            registered: loaded.registered.clone(),
+        }
+    }
+
+    /// The routes it claims, the default one among them.
+    #[must_use]
+    pub fn routes_of(&self) -> Vec<Route> {
+        self.claimed().0
+    }
+
     /// The routes it claims, the default one among them, and what is stripped on them.
     fn claimed(&self) -> (Vec<Route>, Arc<str>) {
         if self.routes.is_empty() {

@@ -8,7 +8,7 @@ use crate::drain::{self, Drained, Gate, Phase, Stop};
 use crate::entry::connections::{self, Terms};
 use crate::entry::http::Gateway;
 use crate::plugins::{
-    KeepVersions, LoadService, Parts, Plugins, Reload, Say, SecretFiles, load::Loader,
+    Candidates, KeepVersions, LoadService, Parts, Plugins, Reload, Say, SecretFiles, load::Loader,
 };
 use crate::router::Routes;
 use crate::settings::{ListenLimits, Tls};
@@ -195,6 +195,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
             routes: host.routes,
             service: host.service,
             versions: host.versions,
+            candidates: Candidates::default(),
             say: say.clone(),
         },
         reload: host.reload,

@@ -75,6 +75,13 @@ impl State {
         Some((self, back))
     }
 
+    /// `digest`, which the plugin directory holds, does not serve, until the directory holds something else.
+    #[must_use]
+    pub fn holding(mut self, digest: &Digest) -> Self {
+        self.held = Some(digest.clone());
+        self
+    }
+
     /// The service was removed from the plugin directory. What is put there next is new, whatever was rolled back before.
     #[must_use]
     pub fn removed(mut self) -> Self {
@@ -205,6 +212,21 @@ impl Versions {
         write_index(&service, &after)?;
         tidy(&service, &after)?;
         Ok(back)
+    }
+
+    /// Says that `digest`, which the plugin directory holds and which never served everybody, is not to serve; a restart keeps it so.
+    ///
+    /// # Errors
+    /// The disk fails; the index then still says what it said.
+    pub fn hold(&self, name: &str, digest: &Digest) -> Result<(), StoreError> {
+        let _changing = self.changing();
+        let service = self.service(name)?;
+        let before = index(&service)?;
+        let after = before.clone().holding(digest);
+        if after != before {
+            write_index(&service, &after)?;
+        }
+        Ok(())
     }
 
     /// Says that the service was removed from the plugin directory. Its versions are kept.

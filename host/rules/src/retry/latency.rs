@@ -90,7 +90,11 @@ mod tests {
             let latency = of((1..=known).map(|nth| nth * 37 % 50));
             for left in 0..60 {
                 let left = Duration::from_millis(left);
-                assert_eq!(latency.fits(left), left >= latency.fastest(), "{known} {left:?}");
+                assert_eq!(
+                    latency.fits(left),
+                    left >= latency.fastest(),
+                    "{known} {left:?}"
+                );
             }
         }
     }

@@ -78,13 +78,13 @@ impl Host {
                 let export = export.or_else(|| contract.meeting(&link.exported).next());
                 let Some(export) = export else {
                     return Err(format!(
-                        "`{caller}` imports `{}`, which this version exports no more: what served before serves on until `{caller}` asks for something else, or is gone",
+                        "`{caller}` imports `{}`, which this version exports no more: what served before serves on until `{caller}` asks for something else, or is gone; `holdfast load {name} --breaking` takes it all the same",
                         link.interface.id
                     ));
                 };
                 if let Some(differs) = differs(&link.interface, export) {
                     return Err(format!(
-                        "`{caller}` imports `{}`, which has another shape in this version: what served before serves on until `{caller}` asks for something else, or is gone{differs}",
+                        "`{caller}` imports `{}`, which has another shape in this version: what served before serves on until `{caller}` asks for something else, or is gone; `holdfast load {name} --breaking` takes it all the same{differs}",
                         link.interface.id
                     ));
                 }

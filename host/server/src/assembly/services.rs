@@ -2,7 +2,7 @@
 
 use super::layers::metering;
 use super::{Host, layers, upstreams};
-use crate::plugins::{LoadError, LoadService, LoadedService};
+use crate::plugins::{LoadError, LoadService, LoadedService, Promises};
 use crate::settings::{Effective, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
 use holdfast_call::{Level, Log as _, Registered, Target, Why};
@@ -30,6 +30,7 @@ impl LoadService for Host {
         name: &str,
         component: Vec<u8>,
         manifest: Option<String>,
+        promises: Promises,
         progress: &dyn Fn(&str),
     ) -> Result<LoadedService, LoadError> {
         let digest: Arc<str> = pair_digest(&component, manifest.as_deref().map(str::as_bytes))
@@ -50,8 +51,15 @@ impl LoadService for Host {
                 self.link(&effective, interface)
             })
             .map_err(|error| refusal(name, &error))?;
-        self.keeps_promises(name, made.service.contract())
-            .map_err(LoadError::Unlinked)?;
+        let kept = self.keeps_promises(name, made.service.contract());
+        match (kept, promises) {
+            (Ok(()), _) => {}
+            (Err(broken), Promises::Broken) => {
+                progress(&format!("breaks a promise, as it was told to: {broken}"));
+                self.log.host(Level::Warn, format!("{name}: {broken}"));
+            }
+            (Err(broken), Promises::Kept) => return Err(LoadError::Unlinked(broken)),
+        }
         progress(&match made.from_cache {
             FromCache::Yes => "compiled before".to_owned(),
             FromCache::No => format!("compiled in {:.1} s", made.took.as_secs_f64()),
@@ -69,6 +77,7 @@ impl LoadService for Host {
         Ok(LoadedService {
             registered,
             purpose: purpose(&effective),
+            share: effective.canary,
             routes: effective.routes,
             digest,
         })

@@ -42,6 +42,12 @@ impl KeepVersions for Kept {
             .map_err(|error| error.to_string())
     }
 
+    fn hold(&self, name: &str, pair: &Pair) -> Result<(), String> {
+        self.0
+            .hold(name, &digest(pair))
+            .map_err(|error| error.to_string())
+    }
+
     fn removed(&self, name: &str) -> Result<(), String> {
         self.0.removed(name).map_err(|error| error.to_string())
     }

@@ -50,6 +50,11 @@ pub fn table(services: &[Value]) -> String {
                 "  does not start: {failures} starts in a row have failed; left alone for {since} s, tried again in {probe} s"
             ));
         }
+        if let Some(canary) = service.get("canary").filter(|canary| !canary.is_null()) {
+            let text = |key| canary.get(key).and_then(Value::as_str).unwrap_or("-");
+            let digest: String = text("digest").chars().take(16).collect();
+            lines.push(format!("  {digest} has {} of the callers", text("share")));
+        }
         if let Some(why) = service.get("held").and_then(Value::as_str) {
             lines.push(format!("  {why}"));
         }

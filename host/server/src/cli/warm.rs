@@ -6,7 +6,7 @@
 use crate::assembly::Host;
 use crate::cli::{complain, print};
 use crate::logs::{LogWriter, Sink};
-use crate::plugins::{LoadService as _, directory, load};
+use crate::plugins::{LoadService as _, Promises, directory, load};
 use crate::settings::{Flags, Policy};
 use anyhow::Context as _;
 use holdfast_call::Sources;
@@ -94,7 +94,7 @@ fn compile(host: &Host, plugins: &std::path::Path) -> anyhow::Result<ExitCode> {
         let say = |text: &str| complain(&format!("{}/{all} {name}: {text}", place + 1));
         let read = load::read(plugins, name).map_err(|error| error.to_string());
         let loaded = read.and_then(|pair| {
-            let loaded = host.load(name, pair.component, pair.manifest, &say);
+            let loaded = host.load(name, pair.component, pair.manifest, Promises::Kept, &say);
             loaded.map_err(|error| error.to_string())
         });
         if let Err(error) = loaded {

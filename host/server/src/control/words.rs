@@ -15,6 +15,13 @@ pub enum Request {
         /// Of this service.
         name: String,
     },
+    /// Load what lies in the plugin directory once more.
+    Load {
+        /// Of this service.
+        name: String,
+        /// Whether it may break what other services import of it.
+        breaking: bool,
+    },
     /// Make a call; its body follows the line.
     Call(CallRequest),
 }

@@ -6,6 +6,7 @@ use crate::entry::answer::{Outgoing, Serving};
 use crate::entry::connections::Answers;
 use crate::entry::door::Door;
 use crate::entry::line::Busy;
+use crate::entry::lot;
 use crate::entry::peer::{Peer, Trust, TrustedProxies};
 use crate::entry::request::{self, Invalid, Said};
 use crate::entry::trailers::Checked;
@@ -13,8 +14,8 @@ use crate::router::{Found, Routes};
 use crate::settings::ListenLimits;
 use arc_swap::ArcSwap;
 use holdfast_call::{
-    Body, BodyEnd, BodyWatch, Boundary, Call, CallId, Caller, Entry, Fault, HostCode, Link, Meter,
-    Moment, Payload, Pipeline, Registered, Settings, Trace, Tree, Verdict, Why,
+    Body, BodyEnd, BodyWatch, Boundary, Call, CallId, Caller, Entry, Fault, HostCode, Link, Lot,
+    Meter, Moment, Payload, Pipeline, Registered, Settings, Trace, Tree, Verdict, Why,
 };
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -60,7 +61,8 @@ impl Gateway {
 
     fn serve(&self, peer: &Peer, request: Request<Incoming>, busy: Busy) -> Serving {
         let (mut parts, incoming) = request.into_parts();
-        let trust = self.proxies.load().trust(peer.address);
+        let proxies = self.proxies.load();
+        let trust = proxies.trust(peer.address);
         let routed = self.route(&mut parts, peer, trust);
         let (mut way, said) = match routed {
             Ok((found, said)) => (Ok(found), said),
@@ -70,7 +72,8 @@ impl Gateway {
         if way.is_ok() && incoming.size_hint().lower() > self.limits.body_bytes {
             way = Err(invalid_fault(Invalid::LongBody));
         }
-        let call = self.call(way, said, parts, incoming, &busy);
+        let lot = lot::of(&parts.headers, peer, &proxies);
+        let call = self.call(way, said, lot, parts, incoming, &busy);
         Serving::of(&self.pipeline, call, Some(busy))
     }
 
@@ -114,6 +117,7 @@ impl Gateway {
         &self,
         way: Result<Arc<Found>, Fault>,
         said: Said,
+        lot: Lot,
         parts: Parts,
         incoming: Incoming,
         busy: &Busy,
@@ -149,7 +153,7 @@ impl Gateway {
             )),
             meter,
             above: None,
-            tree: Arc::new(Tree::default()),
+            tree: Arc::new(Tree::of(lot)),
         }
     }
 }

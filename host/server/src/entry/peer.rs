@@ -31,12 +31,16 @@ impl TrustedProxies {
     #[must_use]
     pub fn trust(&self, address: IpAddr) -> Trust {
         // A socket bound to `::` shows IPv4 peers as mapped addresses; the policy names them as what they are.
-        let address = address.to_canonical();
-        if self.0.iter().any(|net| net.contains(&address)) {
+        if self.has(address.to_canonical()) {
             Trust::Proxy
         } else {
             Trust::Stranger
         }
+    }
+
+    /// Whether `address` is one of theirs.
+    pub(super) fn has(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|net| net.contains(&address))
     }
 }
 

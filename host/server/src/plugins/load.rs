@@ -4,11 +4,13 @@
 //! it was, and what serves is always a version that a restart finds again.
 
 use crate::file::{self, COMPONENT_BYTES_MAX};
+use crate::plugins::canary::Candidates;
 use crate::plugins::directory::Stamp;
 use crate::plugins::service::Again;
 use crate::plugins::words::{Ended, Phase, Say};
 use crate::router::{Claim, Route, RouteTaken, Routes};
 use holdfast_call::{Clock, Pipeline, Registered, Target, Why};
+use holdfast_rules::trial::canary::Share;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +35,17 @@ pub struct LoadedService {
     pub purpose: Option<Why>,
     /// The digest of the pair.
     pub digest: Arc<str>,
+    /// The share of the callers that it gets first.
+    pub share: Share,
+}
+
+/// What a version owes to those that are linked to the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promises {
+    /// What they import must stay.
+    Kept,
+    /// The operator lets them be broken.
+    Broken,
 }
 
 /// Why a version was not loaded.
@@ -57,7 +70,8 @@ pub enum LoadError {
 
 /// Makes a component and its manifest ready to serve: verified, compiled, warmed. It may take seconds; it runs on a thread of its own.
 pub trait LoadService: Send + Sync {
-    /// Loads one version. `progress` is told each step that a person would want to see.
+    /// Loads one version, which may break what others are linked to if `promises` says so. `progress` is told each step that a person
+    /// would want to see.
     ///
     /// # Errors
     /// The version cannot be served.
@@ -66,6 +80,7 @@ pub trait LoadService: Send + Sync {
         name: &str,
         component: Vec<u8>,
         manifest: Option<String>,
+        promises: Promises,
         progress: &dyn Fn(&str),
     ) -> Result<LoadedService, LoadError>;
 
@@ -109,6 +124,12 @@ pub trait KeepVersions: Send + Sync {
     /// It cannot be noted.
     fn rolled_back(&self, name: &str, directory: Option<&Pair>) -> Result<(), String>;
 
+    /// Notes that `pair`, which lies in the directory and has never served everybody, is not to serve until the directory holds another one.
+    ///
+    /// # Errors
+    /// It cannot be noted.
+    fn hold(&self, name: &str, pair: &Pair) -> Result<(), String>;
+
     /// Notes that the service was removed from the directory: what is put there next is new.
     ///
     /// # Errors
@@ -132,6 +153,8 @@ pub struct Loader {
     pub service: Arc<dyn LoadService>,
     /// What keeps.
     pub versions: Arc<dyn KeepVersions>,
+    /// The new versions that have a share of the callers.
+    pub candidates: Candidates,
     /// Where people read of it.
     pub say: Say,
 }
@@ -139,7 +162,14 @@ pub struct Loader {
 impl Loader {
     /// Loads what lies in the directory under `name`, or the version that is to serve in its place.
     #[must_use]
-    pub fn load(&self, directory: &Path, name: &Arc<str>, stamp: &Stamp, phase: Phase) -> Ended {
+    pub fn load(
+        &self,
+        directory: &Path,
+        name: &Arc<str>,
+        stamp: &Stamp,
+        phase: Phase,
+        promises: Promises,
+    ) -> Ended {
         let pair = match read(directory, name) {
             Ok(pair) => pair,
             Err(error) => {
@@ -153,8 +183,9 @@ impl Loader {
         if Stamp::of(directory, name) != Some(*stamp) {
             return Ended::Changed;
         }
+        self.end_unless(name, Some(&pair));
         match self.versions.choose(name, &pair) {
-            Ok(Choice::Directory) => match self.bring(name, &pair, Keep::Serving) {
+            Ok(Choice::Directory) => match self.bring_with(name, &pair, Keep::Serving, promises) {
                 Ended::Failed { error, again } if phase == Phase::Start => {
                     self.fall_back(name, &pair, error, again)
                 }
@@ -175,6 +206,10 @@ impl Loader {
     /// Loads the version before the one that serves.
     #[must_use]
     pub fn roll_back(&self, directory: &Path, name: &Arc<str>) -> Ended {
+        let why = "the version before has all callers by the operator's word, until the directory holds another version";
+        if let Some(ended) = self.hold_back(name, None, why.to_owned()) {
+            return ended;
+        }
         match self.versions.previous(name) {
             Ok(pair) => {
                 let now = read(directory, name).ok();
@@ -191,6 +226,12 @@ impl Loader {
     /// Loads the version before the one that serves, if that is still the one that was found to be worse.
     #[must_use]
     pub fn put_back(&self, name: &Arc<str>, worse: &str, why: &str) -> Ended {
+        let short: String = worse.chars().take(12).collect();
+        let put =
+            format!("put back from {short}, until the directory holds another version: {why}");
+        if let Some(ended) = self.hold_back(name, Some(worse), put.clone()) {
+            return ended;
+        }
         let serving = self.pipeline.registry().get(&Target::Service(name.clone()));
         if serving.is_none_or(|serving| serving.digest.as_deref() != Some(worse)) {
             let text = "another version serves already";
@@ -198,13 +239,7 @@ impl Loader {
         }
         match self.versions.previous(name) {
             // Not what the directory holds is held back, but what was found to be worse: the directory may hold something newer already.
-            Ok(pair) => {
-                let worse: String = worse.chars().take(12).collect();
-                let why = format!(
-                    "put back from {worse}, until the directory holds another version: {why}"
-                );
-                held(self.bring(name, &pair, Keep::RolledBack(None)), &why)
-            }
+            Ok(pair) => held(self.bring(name, &pair, Keep::RolledBack(None)), &put),
             Err(error) => failed(format!("not put back: {error}"), Again::NewFiles),
         }
     }
@@ -237,6 +272,7 @@ impl Loader {
 
     /// Takes a service out. Calls in flight hold what serves them and end on it.
     pub fn remove(&self, name: &Arc<str>) {
+        self.end_unless(name, None);
         // Noted first: a host that dies here finds no files at its next start, and must not find the rollback either.
         if let Err(error) = self.versions.removed(name) {
             (self.say)(&format!(
@@ -250,32 +286,35 @@ impl Loader {
         self.service.removed(name);
     }
 
-    fn bring(&self, name: &Arc<str>, pair: &Pair, keep: Keep<'_>) -> Ended {
+    /// Loads a version that keeps what others are linked to.
+    pub(super) fn bring(&self, name: &Arc<str>, pair: &Pair, keep: Keep<'_>) -> Ended {
+        self.bring_with(name, pair, keep, Promises::Kept)
+    }
+
+    fn bring_with(
+        &self,
+        name: &Arc<str>,
+        pair: &Pair,
+        keep: Keep<'_>,
+        promises: Promises,
+    ) -> Ended {
         let clock: &dyn Clock = &*self.pipeline.sources().clock;
         let begun = clock.now();
         let size = kibibytes(pair.component.len());
         (self.say)(&format!("{name}: loading {name}.wasm ({size})"));
-        let progress = |text: &str| (self.say)(&format!("{name}: {text}"));
-        let load = || {
-            let (component, manifest) = (pair.component.clone(), pair.manifest.clone());
-            self.service.load(name, component, manifest, &progress)
+        let mut loaded = match self.loaded(name, pair, promises) {
+            Ok(loaded) => loaded,
+            Err((error, again)) => return failed(error, again),
         };
-        // A panic of the engine's on one component must not end the loading of all others.
-        let loaded = match catch_unwind(AssertUnwindSafe(load)) {
-            Ok(Ok(loaded)) => loaded,
-            Ok(Err(error)) => {
-                let again = match error {
-                    LoadError::NotAllowed(_) => Again::NewPolicy,
-                    LoadError::Unlinked(_) => Again::OtherServices,
-                    LoadError::Manifest(_) => Again::NewManifest,
-                    LoadError::Truncated(_) | LoadError::Refused(_) => Again::NewFiles,
-                };
-                return failed(error.to_string(), again);
-            }
-            Err(_) => return failed("the loader panicked".to_owned(), Again::NewFiles),
-        };
+        if let Keep::Serving = keep {
+            loaded = match self.stand_beside(name, pair, loaded) {
+                Ok(ended) => return ended,
+                Err(Ok(alone)) => alone,
+                Err(Err((error, again))) => return failed(error, again),
+            };
+        }
         let digest = loaded.digest.clone();
-        match self.swap(name, pair, loaded, keep) {
+        match self.put(name, pair, Claim::of(name, &loaded), keep) {
             Ok(()) => {
                 let routes: Vec<_> = self.routes.of(name).iter().map(Route::to_string).collect();
                 let took = clock.now().since(begun).as_secs_f64();
@@ -289,19 +328,43 @@ impl Loader {
         }
     }
 
-    fn swap(
+    /// Makes a version ready to serve.
+    fn loaded(
         &self,
         name: &Arc<str>,
         pair: &Pair,
-        loaded: LoadedService,
+        promises: Promises,
+    ) -> Result<LoadedService, (String, Again)> {
+        let progress = |text: &str| (self.say)(&format!("{name}: {text}"));
+        let load = || {
+            let (component, manifest) = (pair.component.clone(), pair.manifest.clone());
+            self.service
+                .load(name, component, manifest, promises, &progress)
+        };
+        // A panic of the engine's on one component must not end the loading of all others.
+        match catch_unwind(AssertUnwindSafe(load)) {
+            Ok(Ok(loaded)) => Ok(loaded),
+            Ok(Err(error)) => {
+                let again = match error {
+                    LoadError::NotAllowed(_) => Again::NewPolicy,
+                    LoadError::Unlinked(_) => Again::OtherServices,
+                    LoadError::Manifest(_) => Again::NewManifest,
+                    LoadError::Truncated(_) | LoadError::Refused(_) => Again::NewFiles,
+                };
+                Err((error.to_string(), again))
+            }
+            Err(_) => Err(("the loader panicked".to_owned(), Again::NewFiles)),
+        }
+    }
+
+    /// Keeps a version and swaps it in.
+    pub(super) fn put(
+        &self,
+        name: &Arc<str>,
+        pair: &Pair,
+        claim: Claim,
         keep: Keep<'_>,
     ) -> Result<(), (String, Again)> {
-        let claim = Claim {
-            service: name.clone(),
-            routes: loaded.routes,
-            purpose: loaded.purpose,
-            registered: loaded.registered.clone(),
-        };
         let taken = |taken: RouteTaken| (taken.to_string(), Again::OtherServices);
         self.routes.check(&claim).map_err(taken)?;
         let kept = match keep {
@@ -311,15 +374,16 @@ impl Loader {
         };
         kept.map_err(|error| (error, Again::Later))?;
         // Only this thread puts claims in, so what was free a moment ago is free now.
+        let registered = claim.registered.clone();
         self.routes.put(claim).map_err(taken)?;
-        self.pipeline.registry().put(loaded.registered);
+        self.pipeline.registry().put(registered);
         Ok(())
     }
 }
 
 /// What is noted about the version that is swapped in.
 #[derive(Clone, Copy)]
-enum Keep<'a> {
+pub(super) enum Keep<'a> {
     Serving,
     /// And not what lies in the directory.
     RolledBack(Option<&'a Pair>),

@@ -5,6 +5,7 @@
 
 use crate::plugins::directory::Stamp;
 use holdfast_call::{Boundary, Moment, WallTime};
+use holdfast_rules::trial::canary::Share;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,13 @@ pub enum Event {
         /// The digest of what serves now.
         digest: Arc<str>,
     },
+    /// What was loaded has a share of the callers; what serves, serves on.
+    Beside {
+        /// Its digest.
+        digest: Arc<str>,
+        /// The share.
+        share: Share,
+    },
     /// A load failed; what served before serves on.
     Failed {
         /// Why.
@@ -37,6 +45,8 @@ pub enum Event {
     },
     /// The files changed while they were read.
     Changed,
+    /// The operator wants the files to be loaded once more.
+    LoadAsked,
     /// The version before is to serve again: the operator asked for it, or what serves has turned out to be worse.
     RollbackAsked,
     /// Something outside of the files has changed: what failed is tried again.
@@ -139,6 +149,8 @@ pub struct Service {
     failed_at: Option<Moment>,
     /// Why something else serves than what lies in the directory.
     held: Option<String>,
+    /// The new version that has a share of the callers.
+    canary: Option<(Arc<str>, Share)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,7 +172,14 @@ impl Service {
                 self.since = Some(wall);
                 self.failed = None;
                 self.held = None;
+                self.canary = None;
                 // What changed meanwhile is looked at again.
+                Effect::LookAgain
+            }
+            Event::Beside { digest, share } => {
+                self.loading = Loading::No;
+                self.failed = None;
+                self.canary = Some((digest, share));
                 Effect::LookAgain
             }
             Event::Failed { error, again } => {
@@ -179,6 +198,14 @@ impl Service {
                 self.seen = None;
                 Effect::LookAgain
             }
+            Event::LoadAsked => match (self.seen, self.loading) {
+                (Some((stamp, _)), Loading::No) => {
+                    self.tried = Some(stamp);
+                    self.loading = Loading::Yes;
+                    Effect::Load(stamp)
+                }
+                (None, _) | (_, Loading::Yes) => Effect::Nothing,
+            },
             Event::RollbackAsked => {
                 if self.loading == Loading::Yes {
                     return Effect::Nothing;
@@ -276,6 +303,12 @@ impl Service {
     #[must_use]
     pub fn held(&self) -> Option<&str> {
         self.held.as_deref()
+    }
+
+    /// The new version that has a share of the callers, by its digest.
+    #[must_use]
+    pub fn canary(&self) -> Option<&(Arc<str>, Share)> {
+        self.canary.as_ref()
     }
 
     /// Whether the files that lie there now were tried.

@@ -3,6 +3,7 @@
 use crate::plugins::service::Doing;
 use holdfast_call::{Moment, WallTime};
 use holdfast_rules::quarantine::state::Standing;
+use holdfast_rules::trial::canary::Share;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -23,10 +24,12 @@ pub struct ServiceStatus {
     pub error: Option<String>,
     /// Why something else serves than what lies in the directory.
     pub held: Option<String>,
+    /// The new version that has a share of the callers, and the share.
+    pub canary: Option<(Arc<str>, Share)>,
 }
 
 impl ServiceStatus {
-    /// The same as JSON: `name, state, digest, routes, since_ms, error, held`.
+    /// The same as JSON: `name, state, digest, routes, since_ms, error, held, canary`.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({
@@ -37,6 +40,10 @@ impl ServiceStatus {
             "since_ms": self.since.map(WallTime::millis),
             "error": self.error,
             "held": self.held,
+            "canary": self.canary.as_ref().map(|(digest, share)| json!({
+                "digest": &**digest,
+                "share": share.to_string(),
+            })),
         })
     }
 }

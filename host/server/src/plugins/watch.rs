@@ -2,7 +2,7 @@
 //!
 //! Events of the file system only make the watcher look sooner; it looks every two seconds anyway, because events can be lost.
 
-use crate::plugins::load::Loader;
+use crate::plugins::load::{Keep, Loader, Promises};
 use crate::plugins::policy::{Policy, SecretFiles};
 use crate::plugins::status::{Quarantined, ServiceStatus};
 use crate::plugins::watcher::Watcher;
@@ -146,6 +146,21 @@ impl Plugins {
         self.tell(Word::RollBack { name, reply }, answer).await
     }
 
+    /// Loads what lies in the directory under a name once more, and says the digest of what serves then.
+    ///
+    /// # Errors
+    /// There is no such service, or it cannot be loaded.
+    pub async fn load(&self, name: &str, promises: Promises) -> Result<Arc<str>, String> {
+        let (reply, answer) = oneshot::channel();
+        let name = name.into();
+        let word = Word::Load {
+            name,
+            promises,
+            reply,
+        };
+        self.tell(word, answer).await
+    }
+
     /// Reads the policy anew.
     ///
     /// # Errors
@@ -265,26 +280,38 @@ fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
     while let Ok(job) = work.recv() {
         // A word or a reply that nobody hears any more is no loss: the host is going down, or the operator went away.
         match job {
-            Job::Load { name, stamp, phase } => {
+            Job::Load {
+                name,
+                stamp,
+                phase,
+                promises,
+                reply,
+            } => {
                 let before = loader
                     .pipeline
                     .registry()
                     .get(&Target::Service(name.clone()));
-                let ended = loader.load(&parts.directory, &name, &stamp, phase);
-                if let (Some(before), Ended::Serving { .. }) = (before, &ended) {
-                    watch_first_calls(loader, &name, before, tell);
+                let ended = loader.load(&parts.directory, &name, &stamp, phase, promises);
+                match (before, &ended) {
+                    (Some(before), Ended::Serving { .. }) => {
+                        watch_first_calls(loader, &name, before, tell);
+                    }
+                    (_, Ended::Beside { .. }) => loader.begin(&name, tell),
+                    _ => {}
                 }
+                let answer = now(&ended);
+                let _ = tell.send(Word::Ended { name, ended });
+                if let Some(reply) = reply {
+                    let _ = reply.send(answer);
+                }
+            }
+            Job::Promote { name, digest } => {
+                let ended = loader.promote(&name, &digest);
                 let _ = tell.send(Word::Ended { name, ended });
             }
             Job::RollBack { name, reply } => {
                 let ended = loader.roll_back(&parts.directory, &name);
-                let answer = match &ended {
-                    Ended::Serving { digest } | Ended::Held { digest, .. } => Ok(digest.clone()),
-                    Ended::FellBack { error, .. } | Ended::Failed { error, .. } => {
-                        Err(error.clone())
-                    }
-                    Ended::Changed => Err("the files changed meanwhile; ask again".to_owned()),
-                };
+                let answer = now(&ended);
                 let _ = tell.send(Word::Ended { name, ended });
                 let _ = reply.send(answer);
             }
@@ -294,20 +321,45 @@ fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
             }
             Job::Remove(name) => loader.remove(&name),
             Job::Reload(reply) => {
-                let done = (parts.reload)();
-                match &done {
-                    Ok(()) => {
-                        (loader.say)("policy: the new settings hold");
-                        let _ = tell.send(Word::Reloaded);
-                    }
-                    Err(error) => {
-                        (loader.say)(&format!("policy: the old settings hold on: {error}"));
-                    }
-                }
+                let done = reload(parts, tell);
                 if let Some(reply) = reply {
                     let _ = reply.send(done);
                 }
             }
         }
     }
+}
+
+/// The digest of what serves once a load has ended, for whoever asked for it.
+fn now(ended: &Ended) -> Result<Arc<str>, String> {
+    match ended {
+        Ended::Serving { digest } | Ended::Held { digest, .. } | Ended::Beside { digest, .. } => {
+            Ok(digest.clone())
+        }
+        Ended::FellBack { error, .. } | Ended::Failed { error, .. } => Err(error.clone()),
+        Ended::Changed => Err("the files changed meanwhile; ask again".to_owned()),
+    }
+}
+
+/// Puts the policy to work. What stands beside another version has the settings it was loaded with, so it begins anew with these.
+fn reload(parts: &Parts, tell: &mpsc::Sender<Word>) -> Result<(), String> {
+    let loader = &parts.loader;
+    let candidates = loader.end_all();
+    let done = (parts.reload)();
+    for (name, pair) in candidates {
+        let ended = loader.bring(&name, &pair, Keep::Serving);
+        if let Ended::Beside { .. } = &ended {
+            loader.begin(&name, tell);
+        }
+        // A word that nobody hears any more is no loss: the host is going down.
+        let _ = tell.send(Word::Ended { name, ended });
+    }
+    match &done {
+        Ok(()) => {
+            (loader.say)("policy: the new settings hold");
+            let _ = tell.send(Word::Reloaded);
+        }
+        Err(error) => (loader.say)(&format!("policy: the old settings hold on: {error}")),
+    }
+    done
 }

@@ -3,12 +3,14 @@
 //! It never reads a component and never waits for a load.
 
 use crate::plugins::directory::{self, Listing};
+use crate::plugins::load::Promises;
 use crate::plugins::policy::{Due, Policy};
 use crate::plugins::service::{Again, Effect, Event, QUIET, Service};
 use crate::plugins::status::ServiceStatus;
 use crate::plugins::words::{Ended, Job, Phase, Reply, Say, Verdict, Word};
 use crate::router::{NotLoaded, Route, Routes};
 use holdfast_call::{Clock, Moment};
+use holdfast_rules::trial::canary::Share;
 use notify::RecommendedWatcher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -71,7 +73,18 @@ impl Watcher {
             Word::Look => self.soon(),
             Word::Ended { name, ended } => self.ended(&name, ended),
             Word::RollBack { name, reply } => self.roll_back(name, reply),
+            Word::Load {
+                name,
+                promises,
+                reply,
+            } => self.load(name, promises, reply),
             Word::Worse(verdict) => self.put_back(verdict),
+            Word::Wider {
+                name,
+                digest,
+                share,
+            } => self.wider(&name, digest, share),
+            Word::Passed { name, digest } => self.give(Job::Promote { name, digest }),
             Word::Reload(reply) => self.give(Job::Reload(Some(reply))),
             Word::Reloaded => self.retry(None, Again::NewPolicy),
             Word::Stop => {}
@@ -150,6 +163,8 @@ impl Watcher {
                 } else {
                     Phase::Start
                 },
+                promises: Promises::Kept,
+                reply: None,
             }),
             // A rollback carries its reply and is given where it is asked for.
             Effect::RollBack => {}
@@ -167,6 +182,18 @@ impl Watcher {
             Ended::Serving { digest } => {
                 self.step(name, Event::Loaded { digest });
                 self.retry(Some(name), Again::OtherServices);
+            }
+            Ended::Beside {
+                digest,
+                canary,
+                share,
+            } => {
+                (self.say)(&format!(
+                    "{name}: {canary} has {share} of the callers, {digest} the others"
+                ));
+                self.step(name, Event::Loaded { digest });
+                let digest = canary;
+                self.step(name, Event::Beside { digest, share });
             }
             Ended::Held { digest, why } => {
                 (self.say)(&format!("{name}: {digest} serves: {why}"));
@@ -217,7 +244,8 @@ impl Watcher {
         let Some(service) = self.services.get_mut(&verdict.name) else {
             return;
         };
-        if service.digest() != Some(&verdict.digest) {
+        let canary = service.canary().map(|(digest, _)| digest);
+        if service.digest() != Some(&verdict.digest) && canary != Some(&verdict.digest) {
             return;
         }
         match service.step(Event::RollbackAsked, now, wall) {
@@ -231,6 +259,39 @@ impl Watcher {
             Effect::Nothing | Effect::LookAgain | Effect::Load(_) | Effect::Remove => {
                 self.worse.insert(verdict.name.clone(), verdict);
             }
+        }
+    }
+
+    /// Says that a canary has a larger share, if it still is one.
+    fn wider(&mut self, name: &Arc<str>, digest: Arc<str>, share: Share) {
+        let service = self.services.get(name);
+        let canary = service.and_then(Service::canary);
+        if canary.is_some_and(|(known, _)| *known == digest) {
+            (self.say)(&format!(
+                "{name}: {digest} did well, and has {share} of the callers"
+            ));
+            self.step(name, Event::Beside { digest, share });
+        }
+    }
+
+    /// Loads what lies in the directory, by the operator's word.
+    fn load(&mut self, name: Arc<str>, promises: Promises, reply: Reply<Arc<str>>) {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        let service = self.services.get_mut(&name);
+        let effect = service.map(|service| service.step(Event::LoadAsked, now, wall));
+        // Nobody may be left to hear the answer: the operator went away.
+        match effect {
+            Some(Effect::Load(stamp)) => self.give(Job::Load {
+                name,
+                stamp,
+                phase: Phase::Running,
+                promises,
+                reply: Some(reply),
+            }),
+            Some(_) => drop(reply.send(Err(format!("`{name}` is being loaded; ask again")))),
+            None => drop(reply.send(Err(format!(
+                "there is no service `{name}`; see `holdfast ls`"
+            )))),
         }
     }
 
@@ -288,6 +349,7 @@ impl Watcher {
                 since: service.since(),
                 error: service.error().map(str::to_owned),
                 held: service.held().map(str::to_owned),
+                canary: service.canary().cloned(),
             })
             .collect();
         self.publish.send_if_modified(|shown| {

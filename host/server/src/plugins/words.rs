@@ -1,7 +1,9 @@
 //! What the threads of the plugin directory tell each other, and people.
 
 use crate::plugins::directory::Stamp;
+use crate::plugins::load::Promises;
 use crate::plugins::service::Again;
+use holdfast_rules::trial::canary::Share;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -31,6 +33,15 @@ pub enum Ended {
         digest: Arc<str>,
         /// Why.
         why: String,
+    },
+    /// It has a share of the callers, and the version before the others.
+    Beside {
+        /// The digest of what serves.
+        digest: Arc<str>,
+        /// The digest of what has the share.
+        canary: Arc<str>,
+        /// The share.
+        share: Share,
     },
     /// The files changed while they were read.
     Changed,
@@ -76,8 +87,25 @@ pub(super) enum Word {
         name: Arc<str>,
         reply: Reply<Arc<str>>,
     },
+    /// What lies in the directory is to be loaded once more.
+    Load {
+        name: Arc<str>,
+        promises: Promises,
+        reply: Reply<Arc<str>>,
+    },
     /// A version has turned out to be worse than the one before.
     Worse(Verdict),
+    /// A canary has a larger share.
+    Wider {
+        name: Arc<str>,
+        digest: Arc<str>,
+        share: Share,
+    },
+    /// A canary may serve everybody.
+    Passed {
+        name: Arc<str>,
+        digest: Arc<str>,
+    },
     Reload(Reply<()>),
     Reloaded,
     Stop,
@@ -89,6 +117,13 @@ pub(super) enum Job {
         name: Arc<str>,
         stamp: Stamp,
         phase: Phase,
+        promises: Promises,
+        /// Whoever asked for it.
+        reply: Option<Reply<Arc<str>>>,
+    },
+    Promote {
+        name: Arc<str>,
+        digest: Arc<str>,
     },
     RollBack {
         name: Arc<str>,

@@ -10,6 +10,7 @@ use crate::settings::policy::Policy;
 use crate::settings::routes::Route;
 use crate::settings::source::Origin;
 use holdfast_call::Priority;
+use holdfast_rules::trial::canary::Share;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,6 +82,8 @@ pub struct Effective {
     pub anonymous: Anonymous,
     /// Of what class its calls from outside are.
     pub priority: Priority,
+    /// The share of the callers that a new version gets first.
+    pub canary: Share,
     /// Its limits.
     pub limits: Limits,
     /// Whether it is metered.

@@ -4,6 +4,7 @@ use crate::settings::units::Raw;
 use crate::settings::upstream::within;
 use holdfast_call::Priority;
 use holdfast_capabilities::http::NAMESERVER_PORT;
+use holdfast_rules::trial::canary::Share;
 use std::net::{IpAddr, SocketAddr};
 
 /// Whether callers whom nobody vouches for are served.
@@ -112,6 +113,25 @@ pub(crate) fn parse_share(text: &str) -> Result<u32, String> {
     number.filter(|percent| *percent <= 100).ok_or_else(|| {
         format!(
             "`{}` is not a share between \"0%\" and \"100%\"",
+            text.escape_debug()
+        )
+    })
+}
+
+/// The share of the callers that a new version gets first; all of them is no canary.
+pub(crate) fn parse_canary(text: &str) -> Result<Share, String> {
+    let thousandths = text.strip_suffix('%').and_then(|number| {
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) || part.len() > 1 {
+            return None;
+        }
+        let (whole, part): (u32, u32) = (whole.parse().ok()?, part.parse().ok()?);
+        Share::of(whole.checked_mul(10)?.checked_add(part)?)
+    });
+    thousandths.ok_or_else(|| {
+        format!(
+            "`{}` is not a share of the callers between \"0.1%\" and \"100%\"",
             text.escape_debug()
         )
     })

@@ -15,6 +15,7 @@ use crate::settings::reuse;
 use crate::settings::source::Origin;
 use crate::settings::upstream::Class;
 use holdfast_call::Priority;
+use holdfast_rules::trial::canary::Share;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let limits = merge.limits();
     let fuel = merge.fuel(&limits);
     let priority = merge.priority();
+    let canary = merge.canary();
     merge.values();
     let effective = Effective {
         name: manifest.name.clone(),
@@ -56,6 +58,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         routes: manifest.routes.clone(),
         anonymous,
         priority,
+        canary,
         limits,
         fuel,
         grants,
@@ -377,6 +380,14 @@ impl Merge<'_> {
         };
         self.row("priority", class.as_str(), origin);
         class
+    }
+
+    /// The policy alone says how a new version comes to the callers.
+    fn canary(&mut self) -> Share {
+        let share = self.allowed.canary.unwrap_or(Share::ALL);
+        let origin = self.policy.origin(&self.own("canary"));
+        self.row("canary", share.to_string(), origin);
+        share
     }
 
     fn fuel(&mut self, limits: &Limits) -> Fuel {

@@ -3,7 +3,8 @@
 use crate::settings::compile;
 use crate::settings::error::SettingsError;
 use crate::settings::host::{
-    Anonymous, HostMemory, LogForm, Pool, parse_nameserver, parse_priority, parse_share,
+    Anonymous, HostMemory, LogForm, Pool, parse_canary, parse_nameserver, parse_priority,
+    parse_share,
 };
 use crate::settings::lent::{self, LentSecret};
 use crate::settings::limits::{Limit, SetLimits};
@@ -17,6 +18,7 @@ use crate::settings::upstream::{self, Upstream, parse_net, within};
 use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
 use holdfast_call::Priority;
 use holdfast_rules::admit::pressure::MEMORY_FROM;
+use holdfast_rules::trial::canary::Share;
 use holdfast_store::CALL_LOG_BYTES_MIN;
 use holdfast_wasm::compile::job::CompileLimits;
 use ipnet::IpNet;
@@ -52,6 +54,8 @@ pub struct ServicePolicy {
     pub anonymous: Option<Anonymous>,
     /// Of what class it may be, where that is not the default.
     pub priority: Option<Priority>,
+    /// The share of the callers that a new version of it gets first, where that is not all of them.
+    pub canary: Option<Share>,
     /// Whether it runs on the metered engine, where that differs from the host.
     pub fuel: Option<bool>,
     /// Its limits, before the ones of all services.
@@ -409,6 +413,10 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
             .priority
             .as_deref()
             .and_then(|text| reader.take(&key("priority"), parse_priority(text))),
+        canary: written
+            .canary
+            .as_deref()
+            .and_then(|text| reader.take(&key("canary"), parse_canary(text))),
         fuel: written.fuel,
         limits,
     }

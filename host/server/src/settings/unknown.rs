@@ -77,6 +77,7 @@ const POLICY: &[&str] = &[
     "services.*.files",
     "services.*.anonymous",
     "services.*.priority",
+    "services.*.canary",
     "services.*.fuel",
     "services.*.limits.+",
     "upstreams.*.url",

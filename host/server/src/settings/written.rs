@@ -64,6 +64,7 @@ pub(crate) struct WrittenService {
     pub(crate) files: Vec<String>,
     pub(crate) anonymous: Option<String>,
     pub(crate) priority: Option<String>,
+    pub(crate) canary: Option<String>,
     pub(crate) fuel: Option<bool>,
     pub(crate) limits: WrittenLimits,
 }

@@ -52,6 +52,7 @@ const DURATION: &str = "^[0-9]+\\s*(h|m|s|ms|us)$";
 const SIZE: &str = "^[0-9]+\\s*(TiB|GiB|MiB|KiB|B)$";
 const MONEY: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD$";
 const SHARE: &str = "^\\+?[0-9]+%$";
+const PART: &str = "^[0-9]+(\\.[0-9])?%$";
 
 /// What an example cannot show: words, patterns and ranges.
 const TOLD: &[(&str, Shape)] = &[
@@ -74,6 +75,12 @@ const TOLD: &[(&str, Shape)] = &[
     (
         "services.*.priority",
         Shape::Words(&["batch", "default", "critical"]),
+    ),
+    (
+        "services.*.canary",
+        Shape::Text {
+            pattern: Some(PART),
+        },
     ),
     (
         "shed_memory",
