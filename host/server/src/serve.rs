@@ -191,11 +191,11 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         policy: settings.policy,
         secrets: host.secrets,
         loader: Loader {
+            candidates: Candidates::default(),
             pipeline: host.pipeline.clone(),
             routes: host.routes,
             service: host.service,
             versions: host.versions,
-            candidates: Candidates::default(),
             say: say.clone(),
         },
         reload: host.reload,
@@ -213,13 +213,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     tokio::spawn(control.run(owners, stop.clone()));
 
     greet(follow(keys, &host.pipeline, &say), listen, admin, &say);
-    let at = settings.plugins.display();
-    say(&format!(
-        "serving what lies in {at}, keeping what must last in {data}"
-    ));
-    if let Some(warning) = warning {
-        say(&format!("warning: {warning}"));
-    }
+    tell(&settings.plugins, &settings.data, warning, &say);
     Ok(Running {
         listen,
         admin,
@@ -233,6 +227,17 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         control: control::path(&settings.data),
         connections,
     })
+}
+
+/// Says what is served from where, and what an operator should know of that.
+fn tell(plugins: &Path, data: &Path, warning: Option<&str>, say: &Say) {
+    let (at, data) = (plugins.display(), data.display());
+    say(&format!(
+        "serving what lies in {at}, keeping what must last in {data}"
+    ));
+    if let Some(warning) = warning {
+        say(&format!("warning: {warning}"));
+    }
 }
 
 impl Running {
