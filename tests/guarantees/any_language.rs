@@ -42,6 +42,59 @@ fn python_from_nothing_to_an_answer() {
 }
 
 #[test]
+fn a_typed_project_is_called_by_its_functions_and_keeps_what_others_call() {
+    let host = Setup::new().start();
+    let project = Project::on(&host, "greet", "rust --kind typed");
+    let said = project.build();
+    said.done();
+    let exports = "exports local:greet/greetings@0.1.0: greet: func(name: string)";
+    assert!(said.err.contains(exports), "{}", said.err);
+    let greets = |words: &str| {
+        let answer = host.ask("POST", "/greet/greetings/greet");
+        let answer = answer.header("content-type", "application/json");
+        let answer = answer.body("{\"name\":\"you\"}").send().text();
+        answer.contains(words).then_some(())
+    };
+    patiently("it to greet", || greets("\"text\":\"Hello, you\""));
+    let said = host.command(&["call", "greet", "greetings/greet", "{\"name\":\" \"}"]);
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.out.contains("greet/no-name"),
+        "{}{}",
+        said.out,
+        said.err
+    );
+
+    let before = project.published();
+    project.edit("wit/greet.wit", "text: string", "words: string");
+    project.edit("src/lib.rs", "text: format!", "words: format!");
+    let said = project.build();
+    assert_eq!(said.code, Some(1));
+    let changed = "contract: changed in `local:greet/greetings@0.1.0`: `greet: func";
+    assert!(
+        said.err.contains(changed) && said.err.contains("--breaking"),
+        "{}",
+        said.err
+    );
+    assert_eq!(project.published(), before);
+    project.build_breaking().done();
+    patiently("the other one", || greets("\"words\":\"Hello, you\""));
+    assert!(host.stderr().contains(changed), "{}", host.stderr());
+}
+
+#[test]
+fn what_can_be_no_typed_project_is_refused_by_what_to_change() {
+    for (name, lang, why) in [
+        ("typed-js", "js", "--lang rust --kind typed"),
+        ("a-1b", "rust", "each of its words must begin with a letter"),
+    ] {
+        let said = run(&["new", name, "--lang", lang, "--kind", "typed"]);
+        assert_eq!(said.code, Some(1));
+        assert!(said.err.contains(why), "{}", said.err);
+    }
+}
+
+#[test]
 fn large_runtimes_are_served_within_the_default_limits_and_start_once_where_that_is_asked_for() {
     let host = Setup::new().start();
     let put = |name: &str, manifest: &str| {

@@ -53,14 +53,20 @@ impl Project {
         self
     }
 
-    /// Asks for it in the same place once more.
+    /// Asks for it in the same place once more. Behind the language may stand other words.
     pub(crate) fn new_again(&self, lang: &str) -> Said {
-        Said::of(command(&["new", self.name, "--lang", lang]).current_dir(self.dir.path()))
+        let mut command = command(&["new", self.name, "--lang"]);
+        Said::of(command.args(lang.split(' ')).current_dir(self.dir.path()))
     }
 
     /// Builds it.
     pub(crate) fn build(&self) -> Said {
         Said::of(&mut self.builder())
+    }
+
+    /// Builds it although it breaks what others may call.
+    pub(crate) fn build_breaking(&self) -> Said {
+        Said::of(self.builder().arg("--breaking"))
     }
 
     /// Builds it where no registry can be reached.

@@ -4,6 +4,10 @@
 //! Types are whole: each stands with all it is made of, and nothing refers to anything by name. Two are the same if they are made the same
 //! way with the same names of fields and cases; what is written about them for people does not count.
 
+mod changes;
+
+pub use changes::{Change, changes};
+
 use crate::version::compatible;
 use std::fmt;
 use std::sync::Arc;

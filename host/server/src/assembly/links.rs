@@ -4,7 +4,7 @@ use super::Host;
 use super::services::Origin;
 use crate::settings::Effective;
 use holdfast_call::Target;
-use holdfast_call::contract::{Contract, Interface};
+use holdfast_call::contract::{Change, Contract, Interface, changes};
 use holdfast_wasm::imports::typed::Link;
 use holdfast_wasm::service::Service;
 use std::fmt::Write as _;
@@ -91,6 +91,15 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// How `contract` differs from that of the version of `name` that serves now.
+    pub(super) fn changes(&self, name: &str, contract: &Contract) -> Vec<Change> {
+        let mut loaded = self.loaded().into_iter();
+        let serving = loaded.find(|(known, _)| **known == *name);
+        serving.map_or_else(Vec::new, |(_, serving)| {
+            changes(serving.contract(), contract)
+        })
     }
 
     /// The loaded services.

@@ -60,6 +60,9 @@ impl LoadService for Host {
             }
             (Err(broken), Promises::Kept) => return Err(LoadError::Unlinked(broken)),
         }
+        for change in self.changes(name, made.service.contract()) {
+            progress(&format!("contract: {change}"));
+        }
         progress(&match made.from_cache {
             FromCache::Yes => "compiled before".to_owned(),
             FromCache::No => format!("compiled in {:.1} s", made.took.as_secs_f64()),

@@ -1,7 +1,11 @@
 //! `holdfast build`: a project to a component in the plugin directory. It needs no running host, and disturbs none.
 
 use crate::cli::complain;
+use crate::file::{self, COMPONENT_BYTES_MAX};
 use crate::project::{Project, publish};
+use anyhow::{Context as _, bail};
+use holdfast_call::contract::{Contract, changes};
+use holdfast_wasm::contract::read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,6 +18,9 @@ pub struct BuildArgs {
     /// The plugin directory; it is made if it is not there.
     #[arg(long, value_name = "DIR", default_value = "plugins")]
     pub plugins: PathBuf,
+    /// Put it there although it takes away or retypes functions that the version there exports.
+    #[arg(long)]
+    pub breaking: bool,
 }
 
 /// Builds the project and puts it where a host serves it.
@@ -27,6 +34,7 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         project.name, project.language
     ));
     let component = project.build()?;
+    contract(&project, &component, args)?;
     publish::publish(&args.plugins, &project.name, &component, &project.manifest)?;
     complain(&format!(
         "{name}.wasm ({} KiB) and {name}.toml are in {}",
@@ -35,4 +43,31 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         name = project.name
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what others can call, and what of that changed.
+fn contract(project: &Project, component: &[u8], args: &BuildArgs) -> anyhow::Result<()> {
+    let name = &project.name;
+    let contract = read(component)
+        .with_context(|| format!("{name} was built, but others could not call it"))?;
+    for interface in &contract.exports {
+        for function in &interface.functions {
+            complain(&format!("exports {}: {function}", interface.id));
+        }
+    }
+    let path = args.plugins.join(format!("{name}.wasm"));
+    // What cannot be read there makes no promise.
+    let there = file::read(&path, COMPONENT_BYTES_MAX).ok();
+    let there: Option<Contract> = there.and_then(|there| read(&there).ok());
+    let changes = there.map_or_else(Vec::new, |there| changes(&there, &contract));
+    for change in &changes {
+        complain(&format!("contract: {change}"));
+    }
+    if changes.iter().any(|change| change.breaks()) && !args.breaking {
+        bail!(
+            "{name} would break what others may call of {}: keep what they call and add to it, or say --breaking",
+            path.display()
+        );
+    }
+    Ok(())
 }

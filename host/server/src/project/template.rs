@@ -10,8 +10,48 @@ use std::path::{Path, PathBuf};
 /// What stands in the templates where the name belongs.
 const PLACE: &str = "service-name";
 
+/// The same as the name of a module.
+const IDENT: &str = "service_name";
+
 /// A file of a template: where it goes, and what is in it.
 type Template = (&'static str, &'static str);
+
+/// What others call a service by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// HTTP.
+    Http,
+    /// Functions of an interface of its own.
+    Typed,
+}
+
+const TYPED: &[Template] = &[
+    ("README.md", include_str!("../../templates/typed/README.md")),
+    (
+        "Cargo.toml",
+        include_str!("../../templates/typed/Cargo.toml"),
+    ),
+    (
+        "Cargo.lock",
+        include_str!("../../templates/typed/Cargo.lock"),
+    ),
+    (
+        "src/lib.rs",
+        include_str!("../../templates/typed/src/lib.rs"),
+    ),
+    (
+        "wit/service-name.wit",
+        include_str!("../../templates/typed/wit/service.wit"),
+    ),
+    (
+        ".gitignore",
+        include_str!("../../templates/typed/gitignore"),
+    ),
+    (
+        "service-name.toml",
+        include_str!("../../templates/typed/manifest.toml"),
+    ),
+];
 
 const RUST: &[Template] = &[
     ("README.md", include_str!("../../templates/rust/README.md")),
@@ -91,13 +131,18 @@ const PYTHON: &[Template] = &[
 
 /// The files of a new project, by their places in it.
 #[must_use]
-pub fn files(language: Language, name: &Name) -> Vec<(PathBuf, String)> {
-    let template = match language {
-        Language::Rust => RUST,
-        Language::Js => JS,
-        Language::Python => PYTHON,
+pub fn files(language: Language, kind: Kind, name: &Name) -> Vec<(PathBuf, String)> {
+    let template = match (kind, language) {
+        (Kind::Typed, _) => TYPED,
+        (Kind::Http, Language::Rust) => RUST,
+        (Kind::Http, Language::Js) => JS,
+        (Kind::Http, Language::Python) => PYTHON,
     };
-    let named = |text: &str| text.replace(PLACE, name.as_str());
+    let ident = name.as_str().replace('-', "_");
+    let named = |text: &str| {
+        let text = text.replace(PLACE, name.as_str());
+        text.replace(IDENT, &ident)
+    };
     template
         .iter()
         .map(|(path, text)| (named(path).into(), named(text)))
@@ -108,9 +153,9 @@ pub fn files(language: Language, name: &Name) -> Vec<(PathBuf, String)> {
 ///
 /// # Errors
 /// Something is in the folder, or a file cannot be written.
-pub fn make(folder: &Path, language: Language, name: &Name) -> anyhow::Result<()> {
+pub fn make(folder: &Path, language: Language, kind: Kind, name: &Name) -> anyhow::Result<()> {
     refuse_full(folder)?;
-    for (path, text) in files(language, name) {
+    for (path, text) in files(language, kind, name) {
         let path = folder.join(path);
         let parent = path.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent)
