@@ -50,6 +50,11 @@ fn manifests() {
 }
 
 #[test]
+fn json_as_values() {
+    holds("mapping");
+}
+
+#[test]
 fn origins_and_addresses() {
     holds("origin");
 }

@@ -8,6 +8,8 @@
 //!    ask the same function in JSON. What does not fit is told with its place before anything runs.
 //! 6. The checklist is below.
 
+mod broken;
+
 use crate::harness::{Answer, Guest, Host, Setup, dummy, put, root, until};
 use serde_json::{Value, json};
 

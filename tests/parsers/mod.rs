@@ -5,6 +5,7 @@
 pub(crate) mod component;
 pub(crate) mod envelope;
 pub(crate) mod manifest;
+pub(crate) mod mapping;
 pub(crate) mod origin;
 pub(crate) mod policy;
 pub(crate) mod request;
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[(&str, Check)] = &[
     ("component", component::check),
     ("envelope", envelope::check),
     ("manifest", manifest::check),
+    ("mapping", mapping::check),
     ("origin", origin::check),
     ("policy", policy::check),
     ("request", request::check),

@@ -139,9 +139,9 @@ impl Reader {
                 }
             }
             (Type::Text, Json::Text(text)) => Some(Value::Text(text)),
-            (Type::Bytes, Json::Text(text)) => match BASE64.decode(text.as_bytes()) {
-                Ok(bytes) => Some(Value::Bytes(bytes.into())),
-                Err(_) => self.wrong("must be bytes in base64, with padding"),
+            (Type::Bytes, Json::Text(text)) => match from_base64(&text) {
+                Some(bytes) => Some(Value::Bytes(bytes.into())),
+                None => self.wrong("must be bytes in base64, with padding"),
             },
             (Type::List(item), Json::List(list)) => self.list(list, item).map(Value::List),
             (Type::Option(_), Json::Null) => Some(Value::Option(None)),
@@ -401,6 +401,12 @@ fn only(json: Json, name: &str) -> Option<Json> {
         (Some((found, json)), None) if found == name => Some(json),
         _ => None,
     }
+}
+
+/// The bytes of one text in base64. The library takes several that stand behind each other, each with its padding: those are none.
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let is_one = !text.trim_end_matches('=').contains('=');
+    BASE64.decode(text.as_bytes()).ok().filter(|_| is_one)
 }
 
 fn place(names: &[Arc<str>], name: &str) -> Option<u32> {
