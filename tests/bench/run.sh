@@ -263,4 +263,5 @@ cargo test --quiet --release -p holdfast-rules --lib -- --ignored --nocapture of
 # Those who were measured so far have had their time.
 kill "${running[@]}" || true
 HOLDFAST=target/release/holdfast tests/bench/bad_day.sh || missed=1
+HOLDFAST=target/release/holdfast tests/bench/hops.sh || missed=1
 exit "$missed"

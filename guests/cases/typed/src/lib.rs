@@ -1,6 +1,6 @@
 //! A typed service as its author writes it: the functions of an interface, and nothing else.
 
-use exports::test::shapes::shapes::{Everything, Guest, Problem};
+use exports::test::shapes::shapes::{Everything, Guest, Point, Problem};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 wit_bindgen::generate!({ world: "test:shapes/typed", path: ["../../../wit/faults.wit", "wit"], generate_all });
@@ -19,6 +19,13 @@ impl Guest for Typed {
 
     fn add(a: u32, b: u32) -> u32 {
         a.wrapping_add(b)
+    }
+
+    fn next(place: Point) -> Point {
+        Point {
+            x: place.x.wrapping_add(1),
+            y: place.y.wrapping_add(1),
+        }
     }
 
     fn divide(a: u32, b: u32) -> Result<u32, Problem> {
