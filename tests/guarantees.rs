@@ -28,7 +28,7 @@ mod secrets;
 // Services call each other through the same pipeline.
 mod internal;
 // Or as functions of an interface, checked at the boundary.
-mod contracts;
+pub(crate) mod contracts;
 // Bodies flow both ways.
 mod streams;
 // What a guest sees of a request, and the caller of an answer.

@@ -29,7 +29,7 @@ pub(crate) use project::Project;
 pub(crate) use scale::{full, scaled};
 pub(crate) use setup::{Setup, keep_private, put};
 pub(crate) use upstream::{Seen, Upstream, request};
-pub(crate) use wait::{patiently, rest, until};
+pub(crate) use wait::{Over, patiently, rest, until};
 
 pub(crate) use h2::{
     get as h2_get, get_with as h2_get_with, unread as h2_unread,

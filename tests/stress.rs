@@ -6,6 +6,8 @@ mod a01_fragility;
 mod a02_latency;
 // No call without a closing line, a why and an id, whatever it died of.
 mod a06_observability;
+// Services that hand work to each other, in every version, shape and failure.
+mod a10_coordination;
 // Every way for a guest not to end.
 mod hostile;
 // Twenty-two services beside them.

@@ -25,14 +25,14 @@ fn typed() -> Setup {
     Setup::new().service("typed", Guest::Case("typed"), "")
 }
 
-pub(super) fn post(host: &Host, path: &str, body: &Value) -> Answer {
+pub(crate) fn post(host: &Host, path: &str, body: &Value) -> Answer {
     let ask = host.ask("POST", path);
     let ask = ask.header("content-type", "application/json");
     ask.body(body.to_string()).send()
 }
 
 /// What was answered, where it was no fault.
-pub(super) fn given(answer: &Answer) -> Value {
+pub(crate) fn given(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text());
     serde_json::from_str(&answer.text()).unwrap()
 }

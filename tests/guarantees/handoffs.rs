@@ -10,7 +10,9 @@
 //! 6. The checklist is below.
 
 use super::contracts::{given, post};
-use crate::harness::{Chaos, Does, Guest, Host, Setup, Upstream, dummy, put, root, scaled, until};
+use crate::harness::{
+    Chaos, Does, Guest, Host, Over, Setup, Upstream, dummy, put, root, scaled, until,
+};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -126,6 +128,7 @@ fn a_new_version_under_load_costs_no_call_and_one_that_breaks_its_contract_chang
     let (over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
     let version = || host.listed("tasks").unwrap()["digest"].to_string();
     std::thread::scope(|scope| {
+        let done = Over(&over);
         for _ in 0..4 {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
@@ -170,6 +173,6 @@ fn a_new_version_under_load_costs_no_call_and_one_that_breaks_its_contract_chang
         );
         assert_eq!(version(), before);
         more(20);
-        over.store(true, Ordering::Relaxed);
+        drop(done);
     });
 }

@@ -1,10 +1,20 @@
 //! Waiting for what another process does: asked again and again, a bounded number of times. The only place that pauses in order to wait.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often it is asked, and how long it is left alone between: a minute in all, for machines that do much else at once.
 const TRIES: u32 = 2400;
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// Tells the threads that go on until then that it is over, also where the test fails before: nobody would wait for it otherwise.
+pub(crate) struct Over<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Leaves the machine to others for a moment, between two calls of somebody who is not in a hurry.
 pub(crate) fn rest() {

@@ -99,7 +99,8 @@ fn date(text: &str) -> Option<Date> {
         month: month.parse().ok()?,
         day: day.parse().ok()?,
     };
-    let leap = date.year % 4 == 0 && (date.year % 100 != 0 || date.year % 400 == 0);
+    let every = |years| date.year.is_multiple_of(years);
+    let leap = every(4) && (!every(100) || every(400));
     let last = match date.month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
