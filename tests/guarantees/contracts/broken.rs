@@ -1,6 +1,6 @@
 //! Texts that are no values: each is refused as `invalid-input`, with the place of every mistake and no other, before anything runs.
 //!
-//! They stand in `tests/data/broken-json`, a case a line: the function of `forms.wit` that it is sent to, the text (in base64 where it is no
+//! They stand in `broken-json` beside this file, a case a line: the function of `forms.wit` that it is sent to, the text (in base64 where it is no
 //! UTF-8, or as what is repeated how often), and the JSON pointers that must come back, in their order.
 
 use super::pointers;
@@ -50,7 +50,7 @@ impl Case {
 }
 
 fn folder() -> std::path::PathBuf {
-    root().join("tests/data/broken-json")
+    root().join("tests/guarantees/contracts/broken-json")
 }
 
 fn cases() -> Vec<Case> {
