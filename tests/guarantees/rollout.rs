@@ -156,8 +156,60 @@ fn other_settings_hold_for_both_and_an_operator_may_end_it() {
 }
 
 #[test]
+fn what_was_removed_is_not_brought_back_for_the_others() {
+    let host = two("[env]\nVERSION = \"1\"").policy(TENTH).start();
+    host.remove("two");
+    until("it to be gone", || {
+        host.listed("two").is_none().then_some(())
+    });
+    host.drop_in("two", Guest::Case("wasi02"), "[env]\nVERSION = \"2\"");
+    until("it to serve", || {
+        (host.get("/two/env").status == 200).then_some(())
+    });
+    for key in 0..50 {
+        assert_eq!(ask(&host, "GET", "/two/env", key).text(), "VERSION=2\n");
+    }
+    assert!(host.listed("two").unwrap()["canary"].is_null());
+}
+
+#[test]
+fn without_a_share_it_is_on_trial_like_any_new_version() {
+    let host = Setup::new()
+        .service("two", Guest::Service("hello"), "")
+        .policy(TENTH)
+        .start();
+    let good = digest(&host);
+    let bad = beside(&host, Guest::Case("wasi02"), "");
+    host.set_policy("[services.two]\nanonymous = \"allow\"");
+    until("everybody to have it", || {
+        (digest(&host) == bad).then_some(())
+    });
+    until("it to be put back", || {
+        host.get("/two/panic");
+        (digest(&host) == good).then_some(())
+    });
+}
+
+#[test]
+fn what_cannot_be_loaded_ends_the_share_of_what_it_replaces() {
+    let host = two("[env]\nVERSION = \"1\"").policy(TENTH).start();
+    let good = digest(&host);
+    beside(&host, Guest::Case("wasi02"), "[env]\nVERSION = \"2\"");
+    put(&host.plugins(), "two", b"no component", "");
+    let listed = until("the refusal", || {
+        let listed = host.listed("two")?;
+        listed["error"].is_string().then_some(listed)
+    });
+    assert!(listed["canary"].is_null(), "{listed}");
+    assert_eq!(listed["digest"], *good);
+    for key in 0..100 {
+        assert_eq!(ask(&host, "GET", "/two/env", key).text(), "VERSION=1\n");
+    }
+}
+
+#[test]
 fn a_share_is_of_calls_for_the_same_routes() {
-    let host = two("").policy(TENTH).start();
+    let mut host = two("").policy(TENTH).start();
     let good = digest(&host);
     host.drop_in("two", Guest::Case("wasi02"), "routes = [\"/elsewhere/\"]");
     let error = until("the refusal", || {
@@ -168,6 +220,18 @@ fn a_share_is_of_calls_for_the_same_routes() {
         "{error}"
     );
     assert_eq!(digest(&host), good);
+    // After a restart the one that served is known to serve.
+    host.restart();
+    let listed = host.listed("two").unwrap();
+    assert_eq!(
+        (&listed["state"], &listed["digest"]),
+        (&"serving".into(), &good.into())
+    );
+    assert!(
+        listed["error"].to_string().contains("its routes are"),
+        "{listed}"
+    );
+    assert_eq!(host.get("/two/ok").text(), "ok\n");
     let (code, said) = Setup::new()
         .policy("[services.two]\ncanary = \"0%\"")
         .refused();

@@ -1,6 +1,7 @@
 //! The machine of one service, step by step, without a file and without a clock.
 
 use holdfast_call::{Moment, WallTime};
+use holdfast_server::plugins::Share;
 use holdfast_server::plugins::directory::{FileStamp, Stamp};
 use holdfast_server::plugins::service::{Again, Doing, Effect, Event, LATER, Service};
 use std::time::Duration;
@@ -240,6 +241,56 @@ fn what_only_needs_time_is_tried_again_after_a_while() {
     // One at a time.
     assert_eq!(
         service.step(Event::Seen(stamp), at(2 * later), WALL),
+        Effect::Nothing
+    );
+}
+
+#[test]
+fn a_canary_is_known_for_as_long_as_it_has_a_share_and_a_wider_one_ends_no_load() {
+    let share = |thousandths| Share::of(thousandths).unwrap();
+    let beside = || Event::Beside {
+        digest: "d2".into(),
+        share: share(50),
+    };
+    let mut service = serving();
+    service.step(beside(), at(2), WALL);
+    assert_eq!(service.canary(), Some(&("d2".into(), share(50))));
+    // Another version is on its way while the share becomes larger.
+    assert_eq!(
+        service.step(Event::Seen(old(2)), at(500), WALL),
+        Effect::Load(old(2))
+    );
+    service.step(Event::Wider(share(500)), at(501), WALL);
+    assert_eq!(service.doing(), Doing::Swapping);
+    assert_eq!(service.canary(), Some(&("d2".into(), share(500))));
+    // It cannot be loaded, and what it was to replace has no share any more.
+    service.step(failed(Again::NewFiles), at(502), WALL);
+    assert_eq!(service.canary(), None);
+    service.step(Event::Wider(share(500)), at(503), WALL);
+    assert_eq!(service.canary(), None);
+}
+
+#[test]
+fn the_same_version_swapped_in_once_more_has_served_since_it_first_did() {
+    let mut service = serving();
+    service.step(loaded(), at(9), WallTime(WALL.0 + 1));
+    assert_eq!(service.since(), Some(WALL));
+    let other = Event::Loaded {
+        digest: "d2".into(),
+    };
+    service.step(other, at(10), WallTime(WALL.0 + 2));
+    assert_eq!(service.since(), Some(WallTime(WALL.0 + 2)));
+}
+
+#[test]
+fn an_operator_may_have_the_same_files_loaded_once_more_but_not_twice_at_once() {
+    let mut service = serving();
+    let effect = service.step(Event::LoadAsked, at(2), WALL);
+    assert_eq!(effect, Effect::Load(old(1)));
+    let effect = service.step(Event::LoadAsked, at(3), WALL);
+    assert_eq!(effect, Effect::Nothing);
+    assert_eq!(
+        Service::default().step(Event::LoadAsked, at(0), WALL),
         Effect::Nothing
     );
 }

@@ -222,12 +222,7 @@ impl Watched {
         let again = self.again(&call);
         match next.run(call).await {
             Ok(mut answer) => {
-                let body = answer.body_mut();
-                if body.as_whole().is_some() {
-                    version.note(Seen::Well);
-                } else {
-                    body.watch(Box::new(ToItsEnd(version)));
-                }
+                note_at_end(answer.body_mut(), move |seen| version.note(seen));
                 Ok(answer)
             }
             Err(fault) => {
@@ -309,16 +304,25 @@ fn look_again(version: &Arc<Version>, mut again: Call, next: Next<'_>) {
     });
 }
 
-/// Watches an answer to its end.
-struct ToItsEnd(Arc<Version>);
+/// Tells what was seen of a version by an answer, once that has come to its end.
+struct ToItsEnd<N>(N);
 
-impl BodyWatch for ToItsEnd {
+impl<N: Fn(Seen) + Send> BodyWatch for ToItsEnd<N> {
     fn end(&mut self, end: &BodyEnd<'_>) {
         match end {
-            BodyEnd::Finished => self.0.note(Seen::Well),
-            BodyEnd::Cut(fault) if own(fault) => self.0.note(Seen::Alone),
+            BodyEnd::Finished => (self.0)(Seen::Well),
+            BodyEnd::Cut(fault) if own(fault) => (self.0)(Seen::Alone),
             BodyEnd::Cut(_) | BodyEnd::Dropped => {}
         }
+    }
+}
+
+/// Notes what an answer shows of a version: at once where it is whole, else at its end.
+fn note_at_end(body: &mut Body, note: impl Fn(Seen) + Send + 'static) {
+    if body.as_whole().is_some() {
+        note(Seen::Well);
+    } else {
+        body.watch(Box::new(ToItsEnd(note)));
     }
 }
 

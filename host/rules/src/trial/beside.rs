@@ -4,12 +4,10 @@
 //! the top of the pipeline again with that version in its place, so it crosses what the new version's own settings say. The rule is
 //! [`canary`](super::canary).
 
-use super::canary::{Canary, Gate, Share, Step};
+use super::canary::{Canary, Gate, Share, Step, beyond};
 use super::verdict::{CALLS, Seen};
-use super::{Watched, own};
-use holdfast_call::{
-    Body, BodyEnd, BodyWatch, Call, Clock, Moment, Next, Registered, Reply, Sources,
-};
+use super::{Watched, note_at_end, own};
+use holdfast_call::{Call, Lot, Next, Registered, Reply, Sources};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -79,9 +77,9 @@ impl Beside {
         Share::of(self.share.load(Ordering::Relaxed))
     }
 
-    fn takes(&self, call: &Call) -> bool {
+    fn takes(&self, draw: u64) -> bool {
         let mut hasher = DefaultHasher::new();
-        (self.salt, call.tree.lot().draw).hash(&mut hasher);
+        (self.salt, draw).hash(&mut hasher);
         let drawn = hasher.finish();
         self.share().is_some_and(|share| share.takes(drawn))
     }
@@ -146,10 +144,13 @@ impl Watched {
         mut call: Box<Call>,
         next: Next<'_>,
     ) -> Reply {
-        let caller = call.tree.lot().caller;
+        let Lot { draw, caller } = call.tree.lot();
+        let Some(draw) = draw else {
+            return next.run(call).await;
+        };
         let again = self.again(&call);
         let began = self.sources.clock.now();
-        if !beside.takes(&call) {
+        if !beside.takes(draw) {
             let reply = next.run(call).await;
             let took = again.map(|_| self.sources.clock.now().since(began));
             match &reply {
@@ -180,7 +181,7 @@ impl Watched {
                 {
                     look.clone().sooner(again, took, next);
                 }
-                look.watch_end(answer.body_mut());
+                note_at_end(answer.body_mut(), move |seen| look.note(seen));
                 Ok(answer)
             }
             Err(fault) => {
@@ -209,76 +210,66 @@ impl Look {
         self.beside.step(|canary| canary.step(self.caller, seen));
     }
 
-    /// An answer is well once it has come to its end.
-    fn watch_end(self, body: &mut Body) {
-        if body.as_whole().is_some() {
-            self.note(Seen::Well);
-        } else {
-            body.watch(Box::new(ToItsEnd(self)));
-        }
-    }
-
-    /// Asks the version before whether it fails at the same call, behind the back of the caller.
+    /// Asks the version before whether it fails at the same call, behind the back of the caller. A fault that is not asked about any more
+    /// counts like one that cannot be: it does not go unseen.
     fn better(self, again: Call, next: Next<'_>) {
-        self.asked(again, next, |look, reply, _| match reply {
-            Ok(()) => look.note(Seen::Confirmed),
-            Err(true) => look.note(Seen::Shared),
-            // No place, no time, no upstream: nothing is known of the call.
-            Err(false) => {}
+        if !self.beside.may_look() {
+            return self.note(Seen::Alone);
+        }
+        self.asked(again, next, |look, did, _| match did {
+            Did::Answer => look.note(Seen::Confirmed),
+            Did::Fail => look.note(Seen::Shared),
+            Did::Nothing => {}
         });
     }
 
     /// Asks the version before whether it takes as long for the same call.
     fn sooner(self, again: Call, took: Duration, next: Next<'_>) {
-        self.asked(again, next, move |look, reply, other| {
-            let faster = (other + other / 2).max(other + super::canary::SLOWER_LEAST) < took;
-            if reply.is_ok() && faster {
+        if !self.beside.may_look() {
+            return;
+        }
+        self.asked(again, next, move |look, did, other| {
+            if did == Did::Answer && took > beyond(other) {
                 look.beside.step(Canary::slow);
             }
         });
     }
 
-    /// `told` is given whether it answered, whether the fault was its own if it did not, and how long that took.
+    /// `told` is given what it did, and how long that took.
     fn asked(
         self,
         again: Call,
         next: Next<'_>,
-        told: impl FnOnce(&Self, Result<(), bool>, Duration) + Send + 'static,
+        told: impl FnOnce(&Self, Did, Duration) + Send + 'static,
     ) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        if !self.beside.may_look() {
-            return;
-        }
         let reply = next.afresh(again);
         runtime.spawn(async move {
-            let clock: &dyn Clock = &*self.sources.clock;
-            let began: Moment = clock.now();
-            let reply = match reply.await {
+            let began = self.sources.clock.now();
+            let did = match reply.await {
                 Ok(answer) => {
                     answer.close();
-                    Ok(())
+                    Did::Answer
                 }
-                Err(fault) => Err(own(&fault)),
+                Err(fault) if own(&fault) => Did::Fail,
+                Err(_) => Did::Nothing,
             };
-            let took = clock.now().since(began);
-            told(&self, reply, took);
+            let took = self.sources.clock.now().since(began);
+            told(&self, did, took);
         });
     }
 }
 
-/// Watches an answer to its end.
-struct ToItsEnd(Look);
-
-impl BodyWatch for ToItsEnd {
-    fn end(&mut self, end: &BodyEnd<'_>) {
-        match end {
-            BodyEnd::Finished => self.0.note(Seen::Well),
-            BodyEnd::Cut(fault) if own(fault) => self.0.note(Seen::Alone),
-            BodyEnd::Cut(_) | BodyEnd::Dropped => {}
-        }
-    }
+/// What the version before did with the same call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Did {
+    Answer,
+    /// In a fault of its own.
+    Fail,
+    /// No place, no time, no upstream: nothing is known of the call.
+    Nothing,
 }
 
 #[cfg(test)]

@@ -30,6 +30,11 @@ pub const SLOWER_LEAST: Duration = Duration::from_millis(5);
 /// The stages after the first, in thousandths.
 const STAGES: [u32; 2] = [100, 500];
 
+/// What takes no longer than this is as fast as what took `span`.
+pub(super) fn beyond(span: Duration) -> Duration {
+    (span + span / 2).max(span + SLOWER_LEAST)
+}
+
 /// A share of the callers, in thousandths: from one to all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share(u32);
@@ -220,8 +225,7 @@ impl Canary {
         let mut spans = self.spans.clone();
         // All but the slowest hundredth.
         let (_, slowest, _) = spans.select_nth_unstable(SPANS - 1 - SPANS / 100);
-        let slowest = Duration::from_nanos(*slowest);
-        Some((slowest + slowest / 2).max(slowest + SLOWER_LEAST))
+        Some(beyond(Duration::from_nanos(*slowest)))
     }
 
     /// A call of the new version was slow, and the version before answers the same one sooner.

@@ -13,11 +13,11 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[must_use]
 pub(super) fn of(headers: &HeaderMap, peer: &Peer, proxies: &TrustedProxies) -> Lot {
     let caller = number(client(headers, peer, proxies));
-    let draw = headers.get(KEY).map_or(caller, |key| {
+    let draw = Some(headers.get(KEY).map_or(caller, |key| {
         let mut hasher = DefaultHasher::new();
         key.as_bytes().hash(&mut hasher);
         hasher.finish()
-    });
+    }));
     Lot { draw, caller }
 }
 
@@ -44,20 +44,9 @@ fn client(headers: &HeaderMap, peer: &Peer, proxies: &TrustedProxies) -> IpAddr 
 /// Whoever has an address of IPv6 has as many more as he likes in the same network of 64 bits.
 fn number(address: IpAddr) -> u64 {
     match address {
-        IpAddr::V4(address) => u64::from(u32::from(address)),
-        IpAddr::V6(address) => {
-            let [network, _] = split(u128::from(address));
-            network
-        }
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
     }
-}
-
-fn split(address: u128) -> [u64; 2] {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = address.to_be_bytes();
-    [
-        u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-        u64::from_be_bytes(rest),
-    ]
 }
 
 #[cfg(test)]
@@ -79,7 +68,7 @@ mod tests {
     #[test]
     fn a_caller_is_an_address_and_a_key_decides_without_making_another_caller() {
         let plain = lot("192.0.2.1", &[]);
-        assert_eq!(plain.draw, plain.caller);
+        assert_eq!(plain.draw, Some(plain.caller));
         assert_ne!(plain, lot("192.0.2.2", &[]));
         let keyed = lot("192.0.2.1", &[("idempotency-key", "a")]);
         assert_eq!(keyed.caller, plain.caller);

@@ -5,9 +5,9 @@
 
 use crate::plugins::load::{Keep, LoadedService, Loader, Pair};
 use crate::plugins::service::Again;
-use crate::plugins::words::{Ended, Verdict, Word};
+use crate::plugins::words::{Ended, Phase, Verdict, Word};
 use crate::router::{Claim, Route};
-use holdfast_call::{Registered, Target};
+use holdfast_call::Target;
 use holdfast_rules::trial::beside::{Beside, Came};
 use holdfast_rules::trial::canary::Share;
 use holdfast_rules::trial::{self, Version};
@@ -40,51 +40,43 @@ impl Candidates {
 }
 
 impl Loader {
-    /// Has a version that was loaded stand beside the one that serves, if it is to have a share first and there is one to have the rest.
-    ///
-    /// # Errors
-    /// The two are not to be told apart by their routes alone: a call for the one could not be led to the other.
-    pub(super) fn stand_beside(
+    /// Whether a version that was loaded is to be swapped in whole. Else it stands beside the one that serves from now on, or it may not,
+    /// and that is how its load ended: a call for the one could not be led to the other if their routes differ.
+    pub(super) fn whole_or_beside(
         &self,
         name: &Arc<str>,
         pair: &Pair,
         loaded: LoadedService,
-    ) -> Result<Ended, Result<LoadedService, (String, Again)>> {
+        phase: Phase,
+    ) -> Result<LoadedService, Ended> {
         let share = loaded.share;
         if share == Share::ALL {
-            return Err(Ok(loaded));
+            return Ok(loaded);
         }
-        let Some(serving) = self.serving_else_last(name, pair) else {
-            return Err(Ok(loaded));
-        };
-        let Some(digest) = serving
-            .digest
-            .clone()
-            .filter(|digest| *digest != loaded.digest)
-        else {
-            return Err(Ok(loaded));
+        let brought = self.bring_last(name, pair, phase);
+        let target = Target::Service(name.clone());
+        let serving = self.pipeline.registry().get(&target);
+        let serving = serving.and_then(|serving| serving.digest.clone());
+        let Some(digest) = serving.filter(|digest| *digest != loaded.digest) else {
+            return Ok(loaded);
         };
         let claim = Claim::of(name, &loaded);
-        let routes = self.routes.of(name);
-        if routes != claim.routes_of() {
-            let text = |routes: &[Route]| {
-                let routes: Vec<_> = routes.iter().map(Route::to_string).collect();
-                routes.join(", ")
-            };
-            let why = format!(
-                "its routes are {}, those of the version that serves are {}: a share of the calls cannot be led to it. \
-                 Take `canary` out of [services.{name}] in holdfast.toml, or leave the routes as they are",
-                text(&claim.routes_of()),
-                text(&routes)
-            );
-            return Err(Err((why, Again::NewPolicy)));
+        let there = self.routes.of(name);
+        if there != claim.routes_of() {
+            let (error, again) = (differ(name, &claim.routes_of(), &there), Again::NewPolicy);
+            return Err(match brought {
+                Brought::Now => Ended::FellBack {
+                    digest,
+                    error,
+                    again,
+                },
+                Brought::Nothing => Ended::Failed { error, again },
+            });
         }
-        let canary = loaded.digest.clone();
+        let canary = loaded.digest;
         let mut candidates = self.candidates.lock();
-        let same = candidates
-            .get(name)
-            .is_some_and(|known| known.digest == canary);
-        if !same {
+        let known = candidates.get(name).map(|known| known.digest.clone());
+        if known.as_ref() != Some(&canary) {
             let candidate = Candidate {
                 pair: pair.clone(),
                 claim,
@@ -94,29 +86,31 @@ impl Loader {
             };
             candidates.insert(name.clone(), candidate);
         }
-        Ok(Ended::Beside {
+        Err(Ended::Beside {
             digest,
             canary,
             share,
         })
     }
 
-    /// What serves; at the start of the host, what served last.
-    fn serving_else_last(&self, name: &Arc<str>, pair: &Pair) -> Option<Arc<Registered>> {
+    /// At the start of the host nothing serves yet: what served last is loaded, so that there is one to have the other callers.
+    fn bring_last(&self, name: &Arc<str>, pair: &Pair, phase: Phase) -> Brought {
         let target = Target::Service(name.clone());
-        if let Some(serving) = self.pipeline.registry().get(&target) {
-            return Some(serving);
+        if phase == Phase::Running || self.pipeline.registry().get(&target).is_some() {
+            return Brought::Nothing;
         }
-        let last = self.versions.last(name, pair).ok().flatten()?;
-        match self.bring(name, &last, Keep::Already) {
-            Ended::Failed { error, .. } => {
-                (self.say)(&format!(
-                    "{name}: the version that served last does not load, so the new one has all callers: {error}"
-                ));
-                None
-            }
-            _ => self.pipeline.registry().get(&target),
+        let last = match self.versions.last(name, pair) {
+            Ok(Some(last)) => self.bring(name, &last, Keep::Already),
+            Ok(None) => return Brought::Nothing,
+            Err(error) => failed(error),
+        };
+        if let Ended::Failed { error, .. } = last {
+            (self.say)(&format!(
+                "{name}: the version that served last does not load, so the new one has all callers: {error}"
+            ));
+            return Brought::Nothing;
         }
+        Brought::Now
     }
 
     /// Gives the candidate of a service its share. What it comes to is told to the watcher.
@@ -152,28 +146,35 @@ impl Loader {
         version.divide(Some(beside));
     }
 
-    /// The candidate has passed: it serves everybody.
-    pub(super) fn promote(&self, name: &Arc<str>, digest: &Arc<str>) -> Ended {
+    /// The candidate has passed: it serves everybody. Nothing, if it is none any more, or has begun anew since that was said.
+    pub(super) fn promote(&self, name: &Arc<str>, digest: &Arc<str>) -> Option<Ended> {
+        let before = self.version(name);
+        let beside = before.as_ref().and_then(|version| version.beside());
+        beside.filter(|beside| beside.share() == Some(Share::ALL))?;
         let candidate = match self.candidates.lock().entry(name.clone()) {
             Entry::Occupied(known) if known.get().digest == *digest => known.remove(),
-            Entry::Occupied(_) | Entry::Vacant(_) => {
-                return failed("it is no candidate any more".to_owned());
-            }
+            Entry::Occupied(_) | Entry::Vacant(_) => return None,
         };
         // Until it is swapped in, and for calls that were routed before that, it stands beside the other one and has everybody: nobody who
         // has it already goes back for a moment.
-        let before = self.version(name);
-        match self.put(name, &candidate.pair, candidate.claim, Keep::Serving) {
-            Ok(()) => Ended::Serving {
-                digest: digest.clone(),
-            },
-            Err((error, again)) => {
-                if let Some(version) = before {
-                    version.divide(None);
+        Some(
+            match self.put(
+                name,
+                &candidate.pair,
+                candidate.claim,
+                Keep::Serving(Phase::Running),
+            ) {
+                Ok(()) => Ended::Serving {
+                    digest: digest.clone(),
+                },
+                Err((error, again)) => {
+                    if let Some(version) = before {
+                        version.divide(None);
+                    }
+                    Ended::Failed { error, again }
                 }
-                Ended::Failed { error, again }
-            }
-        }
+            },
+        )
     }
 
     /// Ends the candidate of a service, if it has that digest; what serves has all callers again, over restarts too, until the directory
@@ -232,6 +233,26 @@ impl Loader {
         let settings = serving.settings.get::<trial::Settings>()?;
         Some(settings.version.clone())
     }
+}
+
+/// Whether a version was loaded that nothing is known of yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Brought {
+    Now,
+    Nothing,
+}
+
+fn differ(name: &str, asked: &[Route], there: &[Route]) -> String {
+    let text = |routes: &[Route]| {
+        let routes: Vec<_> = routes.iter().map(Route::to_string).collect();
+        routes.join(", ")
+    };
+    format!(
+        "its routes are {}, those of the version that serves are {}: a share of the calls cannot be led to it. \
+         Take `canary` out of [services.{name}] in holdfast.toml, or leave the routes as they are",
+        text(asked),
+        text(there)
+    )
 }
 
 fn failed(error: String) -> Ended {

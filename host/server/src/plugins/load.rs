@@ -185,12 +185,14 @@ impl Loader {
         }
         self.end_unless(name, Some(&pair));
         match self.versions.choose(name, &pair) {
-            Ok(Choice::Directory) => match self.bring_with(name, &pair, Keep::Serving, promises) {
-                Ended::Failed { error, again } if phase == Phase::Start => {
-                    self.fall_back(name, &pair, error, again)
+            Ok(Choice::Directory) => {
+                match self.bring_with(name, &pair, Keep::Serving(phase), promises) {
+                    Ended::Failed { error, again } if phase == Phase::Start => {
+                        self.fall_back(name, &pair, error, again)
+                    }
+                    ended => ended,
                 }
-                ended => ended,
-            },
+            }
             Ok(Choice::Kept(kept)) => {
                 let text = format!(
                     "{name}: serving the version it was rolled back to, until the directory holds another one"
@@ -306,11 +308,10 @@ impl Loader {
             Ok(loaded) => loaded,
             Err((error, again)) => return failed(error, again),
         };
-        if let Keep::Serving = keep {
-            loaded = match self.stand_beside(name, pair, loaded) {
-                Ok(ended) => return ended,
-                Err(Ok(alone)) => alone,
-                Err(Err((error, again))) => return failed(error, again),
+        if let Keep::Serving(phase) = keep {
+            loaded = match self.whole_or_beside(name, pair, loaded, phase) {
+                Ok(whole) => whole,
+                Err(ended) => return ended,
             };
         }
         let digest = loaded.digest.clone();
@@ -368,7 +369,7 @@ impl Loader {
         let taken = |taken: RouteTaken| (taken.to_string(), Again::OtherServices);
         self.routes.check(&claim).map_err(taken)?;
         let kept = match keep {
-            Keep::Serving => self.versions.serving(name, pair),
+            Keep::Serving(_) => self.versions.serving(name, pair),
             Keep::RolledBack(directory) => self.versions.rolled_back(name, directory),
             Keep::Already => Ok(()),
         };
@@ -384,7 +385,8 @@ impl Loader {
 /// What is noted about the version that is swapped in.
 #[derive(Clone, Copy)]
 pub(super) enum Keep<'a> {
-    Serving,
+    /// What lies in the directory.
+    Serving(Phase),
     /// And not what lies in the directory.
     RolledBack(Option<&'a Pair>),
     Already,

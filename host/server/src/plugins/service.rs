@@ -31,6 +31,8 @@ pub enum Event {
         /// The share.
         share: Share,
     },
+    /// That share is larger now.
+    Wider(Share),
     /// A load failed; what served before serves on.
     Failed {
         /// Why.
@@ -168,8 +170,9 @@ impl Service {
             Event::Missing => self.gone(now),
             Event::Loaded { digest } => {
                 self.loading = Loading::No;
-                self.serving = Some(digest);
-                self.since = Some(wall);
+                if self.serving.replace(digest.clone()) != Some(digest) {
+                    self.since = Some(wall);
+                }
                 self.failed = None;
                 self.held = None;
                 self.canary = None;
@@ -182,8 +185,15 @@ impl Service {
                 self.canary = Some((digest, share));
                 Effect::LookAgain
             }
+            Event::Wider(share) => {
+                if let Some((_, had)) = &mut self.canary {
+                    *had = share;
+                }
+                Effect::Nothing
+            }
             Event::Failed { error, again } => {
                 self.loading = Loading::No;
+                self.canary = None;
                 self.failed = Some((error, again));
                 self.failed_at = Some(now);
                 Effect::LookAgain

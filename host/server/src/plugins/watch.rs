@@ -6,7 +6,7 @@ use crate::plugins::load::{Keep, Loader, Promises};
 use crate::plugins::policy::{Policy, SecretFiles};
 use crate::plugins::status::{Quarantined, ServiceStatus};
 use crate::plugins::watcher::Watcher;
-use crate::plugins::words::{Ended, Job, Verdict, Word};
+use crate::plugins::words::{Ended, Job, Phase, Verdict, Word};
 use holdfast_call::{Moment, Pipeline, Registered, Target};
 use holdfast_rules::quarantine;
 use holdfast_rules::trial::{self, verdict::Worse};
@@ -247,6 +247,28 @@ pub fn concerns(paths: &[PathBuf], directory: &Path, policy: Option<&Path>) -> b
     paths.is_empty() || paths.iter().any(one)
 }
 
+fn serving(loader: &Loader, name: &Arc<str>) -> Option<Arc<Registered>> {
+    let target = Target::Service(name.clone());
+    loader.pipeline.registry().get(&target)
+}
+
+/// Has what a load has brought be watched: the first calls of a version that serves, both versions where the new one has a share. What
+/// could not be loaded has none, nor has what it was to take the place of.
+fn begin(
+    loader: &Loader,
+    name: &Arc<str>,
+    before: Option<Arc<Registered>>,
+    ended: &Ended,
+    tell: &mpsc::Sender<Word>,
+) {
+    match (before, ended) {
+        (Some(before), Ended::Serving { .. }) => watch_first_calls(loader, name, before, tell),
+        (_, Ended::Beside { .. }) => loader.begin(name, tell),
+        (_, Ended::Failed { .. } | Ended::FellBack { .. }) => loader.end_unless(name, None),
+        (_, Ended::Serving { .. } | Ended::Held { .. } | Ended::Changed) => {}
+    }
+}
+
 /// Puts what serves under `name` now on trial against the version `before`, if it is another one.
 fn watch_first_calls(
     loader: &Loader,
@@ -254,8 +276,7 @@ fn watch_first_calls(
     before: Arc<Registered>,
     tell: &mpsc::Sender<Word>,
 ) {
-    let target = Target::Service(name.clone());
-    let Some(now) = loader.pipeline.registry().get(&target) else {
+    let Some(now) = serving(loader, name) else {
         return;
     };
     let (Some(settings), Some(digest)) = (now.settings.get::<trial::Settings>(), &now.digest)
@@ -287,18 +308,9 @@ fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
                 promises,
                 reply,
             } => {
-                let before = loader
-                    .pipeline
-                    .registry()
-                    .get(&Target::Service(name.clone()));
+                let before = serving(loader, &name);
                 let ended = loader.load(&parts.directory, &name, &stamp, phase, promises);
-                match (before, &ended) {
-                    (Some(before), Ended::Serving { .. }) => {
-                        watch_first_calls(loader, &name, before, tell);
-                    }
-                    (_, Ended::Beside { .. }) => loader.begin(&name, tell),
-                    _ => {}
-                }
+                begin(loader, &name, before, &ended, tell);
                 let answer = now(&ended);
                 let _ = tell.send(Word::Ended { name, ended });
                 if let Some(reply) = reply {
@@ -306,8 +318,9 @@ fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
                 }
             }
             Job::Promote { name, digest } => {
-                let ended = loader.promote(&name, &digest);
-                let _ = tell.send(Word::Ended { name, ended });
+                if let Some(ended) = loader.promote(&name, &digest) {
+                    let _ = tell.send(Word::Ended { name, ended });
+                }
             }
             Job::RollBack { name, reply } => {
                 let ended = loader.roll_back(&parts.directory, &name);
@@ -347,10 +360,9 @@ fn reload(parts: &Parts, tell: &mpsc::Sender<Word>) -> Result<(), String> {
     let candidates = loader.end_all();
     let done = (parts.reload)();
     for (name, pair) in candidates {
-        let ended = loader.bring(&name, &pair, Keep::Serving);
-        if let Ended::Beside { .. } = &ended {
-            loader.begin(&name, tell);
-        }
+        let before = serving(loader, &name);
+        let ended = loader.bring(&name, &pair, Keep::Serving(Phase::Running));
+        begin(loader, &name, before, &ended, tell);
         // A word that nobody hears any more is no loss: the host is going down.
         let _ = tell.send(Word::Ended { name, ended });
     }

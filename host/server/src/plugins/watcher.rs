@@ -83,7 +83,7 @@ impl Watcher {
                 name,
                 digest,
                 share,
-            } => self.wider(&name, digest, share),
+            } => self.wider(&name, &digest, share),
             Word::Passed { name, digest } => self.give(Job::Promote { name, digest }),
             Word::Reload(reply) => self.give(Job::Reload(Some(reply))),
             Word::Reloaded => self.retry(None, Again::NewPolicy),
@@ -263,14 +263,14 @@ impl Watcher {
     }
 
     /// Says that a canary has a larger share, if it still is one.
-    fn wider(&mut self, name: &Arc<str>, digest: Arc<str>, share: Share) {
+    fn wider(&mut self, name: &Arc<str>, digest: &Arc<str>, share: Share) {
         let service = self.services.get(name);
         let canary = service.and_then(Service::canary);
-        if canary.is_some_and(|(known, _)| *known == digest) {
+        if canary.is_some_and(|(known, _)| known == digest) {
             (self.say)(&format!(
                 "{name}: {digest} did well, and has {share} of the callers"
             ));
-            self.step(name, Event::Beside { digest, share });
+            self.step(name, Event::Wider(share));
         }
     }
 

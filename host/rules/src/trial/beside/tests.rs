@@ -104,7 +104,7 @@ impl World {
     async fn ask(&self, method: &str, caller: u64) -> Reply {
         let mut call = self.bench.call(&self.target);
         let lot = Lot {
-            draw: caller,
+            draw: Some(caller),
             caller,
         };
         call.tree = Arc::new(Tree::of(lot));
@@ -180,6 +180,11 @@ fn one_that_answers_passes_and_then_has_all_callers() {
         let (old, new) = world.asked();
         world.ask("GET", 1).await.unwrap().close();
         assert_eq!(world.asked(), (old, new + 1));
+        // Who is not drawn stays with the one that serves.
+        let call = world.bench.call(&world.target);
+        world.pipeline.run(call).await.unwrap().close();
+        assert_eq!(world.asked(), (old + 1, new + 1));
+        let (old, new) = (old + 1, new);
         // What is over changes nothing any more.
         world.version.divide(None);
         world.ask("GET", 1).await.unwrap().close();
@@ -232,6 +237,26 @@ fn one_that_is_slower_at_the_same_calls_is_put_back() {
             world.ask("GET", caller).await.unwrap().close();
         }
         assert_eq!(world.came().last(), Some(&Came::Passed));
+    });
+}
+
+#[test]
+fn the_version_before_is_asked_fifty_times_a_stage_and_no_fault_goes_unseen_after_that() {
+    alone(async {
+        // It never says anything that could be compared, and was known before to answer.
+        let full: Serves =
+            |_| Box::pin(async { Err(Failure::new(FailureKind::PoolExhausted, "no slot")) });
+        let world = world(full, trapping, Share::ALL);
+        for caller in 0..100 {
+            world.beside.lock().canary.before(caller, false, None);
+        }
+        for caller in 0..52 {
+            let _ = world.ask("GET", caller).await;
+        }
+        assert_eq!((world.asked(), world.came()), ((50, 52), vec![]));
+        let _ = world.ask("GET", 52).await;
+        assert_eq!(world.came(), [Came::Back(Gate::Callers(3, 3))]);
+        assert_eq!(world.asked(), (50, 53));
     });
 }
 
