@@ -176,3 +176,39 @@ fn a_new_version_under_load_costs_no_call_and_one_that_breaks_its_contract_chang
         drop(done);
     });
 }
+
+#[test]
+fn a_crash_is_its_callers_declared_error_and_one_masked_fault_to_whoever_asked_first() {
+    let wit = std::fs::read_to_string(root().join("guests/cases/typed/wit/shapes.wit")).unwrap();
+    let host = Setup::new()
+        .service("asks", Guest::Case("asks"), "services = [\"typed\"]")
+        .policy("[services.asks]\nservices = [\"typed\"]")
+        .start();
+    // Each of its functions traps.
+    put(&host.plugins(), "typed", &dummy(&wit), "");
+    let asked = json!({ "a": 6, "b": 2 });
+    let answer = until("the caller to be linked", || {
+        let answer = post(&host, "/asks/asks/divide", &asked);
+        (answer.status == 500).then_some(answer)
+    });
+    answer.fault("service-fault");
+    let text = answer.text();
+    assert!(
+        !text.contains("typed") && !text.contains("unreachable") && !text.contains("shapes"),
+        "{text}"
+    );
+    let outer = host.closing(answer.call());
+    let inner = host.children(answer.call(), 1).remove(0);
+    assert_eq!(inner["service"], "typed", "{inner}");
+    for line in [&inner, &outer] {
+        assert_eq!(line["code"], "service-fault", "{line}");
+        assert_eq!(line["boundary"], "application", "{line}");
+    }
+    // It was no trap of the caller's: it got its error, and handed it on.
+    assert!(
+        outer["evidence"].to_string().contains("handed_on_by"),
+        "{outer}"
+    );
+    let explained = host.command(&["explain", answer.call()]);
+    assert!(explained.out.contains("typed"), "{}", explained.out);
+}

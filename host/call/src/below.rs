@@ -7,7 +7,7 @@
 use crate::call::Target;
 use crate::codes::{Boundary, Class};
 use crate::fault::Fault;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A call that a service made and that failed through no doing of the service.
 #[derive(Clone, Debug)]
@@ -22,13 +22,22 @@ pub struct Echoed {
     pub fault: Option<Fault>,
 }
 
-/// The last of the calls that one call made whose failure was beyond it.
+/// What became of the calls that one call made, as far as it tells what became of that one.
 #[derive(Debug, Default)]
-pub struct Below(Mutex<Option<Echoed>>);
+pub struct Below(Mutex<Last>);
+
+#[derive(Debug, Default)]
+struct Last {
+    /// The last whose failure was beyond the service.
+    beyond: Option<Echoed>,
+    /// The last that ended in a fault, whoever is to blame for it.
+    fault: Option<(Target, Fault)>,
+}
 
 impl Below {
     /// A call to `target` ended in `fault`.
     pub fn failed(&self, target: &Target, fault: &Fault) {
+        self.last().fault = Some((target.clone(), fault.clone()));
         let boundary = fault.verdict().boundary;
         let beyond = match boundary {
             Boundary::Configuration
@@ -53,29 +62,34 @@ impl Below {
 
     /// A call to `target` ended well.
     pub fn well(&self, target: &Target) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref().is_some_and(|last| last.target == *target) {
-            *last = None;
-        }
+        let mut last = self.last();
+        last.beyond.take_if(|beyond| beyond.target == *target);
+        last.fault.take_if(|(failed, _)| failed == target);
     }
 
-    /// The last failure that still stands.
+    /// The last failure beyond the service that still stands.
     #[must_use]
     pub fn echoed(&self) -> Option<Echoed> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.last().beyond.clone()
+    }
+
+    /// The last fault that still stands, of whatever boundary.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.last().fault.as_ref().map(|(_, fault)| fault.clone())
     }
 
     fn note(&self, target: &Target, boundary: Boundary, said: String, fault: Option<Fault>) {
-        let echoed = Echoed {
+        self.last().beyond = Some(Echoed {
             target: target.clone(),
             boundary,
             said,
             fault,
-        };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(echoed);
+        });
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,6 +126,7 @@ mod tests {
             let below = Below::default();
             below.failed(&target, &fault(code, boundary));
             assert_eq!(below.echoed().is_some(), beyond, "{code:?} {boundary:?}");
+            assert!(below.fault().is_some(), "{code:?} {boundary:?}");
         }
     }
 
@@ -122,8 +137,9 @@ mod tests {
         below.failed(&one, &fault(HostCode::UpstreamFault, Boundary::Upstream));
         below.well(&other);
         assert_eq!(below.echoed().map(|last| last.target), Some(one.clone()));
+        assert!(below.fault().is_some());
         below.well(&one);
-        assert!(below.echoed().is_none());
+        assert!(below.echoed().is_none() && below.fault().is_none());
         below.refused(&other, 503);
         assert_eq!(below.echoed().map(|last| last.said).as_deref(), Some("503"));
     }

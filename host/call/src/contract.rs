@@ -5,6 +5,7 @@
 //! way with the same names of fields and cases; what is written about them for people does not count.
 
 mod changes;
+pub mod faults;
 
 pub use changes::{Change, changes};
 

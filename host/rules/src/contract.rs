@@ -4,7 +4,8 @@
 //! everything that does not fit is told at once, each with its place, before the guest runs. What the function gives becomes JSON again. A
 //! call that came with values, from another service, is only checked. What the guest gives is checked either way: it may come from anywhere.
 //!
-//! A result that is an error is an answer like any other to a service that called; over HTTP it is a problem of the service's own, 422.
+//! A result that is an error is an answer like any other to a service that called; over HTTP it is a problem of the service's own, 422. Where
+//! it is nothing but the fault of a call that the service made, handed on, it is that fault again, for whoever asked.
 
 mod declared;
 mod fits;
@@ -15,9 +16,9 @@ pub mod write;
 
 use crate::Parts;
 use bytes::{Bytes, BytesMut};
-use holdfast_call::contract::{Contract, Function, Type};
+use holdfast_call::contract::{Contract, Function, Type, faults};
 use holdfast_call::{
-    Answer, Applies, Body, Boundary, BoxFuture, Call, CallId, Fault, HostCode, Layer, Next,
+    Answer, Applies, Body, Boundary, BoxFuture, Call, CallId, Fault, HostCode, Layer, Meter, Next,
     Payload, Refusal, Reply, Settings as All, Target, Value, Verdict, Violation,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -114,9 +115,12 @@ async fn requested(
     let values = arguments(request, function).await?;
     call.operation = interface.operation(function);
     call.payload = Payload::Values(call.operation.clone(), values);
-    let (target, id) = (call.target.clone(), call.id);
+    let (target, id, meter) = (call.target.clone(), call.id, call.meter.clone());
     match next.run(call).await? {
-        Answer::Values(values) => over_http(values.into_list(), function, &target, id),
+        Answer::Values(values) => {
+            not_handed_on(values.list(), function, &target, &meter)?;
+            over_http(values.into_list(), function, &target, id)
+        }
         answer @ Answer::Http(_) => {
             answer.close();
             Err(bad_answer(function, "it answered over HTTP"))
@@ -148,14 +152,35 @@ async fn called(
     }
     // It may have been linked to another version of the same line.
     call.payload = Payload::Values(interface.operation(function), values);
+    let (target, meter) = (call.target.clone(), call.meter.clone());
     match next.run(call).await? {
         Answer::Values(values) if fits::all(values.list(), function.result.iter()) => {
+            not_handed_on(values.list(), function, &target, &meter)?;
             Ok(Answer::Values(values))
         }
         answer => {
             answer.close();
             Err(bad_answer(function, "it gave values of other types"))
         }
+    }
+}
+
+/// An error that says, word for word, what became of a call that the service itself made is that fault: the caller is told it as it was, and
+/// the log whose it is.
+fn not_handed_on(
+    values: &[Value],
+    function: &Function,
+    target: &Target,
+    meter: &Meter,
+) -> Result<(), Fault> {
+    let ([given @ Value::Result(Err(Some(_)))], Some(result)) = (values, &function.result) else {
+        return Ok(());
+    };
+    match meter.below().fault() {
+        Some(fault) if faults::error_of(&fault, result).as_ref() == Some(given) => {
+            Err(fault.with("handed_on_by", target))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,13 +1,12 @@
 //! Interfaces of other services: a call of an imported function is a child call, and what it comes back with is the function's result.
 //!
-//! A refusal or a fault is given as the function's own error where the contract has a place for it: `result<_, E>` whose `E` is the record
-//! `fault` (`wit/faults.wit`), or a variant with a case `fault` that carries it, or nothing. Where it has none, the caller is stopped with
-//! the fault, and never left with a wrong value.
+//! A refusal or a fault is given as the function's own error where the contract has a place for it ([`faults`]). Where it has none, the
+//! caller is stopped with the fault, and never left with a wrong value.
 
 use super::frames::Task;
 use crate::contract::values;
 use crate::guest::Guest;
-use holdfast_call::contract::{Field, Function, Interface, Mode, Type};
+use holdfast_call::contract::{Function, Interface, Mode, faults};
 use holdfast_call::{Answer, Fault, HostCode, Payload, Reply, Scope, Target, Value};
 use std::fmt;
 use std::sync::Arc;
@@ -107,7 +106,9 @@ impl Linked {
                 (value, Some(_)) => value,
                 (_, None) => None,
             },
-            (Err(fault), Some(result)) => Some(error_of(&fault, result).ok_or(Stopped(fault))?),
+            (Err(fault), Some(result)) => {
+                Some(faults::error_of(&fault, result).ok_or(Stopped(fault))?)
+            }
             (Err(fault), None) => return Err(Stopped(fault).into()),
         };
         match (value, &self.function.result, back) {
@@ -163,50 +164,4 @@ fn lost(service: &str) -> Fault {
     };
     let code = HostCode::Internal;
     Fault::host(code, format!("{}.", code.meaning().title), verdict)
-}
-
-/// The fault as the function's own error; none if its contract has no place for one.
-fn error_of(fault: &Fault, result: &Type) -> Option<Value> {
-    let Type::Result(_, Some(err)) = result else {
-        return None;
-    };
-    let error = match &**err {
-        Type::Record(fields) if is_fault(fields) => record(fault),
-        Type::Variant(cases) => {
-            let place = cases.iter().position(|case| &*case.name == "fault")?;
-            let carried = match &cases.get(place)?.ty {
-                None => None,
-                Some(Type::Record(fields)) if is_fault(fields) => Some(record(fault).into()),
-                Some(_) => return None,
-            };
-            Value::Case(u32::try_from(place).ok()?, carried)
-        }
-        _ => return None,
-    };
-    Some(Value::Result(Err(Some(error.into()))))
-}
-
-/// The record of `wit/faults.wit`.
-fn is_fault(fields: &[Field]) -> bool {
-    let is = |field: &Field, name: &str, ty: &Type| &*field.name == name && field.ty == *ty;
-    match fields {
-        [code, detail, after] => {
-            is(code, "code", &Type::Text)
-                && is(detail, "detail", &Type::Text)
-                && is(after, "retry-after-ms", &Type::Option(Type::U64.into()))
-        }
-        _ => false,
-    }
-}
-
-/// What a stranger may read of it.
-fn record(fault: &Fault) -> Value {
-    let wait = fault
-        .wait()
-        .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-    Value::Many(vec![
-        Value::Text(fault.code().to_string()),
-        Value::Text(fault.detail().to_owned()),
-        Value::Option(wait.map(|wait| Value::U64(wait).into())),
-    ])
 }
