@@ -43,6 +43,8 @@ mod any_language;
 mod any_compiler;
 // And of any age.
 mod any_age;
+// For an earlier host, too.
+mod museum;
 // A version that is worse, or does not start, is not left in place.
 mod lifecycle;
 // A new binary takes over, and nobody notices.

@@ -21,7 +21,7 @@ mod wait;
 pub(crate) use ask::{Answer, Ask, End, Flow};
 pub(crate) use bombs::Bomb;
 pub(crate) use chaos::{Chaos, Does, NAMELESS, closed_port, wire};
-pub(crate) use dummy::dummy;
+pub(crate) use dummy::{dummy, dummy_of};
 pub(crate) use guests::{Guest, root};
 pub(crate) use host::{Host, Said, begin_in, binary, run};
 pub(crate) use nameserver::{Nameserver, Says};

@@ -2,6 +2,7 @@
 
 mod coverage;
 mod edges;
+mod museum;
 mod sizes;
 
 use crate::harness::root;

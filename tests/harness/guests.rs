@@ -21,6 +21,8 @@ pub(crate) enum Guest {
     Text(&'static str),
     /// Of `guests/foreign`, in C or Go.
     Foreign(&'static str),
+    /// Of `tests/museum`, built long ago.
+    Museum(&'static str),
     /// Of `guests/cases`, with a number inside that makes it another component.
     Numbered(&'static str, u32),
 }
@@ -35,6 +37,7 @@ impl Guest {
                 let path = root().join("guests/cases").join(name).with_extension("wat");
                 wat::parse_file(path).unwrap()
             }
+            Self::Museum(name) => read(&root().join(format!("tests/museum/{name}.wasm"))),
             Self::Foreign(language) => foreign::component(language),
             Self::Numbered(name, number) => {
                 let mut bytes = Self::Case(name).bytes();
