@@ -48,6 +48,15 @@ pub(super) fn problem(
     Ok(response)
 }
 
+/// Every name that an error of this type can have.
+pub(super) fn names(ty: Option<&Type>) -> Vec<&str> {
+    match ty {
+        Some(Type::Variant(cases)) => cases.iter().map(|case| &*case.name).collect(),
+        Some(Type::Enum(names)) => names.iter().map(|name| &**name).collect(),
+        _ => vec![UNNAMED],
+    }
+}
+
 /// The name of the case that an error is.
 fn name<'a>(error: Option<&Value>, ty: Option<&'a Type>) -> Option<&'a str> {
     match (error?, ty?) {
