@@ -24,7 +24,7 @@ stress: guests host languages foreign ## the same tests at full counts
 verdicts: guests host ## break everything that can break, and print which boundary was named for it
 	HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace --test all verdicts -- --nocapture
 
-guests: toolchain ## build the services and the cases to WebAssembly
+guests: host ## build the services and the cases to WebAssembly
 	cargo build --release $(GUESTS)
 	guests/publish.sh
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Puts the built guests where the host and the tests look for them: services to target/plugins, cases to target/guests.
 # A file is replaced only when it changed, and by a rename, so that a running host never sees half of one.
+# Services that have WIT of their own get its comments put in by the host's own program, where that is built.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 built=target/wasm32-wasip2/release
+holdfast=${HOLDFAST_BIN:-../target/debug/holdfast}
 
 put() { # from, to
     if cmp -s "$1" "$2"; then return; fi
@@ -13,11 +15,19 @@ put() { # from, to
     echo "built $2"
 }
 
+described() { # name: the file to take
+    if [ ! -d "services/$1/wit" ] || [ ! -x "$holdfast" ]; then echo "$built/$1.wasm"; return; fi
+    mkdir -p "$built/described"
+    cp "$built/$1.wasm" "$built/described/$1.wasm"
+    "$holdfast" describe "$built/described/$1.wasm" --wit services/*/wit 2>/dev/null || echo "$1 goes without its comments" >&2
+    echo "$built/described/$1.wasm"
+}
+
 mkdir -p ../target/plugins ../target/guests
 for service in services/*/Cargo.toml; do
     name=$(basename "$(dirname "$service")")
     put "services/$name/$name.toml" "../target/plugins/$name.toml"
-    put "$built/$name.wasm" "../target/plugins/$name.wasm"
+    put "$(described "$name")" "../target/plugins/$name.wasm"
 done
 for case in cases/*/Cargo.toml; do
     name=$(basename "$(dirname "$case")")

@@ -5,6 +5,7 @@
 mod cache;
 mod contract;
 mod cpu_time;
+mod described;
 mod lane;
 mod limits;
 mod memory;

@@ -56,6 +56,9 @@ fn a_typed_project_is_called_by_its_functions_and_keeps_what_others_call() {
         answer.contains(words).then_some(())
     };
     patiently("it to greet", || greets("\"text\":\"Hello, you\""));
+    // What stands above a function in its WIT is told to whoever asks.
+    let document = host.get("/greet/openapi.json").text();
+    assert!(document.contains("\"Greets somebody.\""), "{document}");
     let said = host.command(&["call", "greet", "greetings/greet", "{\"name\":\" \"}"]);
     assert_eq!(said.code, Some(1));
     assert!(

@@ -9,6 +9,7 @@
 //! 6. The checklist is below.
 
 mod broken;
+mod safe;
 mod versions;
 
 use crate::harness::{Answer, Guest, Host, Setup, dummy, put, root, until};
@@ -38,7 +39,7 @@ pub(crate) fn given(answer: &Answer) -> Value {
     serde_json::from_str(&answer.text()).unwrap()
 }
 
-fn everything() -> Value {
+pub(crate) fn everything() -> Value {
     json!({
         "truth": true, "small": 255, "large": "18446744073709551615", "signed": -32768,
         "single": 0.1, "double": "NaN", "letter": "\u{1f600}", "text": "\u{0}\"\u{2028}",
@@ -126,7 +127,7 @@ fn what_does_not_fit_is_told_with_its_place_and_no_guest_runs() {
     ] {
         post(&host, path, &json!({})).fault("no-such-operation");
     }
-    host.get("/typed/shapes/add").fault("no-such-operation");
+    host.get("/typed/shapes/add").fault("method-not-allowed");
 }
 
 #[test]

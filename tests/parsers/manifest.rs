@@ -55,6 +55,7 @@ fn asked(manifest: &Manifest) -> String {
         upstreams,
         services,
         secrets,
+        safe,
         files,
         env,
         config,
@@ -62,6 +63,6 @@ fn asked(manifest: &Manifest) -> String {
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {files:?} {env:?} {config:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {safe:?} {files:?} {env:?} {config:?} {limits:?}"
     )
 }

@@ -1,10 +1,10 @@
 //! JSON as values of a type, where bytes choose the type, the value and the text: every value comes back from its text as it was, and every
 //! text is a value or told to be none, with no more violations than are told of one.
 
-use holdfast_call::Value;
-use holdfast_call::contract::{Case, Docs, Field, Type};
+use holdfast_call::contract::{Case, Docs, Field, Function, Mode, Type};
+use holdfast_call::{Value, Violation};
 use holdfast_rules::contract::read::VIOLATIONS_MAX;
-use holdfast_rules::contract::{read, write};
+use holdfast_rules::contract::{query, read, write};
 use std::sync::Arc;
 
 /// How deep a type is made of others.
@@ -36,6 +36,9 @@ pub(crate) fn check(bytes: &[u8]) {
     }
     for text in [&damaged[..], text] {
         take(text, &ty);
+        let text = String::from_utf8_lossy(text);
+        ask(&text, &ty);
+        ask(&format!("x={text}"), &ty);
     }
 }
 
@@ -47,15 +50,41 @@ fn take(text: &[u8], ty: &Type) {
             let again = read::value(&written, ty).unwrap();
             assert_eq!(format!("{again:?}"), format!("{value:?}"), "of {ty}");
         }
-        Err(violations) => {
-            assert!((1..=VIOLATIONS_MAX).contains(&violations.len()));
-            for violation in violations {
-                let pointer = violation.pointer;
-                assert!(pointer.is_empty() || pointer.starts_with('/'), "{pointer}");
-                let reason = violation.reason;
-                assert!(!reason.is_empty() && reason.len() <= REASON_BYTES_MAX);
-            }
+        Err(violations) => told(violations),
+    }
+}
+
+/// Any query: if it is what a function takes, it is what the same function takes as JSON.
+fn ask(query: &str, ty: &Type) {
+    let function = Function {
+        name: "f".into(),
+        docs: Docs::default(),
+        params: vec![Field {
+            name: "x".into(),
+            ty: ty.clone(),
+            docs: Docs::default(),
+        }],
+        result: None,
+        mode: Mode::Sync,
+    };
+    match query::arguments(query, &function) {
+        Ok(values) => {
+            let text = write::value(&values[0], ty).unwrap();
+            let whole = [b"{\"x\":", &text[..], b"}"].concat();
+            let again = read::arguments(&whole, &function).unwrap();
+            assert_eq!(format!("{again:?}"), format!("{values:?}"), "of {ty}");
         }
+        Err(violations) => told(violations),
+    }
+}
+
+fn told(violations: Vec<Violation>) {
+    assert!((1..=VIOLATIONS_MAX).contains(&violations.len()));
+    for violation in violations {
+        let pointer = violation.pointer;
+        assert!(pointer.is_empty() || pointer.starts_with('/'), "{pointer}");
+        let reason = violation.reason;
+        assert!(!reason.is_empty() && reason.len() <= REASON_BYTES_MAX);
     }
 }
 

@@ -12,18 +12,19 @@ fn refused(text: &str) -> String {
 fn a_whole_manifest_is_read() {
     let manifest = manifest(
         "purpose = \" keeps notes \"\nroutes = [\"/n/...\"]\npublic = true\nfuel = true\nupstreams = [\"api\"]\n\
-         services = [\"audit\"]\nfiles = { \"/data\" = \"notes\" }\n[env]\nLANG = \"C\"\n[config]\n\"page.size\" = \"20\"\n\
+         services = [\"audit\"]\ncontract.safe = [\"jobs/find\"]\nfiles = { \"/data\" = \"notes\" }\n[env]\nLANG = \"C\"\n[config]\n\"page.size\" = \"20\"\n\
          [limits]\ncpu = \"20ms\"\n",
     );
     assert_eq!(manifest.purpose.as_deref(), Some("keeps notes"));
     assert_eq!(manifest.routes[0].to_string(), "/n/...");
     assert_eq!((manifest.public, manifest.fuel), (Some(true), Some(true)));
     assert!(manifest.upstreams.contains("api") && manifest.services.contains("audit"));
+    assert_eq!(manifest.safe, ["jobs/find"]);
     assert_eq!(manifest.files["/data"].as_str(), "notes");
     assert_eq!(manifest.env["LANG"], "C");
     assert_eq!(manifest.config["page.size"], "20");
     assert_eq!(manifest.limits.get(Limit::Cpu), Some(20_000_000));
-    assert_eq!(manifest.source.line("limits.cpu"), Some(13));
+    assert_eq!(manifest.source.line("limits.cpu"), Some(14));
 }
 
 #[test]
@@ -43,7 +44,7 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
         ),
         (
             "[passwords]\na = 1",
-            "notes.toml:1: `passwords`: unknown key; known here are config, env, files,",
+            "notes.toml:1: `passwords`: unknown key; known here are config, contract, env,",
         ),
         ("[limit]\ncpu = 1", "did you mean `limits`?"),
     ] {

@@ -83,6 +83,16 @@ fn every_fault_code_is_produced_by_a_test() {
 }
 
 #[test]
+fn a_code_that_no_layer_says_is_told_in_no_description() {
+    use holdfast_rules::contract::openapi::{About, document};
+    let document = document(&Default::default(), &Default::default(), &About::default());
+    let document = String::from_utf8(document.unwrap()).unwrap();
+    for code in CODES_OF_LATER_LAYERS {
+        assert!(!document.contains(&format!("\"{code}\"")), "{code}");
+    }
+}
+
+#[test]
 fn every_key_of_the_settings_is_named_by_a_test() {
     let tests = outside_tests();
     let example = read(&root().join("holdfast.example.toml"));

@@ -146,6 +146,7 @@ macro_rules! codes {
 codes! {
     NoSuchService = "no-such-service" 404 Permanent Routing Never "No service answers here";
     NoSuchOperation = "no-such-operation" 404 Permanent Routing Never "The service has no such operation";
+    MethodNotAllowed = "method-not-allowed" 405 Permanent Caller Never "The operation is not asked with this method";
     InvalidInput = "invalid-input" 400 Permanent Caller Never "The request is not valid";
     PayloadTooLarge = "payload-too-large" 413 Permanent Caller Never "The request is larger than allowed";
     TargetTooLong = "target-too-long" 414 Permanent Caller Never "The target of the request is longer than allowed";

@@ -71,6 +71,7 @@ struct Parts {
     detail: String,
     retry_after: Option<Duration>,
     shed: Option<Shed>,
+    allow: Option<&'static str>,
     violations: Vec<Violation>,
     verdict: Verdict,
 }
@@ -89,6 +90,7 @@ impl Fault {
             detail: detail.into(),
             retry_after: None,
             shed: None,
+            allow: None,
             violations: Vec::new(),
             verdict,
         }))
@@ -105,6 +107,13 @@ impl Fault {
     #[must_use]
     pub fn for_want(mut self, shed: Shed) -> Self {
         self.0.shed = Some(shed);
+        self
+    }
+
+    /// Says which methods would be taken instead, as the header `Allow` has them.
+    #[must_use]
+    pub fn allowing(mut self, methods: &'static str) -> Self {
+        self.0.allow = Some(methods);
         self
     }
 
@@ -172,6 +181,12 @@ impl Fault {
     #[must_use]
     pub fn shed(&self) -> Option<Shed> {
         self.0.shed
+    }
+
+    /// The methods that would be taken instead, where it was the method that was wrong.
+    #[must_use]
+    pub fn allow(&self) -> Option<&'static str> {
+        self.0.allow
     }
 
     /// The stable sentence of the code.

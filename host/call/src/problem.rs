@@ -22,6 +22,9 @@ pub fn response(fault: &Fault, id: CallId) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(methods) = fault.allow() {
+        headers.insert(header::ALLOW, HeaderValue::from_static(methods));
+    }
     if let Some(wait) = fault.wait() {
         // Rounded up: a client that waits the whole seconds named never comes too early.
         headers.insert(
@@ -123,5 +126,7 @@ mod tests {
              \"instance\":\"urn:uuid:00000000-0000-7000-8000-000000000000\",\"retry\":{\"policy\":\"later\",\"after_ms\":1200}}"
         );
         assert_eq!(response(&fault, id).headers()[header::RETRY_AFTER], "2");
+        let told = response(&fault.allowing("GET, HEAD"), id);
+        assert_eq!(told.headers()[header::ALLOW], "GET, HEAD");
     }
 }

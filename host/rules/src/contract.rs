@@ -1,8 +1,9 @@
 //! `contract`: what goes into a typed operation, and what comes out of it, is what its service's WIT says.
 //!
-//! A request over HTTP becomes values here: its body is read whole, within a limit, as a JSON object of the function's parameters, and
-//! everything that does not fit is told at once, each with its place, before the guest runs. What the function gives becomes JSON again. A
-//! call that came with values, from another service, is only checked. What the guest gives is checked either way: it may come from anywhere.
+//! A request over HTTP becomes values here: the JSON object in its body, or the query of a function that only looks, is read whole, within
+//! a limit, and everything that does not fit is told at once, each with its place, before the guest runs. What the function gives becomes
+//! JSON again. A call that came with values, from another service, is only checked. What the guest gives is checked either way: it may come
+//! from anywhere.
 //!
 //! A result that is an error is an answer like any other to a service that called; over HTTP it is a problem of the service's own, 422. Where
 //! it is nothing but the fault of a call that the service made, handed on, it is that fault again, for whoever asked.
@@ -10,21 +11,30 @@
 mod declared;
 mod fits;
 mod json;
+pub mod listed;
+pub mod openapi;
+pub mod pages;
 pub mod path;
+pub mod query;
 pub mod read;
+mod refusals;
+mod request;
+pub mod safe;
+pub mod schema;
 pub mod write;
 
 use crate::Parts;
-use bytes::{Bytes, BytesMut};
-use holdfast_call::contract::{Contract, Function, Type, faults};
+use holdfast_call::contract::{Contract, Function, Type};
 use holdfast_call::{
-    Answer, Applies, Body, Boundary, BoxFuture, Call, CallId, Fault, HostCode, Layer, Meter, Next,
-    Payload, Refusal, Reply, Settings as All, Target, Value, Verdict, Violation,
+    Answer, Applies, Body, BoxFuture, Call, CallId, Fault, Layer, Next, Payload, Reply,
+    Settings as All, Target, Value,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use std::future::poll_fn;
-use std::pin::Pin;
+use pages::{Described, Page};
+use refusals::{bad_answer, no_such, unfit};
+use request::{LOOK, Ways};
+use safe::Safe;
 use std::sync::Arc;
 
 /// The longest JSON text of one call, in bytes: a body that is buffered has no more (design: defaults).
@@ -35,6 +45,10 @@ pub const TEXT_BYTES_MAX: usize = 8 << 20;
 pub struct Settings {
     /// What the service promises.
     pub contract: Arc<Contract>,
+    /// Which of its functions only look.
+    pub safe: Safe,
+    /// How it is described to programs.
+    pub described: Arc<Described>,
     /// What of it is served over plain HTTP as well.
     pub front: Front,
 }
@@ -48,10 +62,6 @@ pub enum Front {
     None,
 }
 
-/// Where a typed service shows its contract.
-pub const WIT_PATH: &str = "/wit";
-
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 pub(crate) fn layer(_parts: &Parts) -> Box<dyn Layer> {
@@ -100,10 +110,20 @@ async fn requested(
     next: Next<'_>,
 ) -> Reply {
     let path = request.uri().path();
-    if request.method() == Method::GET && path == WIT_PATH && settings.front == Front::None {
-        return Ok(Answer::Http(wit(&settings.contract)));
+    let found = path::find(&settings.contract, path);
+    if settings.front == Front::None
+        && let Some(page) = Page::at(path)
+    {
+        let method = request.method();
+        if request::looks(method) {
+            let shown = page.show(settings)?;
+            return Ok(Answer::Http(without_body_for(method, shown)));
+        }
+        if found.is_none() {
+            return Err(request::method(method, path, LOOK));
+        }
     }
-    let Some((interface, function)) = path::find(&settings.contract, path) else {
+    let Some((interface, function)) = found else {
         return match settings.front {
             Front::Own => {
                 call.payload = Payload::Http(request);
@@ -112,14 +132,20 @@ async fn requested(
             Front::None => Err(no_such(&call.operation, &settings.contract)),
         };
     };
-    let values = arguments(request, function).await?;
+    let ways = match settings.safe.has(interface, function) {
+        true => Ways::GetToo,
+        false => Ways::Post,
+    };
+    let method = request.method().clone();
+    let values = request::arguments(request, function, ways).await?;
     call.operation = interface.operation(function);
     call.payload = Payload::Values(call.operation.clone(), values);
     let (target, id, meter) = (call.target.clone(), call.id, call.meter.clone());
     match next.run(call).await? {
         Answer::Values(values) => {
-            not_handed_on(values.list(), function, &target, &meter)?;
-            over_http(values.into_list(), function, &target, id)
+            declared::not_handed_on(values.list(), function, &target, &meter)?;
+            let response = over_http(values.into_list(), function, &target, id)?;
+            Ok(Answer::Http(without_body_for(&method, response)))
         }
         answer @ Answer::Http(_) => {
             answer.close();
@@ -128,12 +154,17 @@ async fn requested(
     }
 }
 
-/// The contract, for people.
-fn wit(contract: &Contract) -> Response<Body> {
-    let text = contract.wit.as_bytes().to_vec();
-    let mut response = Response::new(Body::whole(text.into()));
-    response.headers_mut().insert(header::CONTENT_TYPE, TEXT);
-    response
+/// The answer, without its body but with its length where only the head was asked for.
+fn without_body_for(method: &Method, response: Response<Body>) -> Response<Body> {
+    if *method != Method::HEAD {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        head.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    body.close();
+    Response::from_parts(head, Body::empty())
 }
 
 /// A call with values, from another service.
@@ -155,7 +186,7 @@ async fn called(
     let (target, meter) = (call.target.clone(), call.meter.clone());
     match next.run(call).await? {
         Answer::Values(values) if fits::all(values.list(), function.result.iter()) => {
-            not_handed_on(values.list(), function, &target, &meter)?;
+            declared::not_handed_on(values.list(), function, &target, &meter)?;
             Ok(Answer::Values(values))
         }
         answer => {
@@ -165,86 +196,20 @@ async fn called(
     }
 }
 
-/// An error that says, word for word, what became of a call that the service itself made is that fault: the caller is told it as it was, and
-/// the log whose it is.
-fn not_handed_on(
-    values: &[Value],
+/// What a function gave, as an answer over HTTP.
+fn over_http(
+    mut list: Vec<Value>,
     function: &Function,
     target: &Target,
-    meter: &Meter,
-) -> Result<(), Fault> {
-    let ([given @ Value::Result(Err(Some(_)))], Some(result)) = (values, &function.result) else {
-        return Ok(());
-    };
-    match meter.below().fault() {
-        Some(fault) if faults::error_of(&fault, result).as_ref() == Some(given) => {
-            Err(fault.with("handed_on_by", target))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What a request gives to a function.
-async fn arguments(request: Request<Body>, function: &Function) -> Result<Vec<Value>, Fault> {
-    let (head, body) = request.into_parts();
-    if head.method != Method::POST {
-        let detail = format!("`{}` is called with POST.", function.name);
-        let code = HostCode::NoSuchOperation;
-        return Err(refused(
-            code,
-            detail,
-            head.method.to_string(),
-            "POST".to_owned(),
-        ));
-    }
-    let text = whole(body).await?;
-    // What a page of another site can send without being asked is never taken for JSON.
-    let kind = head.headers.get(header::CONTENT_TYPE);
-    if !text.is_empty() && !kind.is_some_and(|kind| is_json(kind.as_bytes())) {
-        let violation = Violation {
-            pointer: String::new(),
-            reason: "must be sent with `content-type: application/json`".to_owned(),
-        };
-        return Err(unfit(function, vec![violation]));
-    }
-    read::arguments(&text, function).map_err(|violations| unfit(function, violations))
-}
-
-fn is_json(kind: &[u8]) -> bool {
-    let name = kind.split(|byte| *byte == b';').next().unwrap_or_default();
-    name.trim_ascii().eq_ignore_ascii_case(b"application/json")
-}
-
-/// The whole of a body, within the limit.
-async fn whole(mut body: Body) -> Result<Bytes, Fault> {
-    let mut text = BytesMut::new();
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let data = frame?.into_data().unwrap_or_default();
-        if text.len() + data.len() > TEXT_BYTES_MAX {
-            let detail = format!("The body must not have more than {TEXT_BYTES_MAX} bytes.");
-            let (code, seen) = (HostCode::PayloadTooLarge, "more bytes".to_owned());
-            return Err(refused(
-                code,
-                detail,
-                seen,
-                format!("{TEXT_BYTES_MAX} bytes"),
-            ));
-        }
-        text.extend_from_slice(&data);
-    }
-    Ok(text.freeze())
-}
-
-/// What a function gave, as an answer over HTTP.
-fn over_http(mut list: Vec<Value>, function: &Function, target: &Target, id: CallId) -> Reply {
+    id: CallId,
+) -> Result<Response<Body>, Fault> {
     let given = match (list.pop(), &function.result) {
         (Some(Value::Result(Ok(value))), Some(Type::Result(ok, _))) => {
             (value.map(|value| *value), ok.as_deref())
         }
         (Some(Value::Result(Err(error))), Some(Type::Result(_, err))) => {
             let problem = declared::problem(error.as_deref(), err.as_deref(), target, id);
-            let response = problem.map_err(|error| bad_answer(function, error))?;
-            return Ok(Answer::Http(response));
+            return problem.map_err(|error| bad_answer(function, error));
         }
         (value, ty) => (value, ty.as_ref()),
     };
@@ -260,64 +225,7 @@ fn over_http(mut list: Vec<Value>, function: &Function, target: &Target, id: Cal
             return Err(bad_answer(function, "it gave not what it promised"));
         }
     }
-    Ok(Answer::Http(response))
-}
-
-fn no_such(operation: &str, contract: &Contract) -> Fault {
-    let known = contract.exports.iter();
-    let known: Vec<_> = known.map(|interface| &*interface.id).collect();
-    let detail = "The service has no such operation.".to_owned();
-    refused(
-        HostCode::NoSuchOperation,
-        detail,
-        operation.to_owned(),
-        known.join(", "),
-    )
-}
-
-/// The input is none of this function.
-fn unfit(function: &Function, violations: Vec<Violation>) -> Fault {
-    let first = violations.first();
-    let seen = first.map_or_else(
-        || "values of other types".to_owned(),
-        |first| {
-            format!(
-                "{} at `{}`, and {} more",
-                first.reason,
-                first.pointer,
-                violations.len() - 1
-            )
-        },
-    );
-    let detail = "The input is not what the operation takes.".to_owned();
-    refused(HostCode::InvalidInput, detail, seen, function.to_string()).with_violations(violations)
-}
-
-fn refused(code: HostCode, detail: String, seen: String, limit: String) -> Fault {
-    let refusal = Refusal {
-        code,
-        layer: "contract",
-        detail,
-        rule: "what goes into an operation is what its service's WIT says".to_owned(),
-        seen,
-        limit,
-        change: "the input: GET /NAME/wit shows what is taken".to_owned(),
-        retry_after: None,
-    };
-    refusal.into()
-}
-
-/// What came out is not what was promised. It cannot come from a component that the engine links, but anything may stand in its place.
-fn bad_answer(function: &Function, why: impl std::fmt::Display) -> Fault {
-    let verdict = Verdict {
-        boundary: Boundary::Application,
-        stage: "contract",
-        cause: format!("what the service gave is not what it promised: {why}"),
-        evidence: vec![("promised", function.to_string())],
-        next: "read the lines of this call in the log".to_owned(),
-    };
-    let code = HostCode::BadResponse;
-    Fault::host(code, format!("{}.", code.meaning().title), verdict)
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Admin {
             ),
             "/metrics" => Page::new(StatusCode::OK, PROMETHEUS, (self.metrics)()),
             "/services" => {
-                let text = serde_json::Value::Array(self.plugins.rows()).to_string();
+                let text = serde_json::Value::Array(self.plugins.index()).to_string();
                 Page::new(StatusCode::OK, JSON, text + "\n")
             }
             _ => Page::new(

@@ -8,6 +8,7 @@ pub mod build;
 pub mod call;
 pub mod check;
 pub mod completions;
+pub mod describe;
 pub mod doctor;
 pub mod explain;
 pub mod ls;
@@ -54,6 +55,11 @@ pub enum Command {
     /// directory swaps the new version in; one that runs is not needed.
     #[command(after_help = CODES)]
     Build(build::BuildArgs),
+    /// Put the doc comments of WIT into a component, so that everybody who asks what it offers is told what its author says.
+    ///
+    /// `build` does it by itself with the project's own folder `wit`; this is for components that other tools have built.
+    #[command(after_help = CODES)]
+    Describe(describe::DescribeArgs),
     /// Serve the components of a directory behind one gateway.
     ///
     /// NAME.wasm is served at /NAME/, or at the routes of its NAME.toml, as soon as it lies in the plugin directory; a new version is
@@ -173,6 +179,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::New(args) => new::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::Describe(args) => describe::run(&args),
         Command::Serve(args) => Ok(match serve::run(&args)? {
             Drained::Finished => ExitCode::SUCCESS,
             Drained::OutOfTime | Drained::CutShort => ExitCode::from(3),

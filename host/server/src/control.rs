@@ -130,6 +130,7 @@ impl Control {
     ) -> std::io::Result<()> {
         let response = match request {
             Request::Ls => Response::Services(self.plugins.rows()),
+            Request::Operations { name } => Response::Operations(self.plugins.operations(&name)),
             Request::Reload => match self.plugins.reload().await {
                 Ok(()) => Response::Text("the new settings hold".to_owned()),
                 Err(error) => Response::Error(format!("the old settings hold on: {error}")),

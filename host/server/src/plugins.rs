@@ -10,6 +10,7 @@ pub mod load;
 mod policy;
 pub mod service;
 pub mod status;
+pub mod typed;
 pub mod watch;
 mod watcher;
 pub mod words;

@@ -1,8 +1,11 @@
 //! The contract of a typed component: what its own WIT says of the functions it exports and of those it asks of other services.
 //!
 //! It is read out of the component in the compiling process, which may die of it, and crosses to the host in a form of its own ([`wire`]).
+//! What authors say of it stands in sections of their own ([`said`]).
 //! Only values cross between services: resources, streams and futures belong to one instance, and are refused by name.
 
+pub mod said;
+pub(crate) mod sections;
 pub(crate) mod values;
 pub mod wire;
 
@@ -22,6 +25,8 @@ pub const DEPTH_MAX: u32 = 32;
 pub const PARTS_MAX: u32 = 10_000;
 /// What all functions of a contract may be made of together.
 pub const ALL_PARTS_MAX: u32 = 100_000;
+/// What may be said of all types of a contract, in bytes, each time that one stands in it; what would be more is not said of types at all.
+pub const SAID_OF_TYPES_BYTES_MAX: usize = 1 << 20;
 /// The longest WIT text, in bytes.
 pub const WIT_BYTES_MAX: usize = 1 << 20;
 
@@ -32,15 +37,37 @@ pub const WIT_BYTES_MAX: usize = 1 << 20;
 pub fn read(component: &[u8]) -> Result<Contract, LoadError> {
     let decoded = wit_component::decode(component);
     let decoded = decoded.map_err(|error| LoadError::Contract(format!("{error:#}")))?;
-    let DecodedWasm::Component(resolve, world) = decoded else {
+    let DecodedWasm::Component(mut resolve, world) = decoded else {
         return Err(LoadError::Contract(
             "it is WIT, and no component".to_owned(),
         ));
     };
+    said::add(component, &mut resolve, world);
+    let contract = whole(&resolve, world, Talk::OfTypes)?;
+    match contract {
+        Some(contract) => Ok(contract),
+        None => whole(&resolve, world, Talk::OfFunctions)?
+            .ok_or_else(|| LoadError::Contract("too much is said of it".to_owned())),
+    }
+}
+
+/// What is told of what authors say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Talk {
+    /// All of it.
+    OfTypes,
+    /// Nothing of what stands in a type.
+    OfFunctions,
+}
+
+/// The whole contract; none if too much would be said in it.
+fn whole(resolve: &Resolve, world: WorldId, talk: Talk) -> Result<Option<Contract>, LoadError> {
     let mut reader = Reader {
-        resolve: &resolve,
+        resolve,
         types: HashMap::new(),
         parts: 0,
+        said: 0,
+        talk,
     };
     let Some(root) = resolve.worlds.get(world) else {
         return Err(LoadError::Contract("it has no world".to_owned()));
@@ -55,11 +82,14 @@ pub fn read(component: &[u8]) -> Result<Contract, LoadError> {
             .iter()
             .map(|(key, item)| (resolve.name_world_key(key), item)),
     )?;
-    Ok(Contract {
+    if reader.said > SAID_OF_TYPES_BYTES_MAX {
+        return Ok(None);
+    }
+    Ok(Some(Contract {
         exports,
         imports,
-        wit: wit(&resolve, world)?.into(),
-    })
+        wit: wit(resolve, world)?.into(),
+    }))
 }
 
 struct Reader<'a> {
@@ -67,14 +97,18 @@ struct Reader<'a> {
     /// What was read already, with how deep and how large it is.
     types: HashMap<TypeId, Sized>,
     parts: u32,
+    /// The bytes of what is said of all types together.
+    said: usize,
+    talk: Talk,
 }
 
-/// A type, how deep it is, and of how many parts.
+/// A type, how deep it is, of how many parts, and how much is said of them.
 #[derive(Clone)]
 struct Sized {
     ty: Type,
     depth: u32,
     parts: u32,
+    said: usize,
 }
 
 impl Sized {
@@ -83,6 +117,7 @@ impl Sized {
             ty,
             depth: 1,
             parts: 1,
+            said: 0,
         }
     }
 }
@@ -167,6 +202,7 @@ impl Reader<'_> {
     fn whole(&mut self, ty: &WitType, at: &str) -> Result<Type, LoadError> {
         let sized = self.ty(ty, at)?;
         self.parts = self.parts.saturating_add(sized.parts);
+        self.said = self.said.saturating_add(sized.said);
         if self.parts > ALL_PARTS_MAX {
             return Err(LoadError::Contract(format!(
                 "its types have more than {ALL_PARTS_MAX} parts"
@@ -213,6 +249,7 @@ impl Reader<'_> {
             ty,
             depth: made.depth + 1,
             parts: made.parts.saturating_add(1),
+            said: made.said,
         };
         if sized.depth > DEPTH_MAX {
             return Err(LoadError::Contract(format!(
@@ -242,7 +279,7 @@ impl Reader<'_> {
                     fields.push(Field {
                         name: field.name.as_str().into(),
                         ty: made.of(self.ty(&field.ty, at)?),
-                        docs: docs(&field.docs),
+                        docs: self.inside(&field.docs, made),
                     });
                 }
                 Type::Record(fields.into())
@@ -253,7 +290,7 @@ impl Reader<'_> {
                     cases.push(Case {
                         name: case.name.as_str().into(),
                         ty: self.maybe(case.ty.as_ref(), at, made)?,
-                        docs: docs(&case.docs),
+                        docs: self.inside(&case.docs, made),
                     });
                 }
                 Type::Variant(cases.into())
@@ -289,6 +326,19 @@ impl Reader<'_> {
         })
     }
 
+    /// What is said of a part of a type.
+    fn inside(&self, said: &wit_parser::Docs, made: &mut Made) -> Docs {
+        match self.talk {
+            Talk::OfTypes => {
+                let docs = docs(said);
+                let bytes = docs.0.as_deref().map_or(0, str::len);
+                made.said = made.said.saturating_add(bytes);
+                docs
+            }
+            Talk::OfFunctions => Docs::default(),
+        }
+    }
+
     fn maybe(
         &mut self,
         ty: Option<&WitType>,
@@ -305,12 +355,14 @@ impl Reader<'_> {
 struct Made {
     depth: u32,
     parts: u32,
+    said: usize,
 }
 
 impl Made {
     fn of(&mut self, part: Sized) -> Type {
         self.depth = self.depth.max(part.depth);
         self.parts = self.parts.saturating_add(part.parts);
+        self.said = self.said.saturating_add(part.said);
         part.ty
     }
 }
@@ -343,13 +395,16 @@ fn wit(resolve: &Resolve, world: WorldId) -> Result<String, LoadError> {
         .iter()
         .filter(|(id, package)| *id != root && !is_own(&format!("{}:", package.name.namespace)));
     let packages: Vec<PackageId> = packages.map(|(id, _)| id).collect();
-    let mut printer = WitPrinter::default();
-    printer
-        .print(resolve, root, &packages)
-        .map_err(|error| failed(format!("{error:#}")))?;
-    let text = printer.output.to_string();
-    if text.len() > WIT_BYTES_MAX {
-        return Err(failed(format!("it has more than {WIT_BYTES_MAX} bytes")));
+    // What is said of it must not make it too long.
+    for with_docs in [true, false] {
+        let mut printer = WitPrinter::default();
+        printer.emit_docs(with_docs);
+        let printed = printer.print(resolve, root, &packages);
+        printed.map_err(|error| failed(format!("{error:#}")))?;
+        let text = printer.output.to_string();
+        if text.len() <= WIT_BYTES_MAX {
+            return Ok(text);
+        }
     }
-    Ok(text)
+    Err(failed(format!("it has more than {WIT_BYTES_MAX} bytes")))
 }

@@ -1,7 +1,7 @@
 //! Implementations that are WebAssembly: the one crate that knows the engine.
 //!
 //! Reading order: the engine and what bounds it (`engine`, `pool`, `ticker`, `limits`, `limiter`, `memory`, `share`, `lane`); from a file to a
-//! component (`verify`, `compile`, `cache`, `trusted`); from an admitted call to an answer (`service`, `guest`, `imports`, `serve02`,
+//! component (`verify`, `compile`, `cache`, `trusted`), and what its author says of it into it (`describe`); from an admitted call to an answer (`service`, `guest`, `imports`, `serve02`,
 //! `serve03`, `drive`, `answer`, `idle`). It knows no rule: what a guest asks for becomes a child call, and the pipeline decides.
 
 pub mod anatomy;
@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod compile;
 pub mod contract;
 pub mod cpu_time;
+pub mod describe;
 pub mod engine;
 pub mod exhausted;
 pub mod guest;

@@ -23,6 +23,8 @@ pub(super) enum Json {
     List(Vec<Self>),
     /// In the order of the text, names that stand twice included.
     Map(Vec<(String, Self)>),
+    /// Nothing of these, and what is wrong with it: a part of a text that is no JSON, where the other parts can still be read.
+    Broken(String),
 }
 
 impl Json {

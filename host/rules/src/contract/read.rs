@@ -41,6 +41,14 @@ pub fn arguments(text: &[u8], function: &Function) -> Result<Vec<Value>, Vec<Vio
     read(text, |reader, json| reader.fields(json, &function.params))
 }
 
+/// Takes what stands in something else than one JSON text, a name with what is given to it each.
+pub(super) fn given(
+    given: Vec<(String, Json)>,
+    function: &Function,
+) -> Result<Vec<Value>, Vec<Violation>> {
+    with(|reader| reader.fields(Json::Map(given), &function.params))
+}
+
 /// Reads one value.
 ///
 /// # Errors
@@ -51,14 +59,17 @@ pub fn value(text: &[u8], ty: &Type) -> Result<Value, Vec<Violation>> {
 
 fn read<T>(
     text: &[u8],
-    with: impl FnOnce(&mut Reader, Json) -> Option<T>,
+    read: impl FnOnce(&mut Reader, Json) -> Option<T>,
 ) -> Result<T, Vec<Violation>> {
-    let mut reader = Reader::default();
-    let read = match Json::parse(text) {
-        Ok(json) => with(&mut reader, json),
+    with(|reader| match Json::parse(text) {
+        Ok(json) => read(reader, json),
         Err(error) => reader.wrong(format!("is not JSON that is taken here: {error}")),
-    };
-    match read {
+    })
+}
+
+fn with<T>(read: impl FnOnce(&mut Reader) -> Option<T>) -> Result<T, Vec<Violation>> {
+    let mut reader = Reader::default();
+    match read(&mut reader) {
         Some(read) if reader.violations.is_empty() => Ok(read),
         _ => Err(reader.violations),
     }
@@ -114,6 +125,7 @@ impl Reader {
 
     fn value(&mut self, json: Json, ty: &Type) -> Option<Value> {
         match (ty, json) {
+            (_, Json::Broken(why)) => self.wrong(why),
             (Type::Bool, Json::Bool(value)) => Some(Value::Bool(value)),
             (Type::U8, json) => self.whole(&json, Value::U8, "0 to 255"),
             (Type::U16, json) => self.whole(&json, Value::U16, "0 to 65535"),

@@ -1,6 +1,6 @@
 //! What `holdfast check` asks of a component.
 
-use super::services::{folders, refusal};
+use super::services::{folders, refusal, safe};
 use super::{compiling, engine, layers};
 use crate::cli::check::{Inspect, Inspection};
 use crate::settings::{Effective, Policy};
@@ -37,9 +37,13 @@ impl Inspect for Inspector {
     fn compile(&self, bytes: &[u8], policy: &Policy, effective: &Effective) -> Result<(), String> {
         let compiler = self.0.get_or_init(|| compiler(policy)).as_ref()?;
         let compiled = compiler.compile(bytes, layers::metering(effective));
+        let refused = |error: LoadError| refusal(effective.name.as_str(), &error).to_string();
+        let compiled = compiled.map_err(refused)?;
         compiled
-            .and_then(|compiled| compiled.needs.fit(&layers::guest(effective)))
-            .map_err(|error| refusal(effective.name.as_str(), &error).to_string())?;
+            .needs
+            .fit(&layers::guest(effective))
+            .map_err(refused)?;
+        safe(effective, &compiled.contract)?;
         folders(effective)
     }
 }

@@ -3,6 +3,9 @@
 use super::Host;
 use crate::settings::{Anonymous, Breaker, Effective, Fuel, LentSecret, Policy, Repeat, Upstream};
 use holdfast_call::{Priority, Settings, Target};
+use holdfast_rules::contract::openapi::About;
+use holdfast_rules::contract::pages::Described;
+use holdfast_rules::contract::safe::Safe;
 use holdfast_rules::{
     admit, attempt, authorize, breaker, contract, deadline, quarantine, record, retry,
 };
@@ -21,6 +24,7 @@ pub(super) fn service(
     target: &Target,
     effective: &Effective,
     made: &Service,
+    safe: Safe,
 ) -> Settings {
     let limits = &effective.limits;
     let anonymous = match effective.anonymous {
@@ -40,6 +44,8 @@ pub(super) fn service(
         [] => Settings::default(),
         _ => Settings::default().with(contract::Settings {
             contract: made.contract().clone(),
+            safe,
+            described: Arc::new(Described::new(about(effective))),
             front: if made.serves_http() {
                 contract::Front::Own
             } else {
@@ -70,6 +76,26 @@ pub(super) fn service(
             slots: made.slots(),
             calls_max: count(limits.calls),
         })
+}
+
+/// What a service says of itself beside its contract.
+fn about(effective: &Effective) -> About {
+    let routes = effective.routes.iter();
+    let own: BTreeSet<_> = routes
+        .map(|route| match &route.host {
+            Some(host) => format!("//{host}"),
+            None => "/".to_owned(),
+        })
+        .collect();
+    About {
+        name: effective.name.shared(),
+        purpose: effective.purpose.clone(),
+        servers: match own.is_empty() {
+            // What it is found under is taken off the path; what it names itself is not.
+            true => vec![format!("/{}", effective.name)],
+            false => own.into_iter().collect(),
+        },
+    }
 }
 
 /// The layers' settings for a request that finds no target: it is recorded like any other, and never waits for a place.

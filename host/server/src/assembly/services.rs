@@ -5,7 +5,9 @@ use super::{Host, layers, upstreams};
 use crate::plugins::{LoadError, LoadService, LoadedService, Promises};
 use crate::settings::{Effective, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
+use holdfast_call::contract::Contract;
 use holdfast_call::{Level, Log as _, Registered, Target, Why};
+use holdfast_rules::contract::safe::Safe;
 use holdfast_rules::trial::{self, Version};
 use holdfast_store::{Digest, pair_digest};
 use holdfast_wasm::compile::FromCache;
@@ -20,6 +22,8 @@ pub(super) struct Origin {
     manifest: Manifest,
     metering: Metering,
     pub(super) service: Arc<Service>,
+    /// What of its contract only looks.
+    safe: Safe,
     /// What is known of it since it began to serve: another policy does not make it another version.
     version: Arc<Version>,
 }
@@ -51,6 +55,7 @@ impl LoadService for Host {
                 self.link(&effective, interface)
             })
             .map_err(|error| refusal(name, &error))?;
+        let safe = safe(&effective, made.service.contract()).map_err(LoadError::Manifest)?;
         let kept = self.keeps_promises(name, made.service.contract());
         match (kept, promises) {
             (Ok(()), _) => {}
@@ -71,6 +76,7 @@ impl LoadService for Host {
             manifest,
             metering: metering(&effective),
             service: made.service,
+            safe,
             version: Version::new(
                 self.metrics
                     .series(&Target::Service(effective.name.shared())),
@@ -100,6 +106,19 @@ fn read_manifest(name: &str, text: Option<&str>) -> Result<Manifest, String> {
         }
         None => Ok(Manifest::absent(name)),
     }
+}
+
+/// The functions that its author says only look.
+///
+/// # Errors
+/// One of them is none.
+pub(super) fn safe(effective: &Effective, contract: &Contract) -> Result<Safe, String> {
+    Safe::of(contract, effective.safe.iter().map(String::as_str)).map_err(|error| {
+        format!(
+            "{error}: correct `safe` under [contract] in {}.toml",
+            effective.name
+        )
+    })
 }
 
 /// Every folder that is granted must be there: without one, each call would fail.
@@ -174,6 +193,7 @@ impl Host {
                 manifest: origin.manifest.clone(),
                 metering: metering(&effective),
                 service: self.again(origin, &effective, &digest)?,
+                safe: origin.safe.clone(),
                 version: origin.version.clone(),
             };
             made.push(self.register(&effective, again, digest));
@@ -211,7 +231,7 @@ impl Host {
         let trial = trial::Settings {
             version: origin.version.clone(),
         };
-        let settings = layers::service(self, &target, effective, &service);
+        let settings = layers::service(self, &target, effective, &service, origin.safe.clone());
         let settings = settings.with(trial).with(origin);
         Registered::new(&self.pipeline, target, Some(digest), settings, service)
     }

@@ -6,6 +6,7 @@ use crate::project::{Project, publish};
 use anyhow::{Context as _, bail};
 use holdfast_call::contract::{Contract, changes};
 use holdfast_wasm::contract::read;
+use holdfast_wasm::describe::describe;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,7 +34,7 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         "{} is a project in {}",
         project.name, project.language
     ));
-    let component = project.build()?;
+    let component = described(&project, project.build()?);
     contract(&project, &component, args)?;
     publish::publish(&args.plugins, &project.name, &component, &project.manifest)?;
     complain(&format!(
@@ -43,6 +44,21 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         name = project.name
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The component with what the project's own WIT says of it. That is for people; without it, it serves as well.
+fn described(project: &Project, component: Vec<u8>) -> Vec<u8> {
+    let wit = project.folder.join("wit");
+    if !wit.is_dir() {
+        return component;
+    }
+    match describe(&component, &[wit]) {
+        Ok(described) => described.component,
+        Err(error) => {
+            complain(&format!("the comments of wit/ are left out: {error}"));
+            component
+        }
+    }
 }
 
 /// Says what others can call, and what of that changed.

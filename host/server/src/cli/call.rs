@@ -1,5 +1,7 @@
 //! `holdfast call`: one call from the terminal. Status and headers go to standard error, the body to standard output as it comes.
 
+mod operations;
+
 use crate::cli::DataArgs;
 use crate::control::BODY_BYTES_MAX;
 use crate::control::client::Client;
@@ -16,8 +18,9 @@ pub struct CallArgs {
     #[arg(value_name = "NAME")]
     pub name: String,
     /// What is to be done: `METHOD /path`, `/path` for a GET, or `INTERFACE/FUNCTION` of a typed service, whose body is JSON.
-    #[arg(value_name = "OPERATION", default_value = "GET /")]
-    pub operation: String,
+    /// Without it, the functions of a typed service are listed; any other one is asked `GET /`.
+    #[arg(value_name = "OPERATION")]
+    pub operation: Option<String>,
     /// The body; `-` reads it from standard input.
     #[arg(value_name = "BODY")]
     pub body: Option<String>,
@@ -34,12 +37,21 @@ pub struct CallArgs {
 /// # Errors
 /// No host runs, the call cannot be made, or its answer was cut short.
 pub fn run(args: &CallArgs) -> anyhow::Result<ExitCode> {
+    let data = &args.data.data;
+    let given = match &args.operation {
+        Some(given) => given.as_str(),
+        None => match operations::of(data, &args.name)?.as_slice() {
+            [] => "GET /",
+            lines => return operations::list(&args.name, lines),
+        },
+    };
     let body = body(args.body.as_deref())?;
     let Operation {
         method,
         path,
         content_type,
-    } = operation(&args.operation)?;
+    } = operation(given)?;
+    let typed = content_type.is_some();
     let request = Request::Call(CallRequest {
         name: args.name.clone(),
         method,
@@ -48,10 +60,16 @@ pub fn run(args: &CallArgs) -> anyhow::Result<ExitCode> {
         why: args.why.clone(),
         body_bytes: body.len() as u64,
     });
-    let mut client = Client::connect(&args.data.data)?;
+    let mut client = Client::connect(data)?;
     client.send(&request, &body)?;
-    show(&mut client, &mut std::io::stderr(), &mut std::io::stdout())
+    let status = stream(&mut client, &mut std::io::stderr(), &mut std::io::stdout())?;
+    if typed && status == NOT_FOUND {
+        operations::suggest(data, &args.name, given);
+    }
+    Ok(code(status))
 }
+
+const NOT_FOUND: u16 = 404;
 
 /// Shows an answer as it comes: its head, then its body.
 ///
@@ -62,13 +80,24 @@ pub fn show(
     head: &mut dyn Write,
     body: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
-    let mut code = ExitCode::FAILURE;
+    stream(client, head, body).map(code)
+}
+
+fn code(status: u16) -> ExitCode {
+    if (200..300).contains(&status) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Shows an answer, and says its status.
+fn stream(client: &mut Client, head: &mut dyn Write, body: &mut dyn Write) -> anyhow::Result<u16> {
+    let mut seen = 0;
     loop {
         match client.line()? {
             Response::Head { status, headers } => {
-                if (200..300).contains(&status) {
-                    code = ExitCode::SUCCESS;
-                }
+                seen = status;
                 writeln!(head, "{status}")?;
                 for (name, value) in headers {
                     writeln!(head, "{name}: {}", value.escape_debug())?;
@@ -79,9 +108,9 @@ pub fn show(
                 body.write_all(&client.data(bytes)?)?;
                 body.flush()?;
             }
-            Response::End => return Ok(code),
+            Response::End => return Ok(seen),
             Response::Error(error) => bail!(error),
-            Response::Text(_) | Response::Services(_) => {
+            Response::Text(_) | Response::Services(_) | Response::Operations(_) => {
                 bail!("the host speaks another version of this program")
             }
         }

@@ -22,6 +22,11 @@ pub enum Request {
         /// Whether it may break what other services import of it.
         breaking: bool,
     },
+    /// What a typed service offers.
+    Operations {
+        /// The service.
+        name: String,
+    },
     /// Make a call; its body follows the line.
     Call(CallRequest),
 }
@@ -61,6 +66,22 @@ pub struct CallRequest {
     pub body_bytes: u64,
 }
 
+/// An operation of a typed service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationLine {
+    /// As one writes it: `INTERFACE/FUNCTION`.
+    pub name: String,
+    /// The full name of its interface.
+    pub interface: String,
+    /// What it takes and gives, as in WIT.
+    pub signature: String,
+    /// What its author says of it.
+    pub docs: Option<String>,
+    /// Whether it only looks.
+    pub safe: bool,
+}
+
 /// What is answered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +90,8 @@ pub enum Response {
     Text(String),
     /// Every service, as the admin pages show it.
     Services(Vec<serde_json::Value>),
+    /// Every operation of a service; none, if it is not typed.
+    Operations(Vec<OperationLine>),
     /// The head of an answer; its body follows in [`Response::Data`] lines.
     Head {
         /// The status.

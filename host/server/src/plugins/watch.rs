@@ -2,9 +2,11 @@
 //!
 //! Events of the file system only make the watcher look sooner; it looks every two seconds anyway, because events can be lost.
 
+use crate::control::words::OperationLine;
 use crate::plugins::load::{Keep, Loader, Promises};
 use crate::plugins::policy::{Policy, SecretFiles};
 use crate::plugins::status::{Quarantined, ServiceStatus};
+use crate::plugins::typed;
 use crate::plugins::watcher::Watcher;
 use crate::plugins::words::{Ended, Job, Phase, Verdict, Word};
 use holdfast_call::{Moment, Pipeline, Registered, Target};
@@ -120,11 +122,33 @@ impl Plugins {
         rows.collect()
     }
 
+    /// The same, with what the typed ones offer.
+    #[must_use]
+    pub fn index(&self) -> Vec<Value> {
+        let mut rows = self.rows();
+        for (row, service) in rows.iter_mut().zip(self.services().iter()) {
+            let registered = self.registered(&service.name);
+            let shown = registered.and_then(|registered| typed::shown(&registered));
+            if let (Value::Object(row), Some(shown)) = (row, shown) {
+                row.insert("typed".to_owned(), shown);
+            }
+        }
+        rows
+    }
+
+    /// Every operation of a typed service that serves; none of another one.
+    #[must_use]
+    pub fn operations(&self, name: &str) -> Vec<OperationLine> {
+        let registered = self.registered(&name.into());
+        registered.map_or_else(Vec::new, |registered| typed::lines(&registered))
+    }
+
+    fn registered(&self, name: &Arc<str>) -> Option<Arc<Registered>> {
+        self.pipeline.registry().get(&Target::Service(name.clone()))
+    }
+
     fn quarantine(&self, name: &Arc<str>) -> Option<Quarantined> {
-        let registered = self
-            .pipeline
-            .registry()
-            .get(&Target::Service(name.clone()))?;
+        let registered = self.registered(name)?;
         let settings = registered.settings.get::<quarantine::Settings>()?;
         let now = self.pipeline.sources().clock.now();
         Some(Quarantined::at(settings.starts.standing()?, now))

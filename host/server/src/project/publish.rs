@@ -29,6 +29,19 @@ pub fn publish(
         .with_context(|| format!("cannot write {}", plugins.display()))
 }
 
+/// Puts a file in the place of another one.
+///
+/// # Errors
+/// It cannot be written; then the other one is as it was.
+pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let name = path.file_name().context("it has no name")?;
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    Whole::write(folder, &name.to_string_lossy(), bytes)?.place()
+}
+
 /// A file that is whole, beside the place where it belongs. Its name begins with a dot, which a host passes over.
 struct Whole {
     here: PathBuf,

@@ -90,6 +90,8 @@ pub struct Effective {
     pub fuel: Fuel,
     /// What it may reach.
     pub grants: Grants,
+    /// The functions of its contract that only look, as `INTERFACE/FUNCTION`.
+    pub safe: Vec<String>,
     /// The folders that its guests see.
     pub mounts: Vec<Mount>,
     /// What its guests read as their environment.

@@ -37,6 +37,8 @@ pub struct Manifest {
     pub services: BTreeSet<Name>,
     /// The secrets it wants to use.
     pub secrets: BTreeSet<Name>,
+    /// The functions of its contract that only look, as `INTERFACE/FUNCTION`.
+    pub safe: Vec<String>,
     /// The folders it asks for: where the guest sees it, and its name in the policy.
     pub files: BTreeMap<String, Name>,
     /// What it reads as its environment.
@@ -64,6 +66,7 @@ impl Manifest {
             upstreams: BTreeSet::new(),
             services: BTreeSet::new(),
             secrets: BTreeSet::new(),
+            safe: Vec::new(),
             files: BTreeMap::new(),
             env: BTreeMap::new(),
             config: BTreeMap::new(),
@@ -88,6 +91,7 @@ impl Manifest {
         let upstreams = reader.names("upstreams", &written.upstreams);
         let services = reader.names("services", &written.services);
         let secrets = reader.names("secrets", &written.secrets);
+        let safe = reader.list("contract.safe", &written.contract.safe, function);
         let files = check_files(written.files, &mut reader);
         let priority = written.priority.as_deref();
         let priority = priority.and_then(|text| reader.take("priority", parse_priority(text)));
@@ -105,12 +109,26 @@ impl Manifest {
             upstreams,
             services,
             secrets,
+            safe,
             files,
             env: written.env,
             config: written.config,
             limits,
             source,
         })
+    }
+}
+
+/// The name of a function; whether there is one, the component says.
+fn function(text: &str) -> Result<String, String> {
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
+    if text.split('/').all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "`{}` is no function: write \"INTERFACE/FUNCTION\", as in the path of a request",
+            text.escape_debug()
+        ))
     }
 }
 

@@ -51,6 +51,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let fuel = merge.fuel(&limits);
     let priority = merge.priority();
     let canary = merge.canary();
+    merge.safe();
     merge.values();
     let effective = Effective {
         name: manifest.name.clone(),
@@ -62,6 +63,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         limits,
         fuel,
         grants,
+        safe: manifest.safe.clone(),
         mounts,
         env: manifest.env.clone().into_iter().collect(),
         config: manifest.config.clone().into_iter().collect(),
@@ -424,6 +426,14 @@ impl Merge<'_> {
     fn bound_origin(&self) -> Origin {
         let row = self.rows.iter().find(|row| row.key == "limits.fuel");
         row.map_or(Origin::Default, |row| row.origin)
+    }
+
+    /// What only looks, its author alone can say.
+    fn safe(&mut self) {
+        if !self.manifest.safe.is_empty() {
+            let safe = self.manifest.safe.join(", ");
+            self.row("contract.safe", safe, self.of_manifest("contract.safe"));
+        }
     }
 
     fn values(&mut self) {

@@ -28,6 +28,7 @@ const MANIFEST: &[&str] = &[
     "upstreams",
     "services",
     "secrets",
+    "contract.safe",
     "files.*",
     "env.*",
     "config.*",

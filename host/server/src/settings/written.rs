@@ -20,10 +20,18 @@ pub(crate) struct WrittenManifest {
     pub(crate) upstreams: Vec<String>,
     pub(crate) services: Vec<String>,
     pub(crate) secrets: Vec<String>,
+    pub(crate) contract: WrittenContract,
     pub(crate) files: BTreeMap<String, String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) config: BTreeMap<String, String>,
     pub(crate) limits: WrittenLimits,
+}
+
+/// `[contract]` of a manifest.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WrittenContract {
+    pub(crate) safe: Vec<String>,
 }
 
 /// `holdfast.toml`.

@@ -55,6 +55,7 @@ pub(crate) fn error_of(fault: &Fault) -> Error {
         | HostCode::InProgress => Error::ConnectionLimitReached,
         HostCode::PayloadTooLarge => Error::HttpResponseBodySize(None),
         HostCode::InvalidInput
+        | HostCode::MethodNotAllowed
         | HostCode::TargetTooLong
         | HostCode::ExpectationFailed
         | HostCode::FieldsTooLarge

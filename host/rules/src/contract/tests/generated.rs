@@ -23,7 +23,7 @@ fn names(rng: &mut StdRng) -> Arc<[Arc<str>]> {
     (0..rng.random_range(1..40)).map(name).collect()
 }
 
-fn some_type(rng: &mut StdRng, depth: u32) -> Type {
+pub(super) fn some_type(rng: &mut StdRng, depth: u32) -> Type {
     let maybe = |rng: &mut StdRng| rng.random::<bool>().then(|| some_type(rng, depth - 1));
     let kinds = if depth == 0 { 17 } else { 23 };
     match rng.random_range(0..kinds) {
@@ -112,7 +112,7 @@ macro_rules! number {
     };
 }
 
-fn some_value(rng: &mut StdRng, ty: &Type) -> Value {
+pub(super) fn some_value(rng: &mut StdRng, ty: &Type) -> Value {
     let boxed = |rng: &mut StdRng, ty: &Option<Arc<Type>>| {
         ty.as_ref().map(|ty| Box::new(some_value(rng, ty)))
     };

@@ -1,5 +1,6 @@
 //! A service that gives the fault of a call of its own as its error: whoever asked is told that fault, and an error of its own making stays one.
 
+use super::super::safe::Safe;
 use super::super::{Front, Settings as Wanted};
 use crate::testing::*;
 use holdfast_call::contract::{Case, Contract, Docs, Function, Interface, Mode, Type, faults};
@@ -67,6 +68,8 @@ fn told(child: Child, given: Value) -> [Reply; 2] {
     let pipeline = bench.only(&["contract"]);
     let settings = Settings::default().with(Wanted {
         contract: Arc::new(contract()),
+        safe: Safe::default(),
+        described: Arc::default(),
         front: Front::None,
     });
     register(&pipeline, &service("jobs"), settings, move |admitted| {

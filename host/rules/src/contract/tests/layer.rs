@@ -1,10 +1,13 @@
 //! The layer: a request becomes values and values an answer, and nothing runs that does not fit.
 
+use super::super::pages::Described;
+use super::super::query::QUERY_BYTES_MAX;
+use super::super::safe::Safe;
 use super::super::{Front, Settings as Wanted};
 use crate::testing::*;
 use holdfast_call::contract::{Contract, Docs, Field, Function, Interface, Mode, Type};
 use holdfast_call::{Answer, Body, Code, Payload, Pipeline, Reply, Settings, Value, Values};
-use http::{Request, header};
+use http::{Method, Request, header};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -31,11 +34,15 @@ fn contract() -> Contract {
         result: None,
         ..add.clone()
     };
+    let find = Function {
+        name: "find".into(),
+        ..add.clone()
+    };
     Contract {
         exports: vec![Interface {
             id: ID.into(),
             docs: Docs::default(),
-            functions: vec![add, quiet],
+            functions: vec![add, quiet, find],
         }],
         ..Contract::default()
     }
@@ -55,6 +62,8 @@ fn world(given: Vec<Value>, front: Front) -> World {
     let counted = ran.clone();
     let settings = Settings::default().with(Wanted {
         contract: Arc::new(contract()),
+        safe: Safe::of(&contract(), ["jobs/quiet", "jobs/find"]).unwrap(),
+        described: Arc::new(Described::default()),
         front,
     });
     register(&pipeline, &service("jobs"), settings, move |admitted| {
@@ -85,6 +94,12 @@ impl World {
         let request = Request::post(format!("http://host{path}"))
             .header(header::CONTENT_TYPE, "application/json; charset=utf-8");
         self.ask(request.body(text(body)).unwrap())
+    }
+
+    fn empty(&self, method: Method, path: &str) -> Reply {
+        let request = Request::builder().method(method);
+        let request = request.uri(format!("http://host{path}"));
+        self.ask(request.body(Body::empty()).unwrap())
     }
 
     fn values(&self, operation: &str, values: Vec<Value>) -> Reply {
@@ -159,10 +174,6 @@ fn what_does_not_fit_is_told_before_anything_runs() {
         code(world.ask(form.body(text("{\"title\":\"x\"}")).unwrap())),
         "invalid-input"
     );
-    let read = Request::get("http://host/jobs/add")
-        .body(Body::empty())
-        .unwrap();
-    assert_eq!(code(world.ask(read)), "no-such-operation");
     assert_eq!(code(world.post("/jobs/lose", "{}")), "no-such-operation");
     assert_eq!(code(world.post("/", "{}")), "no-such-operation");
     assert_eq!(world.ran(), 0);
@@ -226,4 +237,97 @@ fn a_component_that_serves_http_itself_gets_the_rest() {
         (200, "plain".to_owned())
     );
     assert_eq!(said(world.post("/jobs/add", "{\"title\":\"x\"}")).0, 200);
+}
+
+#[test]
+fn what_only_looks_is_asked_with_get_and_head_too() {
+    let world = world(ok(7), Front::None);
+    let get = |path: &str| world.empty(Method::GET, path);
+    assert_eq!(
+        said(get("/jobs/find?title=a+%22b%22")),
+        (200, "\"7\"".to_owned())
+    );
+    assert_eq!(said(world.post("/jobs/find", "{\"title\":\"x\"}")).0, 200);
+    let Answer::Http(head) = world.empty(Method::HEAD, "/jobs/find?title=x").unwrap() else {
+        panic!("values instead of a response");
+    };
+    assert_eq!(
+        (
+            head.status().as_u16(),
+            head.headers()[header::CONTENT_LENGTH].as_bytes()
+        ),
+        (200, &b"3"[..])
+    );
+    assert!(head.body().as_whole().unwrap().is_empty());
+    assert_eq!(world.ran(), 3);
+    for (query, at) in [
+        ("?titel=x", "/titel /title"),
+        ("?title=x&title=x", "/title"),
+        ("?title=%ff", "/title"),
+        ("?title=%4", "/title"),
+        ("?%zz=x", ""),
+        ("", "/title"),
+    ] {
+        let fault = fault(get(&format!("/jobs/find{query}")));
+        assert!(matches!(fault.code(), Code::Host(code) if code.as_str() == "invalid-input"));
+        let told: Vec<_> = fault
+            .violations()
+            .iter()
+            .map(|one| one.pointer.as_str())
+            .collect();
+        assert_eq!(told.join(" "), at, "{query}");
+    }
+    let long = |bytes: usize| format!("/jobs/find?title={}", "x".repeat(bytes - "title=".len()));
+    assert_eq!(said(get(&long(QUERY_BYTES_MAX))).0, 200);
+    assert_eq!(code(get(&long(QUERY_BYTES_MAX + 1))), "target-too-long");
+    let request = Request::get("http://host/jobs/find?title=x").body(text("{}"));
+    assert_eq!(code(world.ask(request.unwrap())), "invalid-input");
+    assert_eq!(world.ran(), 4);
+}
+
+#[test]
+fn another_method_is_refused_with_those_that_are_taken() {
+    let world = world(ok(7), Front::None);
+    for (method, path, allowed) in [
+        (Method::GET, "/jobs/add", "POST"),
+        (Method::HEAD, "/jobs/add", "POST"),
+        (Method::OPTIONS, "/jobs/add", "POST"),
+        (Method::PUT, "/jobs/find", "GET, HEAD, POST"),
+        (Method::POST, "/wit", "GET, HEAD"),
+    ] {
+        let fault = fault(world.empty(method, path));
+        assert!(matches!(fault.code(), Code::Host(code) if code.as_str() == "method-not-allowed"));
+        assert_eq!(fault.allow(), Some(allowed), "{path}");
+    }
+    assert_eq!(world.ran(), 0);
+    let own = world_of_its_own();
+    assert_eq!(
+        code(own.empty(Method::GET, "/jobs/add")),
+        "method-not-allowed"
+    );
+    for page in ["/wit", "/openapi.json"] {
+        assert_eq!(said(own.empty(Method::GET, page)).1, "plain");
+        assert_eq!(said(own.empty(Method::DELETE, page)).1, "plain");
+    }
+}
+
+fn world_of_its_own() -> World {
+    world(ok(1), Front::Own)
+}
+
+#[test]
+fn only_what_there_is_can_be_named_as_safe() {
+    for named in ["jobs/find", "jobs@1.0.0/find", "acme:jobs/jobs@1.0.0/find"] {
+        let safe = Safe::of(&contract(), [named]).unwrap();
+        let jobs = &contract().exports[0];
+        let has = |name: &str| safe.has(jobs, jobs.function(name).unwrap());
+        assert_eq!((has("find"), has("add")), (true, false));
+    }
+    let error = Safe::of(&contract(), ["jobs/quiet", "jobs/look"]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`jobs/look` is named as safe, and the component exports no such function; there is jobs/add, jobs/quiet, jobs/find"
+    );
+    let error = Safe::of(&Contract::default(), ["jobs/look"]).unwrap_err();
+    assert!(error.to_string().ends_with("nor any other that is typed"));
 }

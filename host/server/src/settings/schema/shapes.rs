@@ -48,6 +48,7 @@ const NAMESERVER: &str = "^([0-9]{1,3}(\\.[0-9]{1,3}){3}(:[0-9]{1,5})?|[0-9a-fA-
 const ADDRESS: &str = "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|\\[[0-9a-fA-F:.%]+\\]):[0-9]{1,5}$";
 const URL: &str = "^[hH][tT][tT][pP][sS]?://[^@\\s]+$";
 const ROUTE: &str = "^[a-z0-9.-]*/";
+const FUNCTION: &str = "^[!-.0-~]+(/[!-.0-~]+)*$";
 const DURATION: &str = "^[0-9]+\\s*(h|m|s|ms|us)$";
 const SIZE: &str = "^[0-9]+\\s*(TiB|GiB|MiB|KiB|B)$";
 const MONEY: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD$";
@@ -136,6 +137,7 @@ const TOLD: &[(&str, Shape)] = &[
     ("services.*.services", Shape::List(Some(NAME))),
     ("secrets", Shape::List(Some(NAME))),
     ("services.*.secrets", Shape::List(Some(NAME))),
+    ("contract.safe", Shape::List(Some(FUNCTION))),
     ("secrets.*.uses", Shape::List(Some("^(sign|verify)$"))),
     (
         "secrets.*.encoding",
