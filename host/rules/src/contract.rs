@@ -4,26 +4,29 @@
 //! everything that does not fit is told at once, each with its place, before the guest runs. What the function gives becomes JSON again. A
 //! call that came with values, from another service, is only checked. What the guest gives is checked either way: it may come from anywhere.
 //!
+//! A service that speaks plain HTTP and describes itself is checked by its description: [`plain`].
+//!
 //! A result that is an error is an answer like any other to a service that called; over HTTP it is a problem of the service's own, 422.
 
 mod declared;
 mod fits;
 mod json;
+mod whole;
+
+pub mod described;
 pub mod path;
+pub mod plain;
 pub mod read;
 pub mod write;
 
+use self::whole::NotWhole;
 use crate::Parts;
-use bytes::{Bytes, BytesMut};
 use holdfast_call::contract::{Contract, Function, Type};
 use holdfast_call::{
     Answer, Applies, Body, Boundary, BoxFuture, Call, CallId, Fault, HostCode, Layer, Next,
     Payload, Refusal, Reply, Settings as All, Target, Value, Verdict, Violation,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::Body as _;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 
 /// The longest JSON text of one call, in bytes: a body that is buffered has no more (design: defaults).
@@ -65,9 +68,10 @@ impl Layer for Checked {
     }
 
     fn applies(&self, _target: &Target, settings: &All) -> Applies {
-        match settings.get::<Settings>() {
-            Some(_) => Applies::Yes,
-            None => Applies::No,
+        let (typed, plain) = (settings.get::<Settings>(), settings.get::<plain::Settings>());
+        match (typed, plain) {
+            (None, None) => Applies::No,
+            (Some(_), _) | (_, Some(_)) => Applies::Yes,
         }
     }
 
@@ -77,14 +81,23 @@ impl Layer for Checked {
             let settings = registered
                 .as_ref()
                 .and_then(|known| known.settings.get::<Settings>());
-            let Some(settings) = settings else {
-                return next.run(call).await;
-            };
+            let plain = registered
+                .as_ref()
+                .and_then(|known| known.settings.get::<plain::Settings>());
             let nothing = Payload::Values(call.operation.clone(), Vec::new());
-            match std::mem::replace(&mut call.payload, nothing) {
-                Payload::Http(request) => requested(call, request, settings, next).await,
-                Payload::Values(operation, values) => {
+            match (std::mem::replace(&mut call.payload, nothing), settings) {
+                (Payload::Http(request), Some(settings)) => {
+                    requested(call, request, settings, plain, next).await
+                }
+                (Payload::Http(request), None) => {
+                    plain::requested(call, request, plain, next).await
+                }
+                (Payload::Values(operation, values), Some(settings)) => {
                     called(call, &operation, values, settings, next).await
+                }
+                (payload @ Payload::Values(..), None) => {
+                    call.payload = payload;
+                    next.run(call).await
                 }
             }
         })
@@ -96,6 +109,7 @@ async fn requested(
     mut call: Box<Call>,
     request: Request<Body>,
     settings: &Settings,
+    plain: Option<&plain::Settings>,
     next: Next<'_>,
 ) -> Reply {
     let path = request.uri().path();
@@ -104,10 +118,7 @@ async fn requested(
     }
     let Some((interface, function)) = path::find(&settings.contract, path) else {
         return match settings.front {
-            Front::Own => {
-                call.payload = Payload::Http(request);
-                next.run(call).await
-            }
+            Front::Own => plain::requested(call, request, plain, next).await,
             Front::None => Err(no_such(&call.operation, &settings.contract)),
         };
     };
@@ -172,7 +183,11 @@ async fn arguments(request: Request<Body>, function: &Function) -> Result<Vec<Va
             "POST".to_owned(),
         ));
     }
-    let text = whole(body).await?;
+    let text = match whole::whole(body, TEXT_BYTES_MAX).await {
+        Ok(whole) => whole.bytes,
+        Err(NotWhole::Cut(fault)) => return Err(fault),
+        Err(NotWhole::TooLong) => return Err(too_long()),
+    };
     // What a page of another site can send without being asked is never taken for JSON.
     let kind = head.headers.get(header::CONTENT_TYPE);
     if !text.is_empty() && !kind.is_some_and(|kind| is_json(kind.as_bytes())) {
@@ -190,24 +205,10 @@ fn is_json(kind: &[u8]) -> bool {
     name.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
-/// The whole of a body, within the limit.
-async fn whole(mut body: Body) -> Result<Bytes, Fault> {
-    let mut text = BytesMut::new();
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let data = frame?.into_data().unwrap_or_default();
-        if text.len() + data.len() > TEXT_BYTES_MAX {
-            let detail = format!("The body must not have more than {TEXT_BYTES_MAX} bytes.");
-            let (code, seen) = (HostCode::PayloadTooLarge, "more bytes".to_owned());
-            return Err(refused(
-                code,
-                detail,
-                seen,
-                format!("{TEXT_BYTES_MAX} bytes"),
-            ));
-        }
-        text.extend_from_slice(&data);
-    }
-    Ok(text.freeze())
+fn too_long() -> Fault {
+    let detail = format!("The body must not have more than {TEXT_BYTES_MAX} bytes.");
+    let (code, seen) = (HostCode::PayloadTooLarge, "more bytes".to_owned());
+    refused(code, detail, seen, format!("{TEXT_BYTES_MAX} bytes"))
 }
 
 /// What a function gave, as an answer over HTTP.
