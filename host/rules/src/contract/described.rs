@@ -10,7 +10,7 @@
 //! - A body of JSON is checked; one of another content type that is described is let pass; any other is refused.
 //! - A member that is `readOnly` is not required of requests, one that is `writeOnly` not of answers.
 //! - Of answers, what is JSON is checked by its status. A status, or a content type, that is not described is none that was promised; but
-//!   errors of the service's own (5xx) need not be described.
+//!   errors of the service's own (5xx) need not be described. Of an operation without `responses` nothing was promised.
 
 mod answer;
 mod assertions;

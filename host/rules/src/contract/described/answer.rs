@@ -26,6 +26,9 @@ impl<'a> Request<'a> {
         headers: &HeaderMap,
     ) -> Result<Option<Promised<'a>>, String> {
         let operation: &Operation = self.operation;
+        if operation.answers.is_empty() {
+            return Ok(None);
+        }
         let Some(answers) = operation.answered(status) else {
             if status.is_server_error() {
                 return Ok(None);

@@ -16,6 +16,9 @@ pub(super) const STEPS_MAX: u32 = 2_000_000;
 /// How deep schemas may apply each other: the deepest JSON that is taken has 128 levels, so each may go through eight.
 pub(super) const DEPTH_MAX: u32 = 1024;
 
+/// The longest pointer that is told, in bytes: names in a text may be as long as the text.
+pub(super) const POINTER_BYTES_MAX: usize = 1024;
+
 /// Whether mistakes are noted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Say {
@@ -80,7 +83,7 @@ impl<'a> Check<'a> {
     fn wrong(&mut self, why: impl Into<String>) {
         if self.found.len() < VIOLATIONS_MAX {
             self.found.push(Violation {
-                pointer: self.pointer.clone(),
+                pointer: told(&self.pointer).to_owned(),
                 reason: why.into(),
             });
         }
@@ -395,6 +398,15 @@ impl<'a> Check<'a> {
     pub(super) fn schemas(&self) -> &'a Schemas {
         self.schemas
     }
+}
+
+/// A pointer, or where it is too long, what encloses its place.
+fn told(pointer: &str) -> &str {
+    let mut told = pointer;
+    while told.len() > POINTER_BYTES_MAX {
+        told = told.rsplit_once('/').map_or("", |(above, _)| above);
+    }
+    told
 }
 
 /// What it costs to ask a schema's own keywords about a value.

@@ -1,5 +1,6 @@
 //! Bodies by their content type: which are described, and the schema of those that are JSON. What is no JSON is let pass as it is.
 
+use super::assertions::short;
 use super::build::Builder;
 use super::dialect::Dialect;
 use super::document::{Document, Place, Wrong};
@@ -75,7 +76,7 @@ impl Media {
     pub(super) fn named(&self) -> String {
         const NAMED: usize = 8;
         let kinds = self.0.iter().take(NAMED);
-        let kinds: Vec<_> = kinds.map(|one| format!("`{}`", one.kind)).collect();
+        let kinds: Vec<_> = kinds.map(|one| format!("`{}`", short(&one.kind))).collect();
         kinds.join(", ")
     }
 

@@ -19,7 +19,9 @@ pub struct Wrong {
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, at `{}`: {}", self.document, self.at, self.why)
+        // A document may have any name in it; the terminal that shows it must not be steered by that.
+        let line = format!("{}, at `{}`: {}", self.document, self.at, self.why);
+        f.write_str(&line.replace(char::is_control, "\u{fffd}"))
     }
 }
 

@@ -8,12 +8,12 @@ fn refused(document: &Value) -> Wrong {
 }
 
 /// A document whose only operation is this one, at `/`.
-fn operation(operation: Value) -> Value {
+fn operation(operation: &Value) -> Value {
     json!({ "openapi": "3.1.0", "paths": { "/": { "post": operation } } })
 }
 
-fn of(schema: Value) -> Value {
-    operation(body(&schema))
+fn of(schema: &Value) -> Value {
+    operation(&body(schema))
 }
 
 const SCHEMA: &str = "/paths/~1/post/requestBody/content/application~1json/schema";
@@ -35,16 +35,16 @@ fn what_is_no_document_that_is_read_says_where_and_what_to_write() {
         (json!({ "openapi": "3.1.0", "paths": { "/": { "$ref": "other.yaml" } } }), "/paths/~1/$ref", "put it here"),
         (json!({ "openapi": "3.1.0", "paths": { "/": { "fetch": {} } } }), "/paths/~1/fetch", "is no method"),
         (json!({ "openapi": "3.1.0", "paths": { "/{id}": { "get": {} } } }), "/paths/~1{id}/get", "add one with `in: path`"),
-        (operation(json!({ "parameters": [path("id")] })), "/paths/~1/post/parameters/0", "no `{id}` in the path"),
-        (operation(json!({ "parameters": [{ "in": "query" }] })), "/paths/~1/post/parameters/0/name", "is required"),
-        (operation(json!({ "parameters": [{ "name": "a", "in": "body" }] })), "/paths/~1/post/parameters/0/in", "must be path, query"),
-        (operation(json!({ "parameters": [{ "name": "a", "in": "query" }] })), "/paths/~1/post/parameters/0", "either `schema` or `content`"),
-        (operation(json!({ "parameters": [{ "name": "a", "in": "query", "style": "deepObject", "schema": {} }] })), "/paths/~1/post/parameters/0/style", "is `form` in query"),
-        (operation(json!({ "parameters": [{ "name": "a", "in": "query", "schema": { "type": "object" } }] })), "/paths/~1/post/parameters/0", "is an object"),
-        (operation(json!({ "parameters": [{ "$ref": "#/components/parameters/no" }] })), "/paths/~1/post/parameters/0/$ref", "leads to nothing"),
-        (operation(json!({ "requestBody": { "content": {} } })), "/paths/~1/post/requestBody/content", "must name a content type"),
-        (operation(json!({ "requestBody": { "content": { "json": {} } } })), "/paths/~1/post/requestBody/content/json", "no content type"),
-        (operation(json!({ "responses": { "20": {} } })), "/paths/~1/post/responses/20", "is no status"),
+        (operation(&json!({ "parameters": [path("id")] })), "/paths/~1/post/parameters/0", "no `{id}` in the path"),
+        (operation(&json!({ "parameters": [{ "in": "query" }] })), "/paths/~1/post/parameters/0/name", "is required"),
+        (operation(&json!({ "parameters": [{ "name": "a", "in": "body" }] })), "/paths/~1/post/parameters/0/in", "must be path, query"),
+        (operation(&json!({ "parameters": [{ "name": "a", "in": "query" }] })), "/paths/~1/post/parameters/0", "either `schema` or `content`"),
+        (operation(&json!({ "parameters": [{ "name": "a", "in": "query", "style": "deepObject", "schema": {} }] })), "/paths/~1/post/parameters/0/style", "is `form` in query"),
+        (operation(&json!({ "parameters": [{ "name": "a", "in": "query", "schema": { "type": "object" } }] })), "/paths/~1/post/parameters/0", "is an object"),
+        (operation(&json!({ "parameters": [{ "$ref": "#/components/parameters/no" }] })), "/paths/~1/post/parameters/0/$ref", "leads to nothing"),
+        (operation(&json!({ "requestBody": { "content": {} } })), "/paths/~1/post/requestBody/content", "must name a content type"),
+        (operation(&json!({ "requestBody": { "content": { "json": {} } } })), "/paths/~1/post/requestBody/content/json", "no content type"),
+        (operation(&json!({ "responses": { "20": {} } })), "/paths/~1/post/responses/20", "is no status"),
     ] {
         let said = refused(&document);
         assert_eq!(said.at, at, "{said}");
@@ -83,7 +83,7 @@ fn what_is_no_schema_that_is_read_says_where_and_what_to_write() {
         (json!({ "patternProperties": { "(": {} } }), "/patternProperties/(/pattern", "is no pattern"),
         (json!({ "properties": { "a/b": { "items": { "type": 1 } } } }), "/properties/a~1b/items/type", "is not what"),
     ] {
-        let said = refused(&of(schema));
+        let said = refused(&of(&schema));
         assert_eq!(said.at, format!("{SCHEMA}{at}"), "{said}");
         assert!(said.why.contains(why), "{said}");
     }
@@ -98,7 +98,7 @@ fn a_schema_that_applies_itself_to_the_same_value_is_none() {
         json!({ "a": { "if": true, "then": { "$ref": "#/components/schemas/a" } } }),
         json!({ "a": { "dependentSchemas": { "x": { "$ref": "#/components/schemas/a" } } } }),
     ] {
-        let mut document = of(json!({ "$ref": "#/components/schemas/a" }));
+        let mut document = of(&json!({ "$ref": "#/components/schemas/a" }));
         document["components"] = json!({ "schemas": schemas });
         let said = refused(&document);
         assert!(said.why.contains("without going into it"), "{said}");

@@ -2,7 +2,8 @@
 
 use super::super::{build, check, openapi, path as paths};
 use super::*;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 fn refused(document: &Value) -> String {
     Described::openapi("shop.yaml", document).unwrap_err().why
@@ -49,6 +50,28 @@ fn a_document_has_a_size_in_each_direction() {
     });
     let paths = json!({ "/": { "post": body(&of(build::CHAIN_MAX)) } });
     assert!(refused(&document(&paths, &chain)).contains("more than 64 schemas"));
+}
+
+#[test]
+fn a_text_has_so_many_objects_and_no_more() {
+    let shop = posting(&json!({ "items": { "type": "object" } }));
+    let of = |count: usize| format!("[{}{{}}]", "{},".repeat(count - 1));
+    let most = super::super::text::OBJECTS_MAX;
+    assert_eq!(wrong(&shop, &of(most)), [""; 0]);
+    assert!(wrong(&shop, &of(most + 1))[0].contains("more than 65536 objects"));
+}
+
+#[test]
+fn a_pointer_that_is_too_long_leads_to_what_encloses_its_place() {
+    let shop = posting(&json!({ "additionalProperties": { "items": { "type": "null" } } }));
+    let name = |length: usize| "x".repeat(length);
+    let most = check::POINTER_BYTES_MAX - "//0".len();
+    let found = wrong(&shop, &json!({ name(most): [1] }).to_string());
+    assert_eq!(found, [format!("/{}/0 must be null", name(most))]);
+    let found = wrong(&shop, &json!({ name(most + 1): [1] }).to_string());
+    assert_eq!(found, [format!("/{} must be null", name(most + 1))]);
+    let found = wrong(&shop, &json!({ name(1 << 20): [1, 2] }).to_string());
+    assert_eq!(found, [" must be null", " must be null"]);
 }
 
 #[test]
