@@ -29,6 +29,8 @@ mod secrets;
 mod internal;
 // Or as functions of an interface, checked at the boundary.
 pub(crate) mod contracts;
+// Or over plain HTTP, by a document.
+mod described;
 // Bodies flow both ways.
 mod streams;
 // What a guest sees of a request, and the caller of an answer.

@@ -58,10 +58,11 @@ fn asked(manifest: &Manifest) -> String {
         files,
         env,
         config,
+        description,
         limits,
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {files:?} {env:?} {config:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
     )
 }

@@ -1,6 +1,7 @@
 //! Both files as they are written: what serde fills, and nothing that the program uses. No rule is checked here but the shape.
 
 use crate::settings::compile::WrittenCompile;
+use crate::settings::described::WrittenContract;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
 use crate::settings::units::Raw;
@@ -23,6 +24,7 @@ pub(crate) struct WrittenManifest {
     pub(crate) files: BTreeMap<String, String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) config: BTreeMap<String, String>,
+    pub(crate) contract: WrittenContract,
     pub(crate) limits: WrittenLimits,
 }
 
