@@ -40,6 +40,11 @@ fn components() {
 }
 
 #[test]
+fn descriptions() {
+    holds("description");
+}
+
+#[test]
 fn envelopes() {
     holds("envelope");
 }

@@ -31,6 +31,8 @@ mod internal;
 pub(crate) mod contracts;
 // What is checked is told, to people and programs.
 mod descriptions;
+// Or over plain HTTP, by a document.
+mod described;
 // Bodies flow both ways.
 mod streams;
 // What a guest sees of a request, and the caller of an answer.

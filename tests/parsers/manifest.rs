@@ -59,10 +59,11 @@ fn asked(manifest: &Manifest) -> String {
         files,
         env,
         config,
+        description,
         limits,
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {safe:?} {files:?} {env:?} {config:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {safe:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
     )
 }

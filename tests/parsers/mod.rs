@@ -3,6 +3,7 @@
 //! The fuzzer (`tests/fuzz`) and the ordinary tests over its corpus (`tests/corpus.rs`) run these same checks.
 
 pub(crate) mod component;
+pub(crate) mod description;
 pub(crate) mod envelope;
 pub(crate) mod manifest;
 pub(crate) mod mapping;
@@ -27,6 +28,7 @@ pub(crate) type Check = fn(&[u8]);
 /// Every check, with the name of its target and of its folder in the corpus.
 pub(crate) const ALL: &[(&str, Check)] = &[
     ("component", component::check),
+    ("description", description::check),
     ("envelope", envelope::check),
     ("manifest", manifest::check),
     ("mapping", mapping::check),

@@ -22,6 +22,7 @@ fn fresh(bytes: u64) -> Stamp {
     Stamp {
         component,
         manifest: None,
+        documents: None,
     }
 }
 

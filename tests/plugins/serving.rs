@@ -24,13 +24,12 @@ impl LoadService for Texts {
     fn load(
         &self,
         name: &str,
-        component: Vec<u8>,
-        manifest: Option<String>,
+        pair: &Pair,
         _promises: Promises,
         progress: &dyn Fn(&str),
     ) -> Result<LoadedService, LoadError> {
         progress("compiling");
-        let text = String::from_utf8(component).unwrap();
+        let text = String::from_utf8(pair.component.clone()).unwrap();
         match text.as_str() {
             "half" => return Err(LoadError::Truncated("it ends in its middle".to_owned())),
             "broken" => return Err(LoadError::Refused("it is broken".to_owned())),
@@ -50,7 +49,7 @@ impl LoadService for Texts {
                 let reply = answer(&text);
                 Box::pin(async { reply })
             }),
-            routes: manifest.map(route).into_iter().collect(),
+            routes: pair.manifest.clone().map(route).into_iter().collect(),
             purpose: None,
             share: Share::ALL,
         })

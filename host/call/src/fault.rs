@@ -6,6 +6,7 @@
 
 use crate::codes::{Boundary, Class, HostCode, Retry};
 use crate::shed::Shed;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +72,7 @@ struct Parts {
     detail: String,
     retry_after: Option<Duration>,
     shed: Option<Shed>,
-    allow: Option<&'static str>,
+    allow: Option<Cow<'static, str>>,
     violations: Vec<Violation>,
     verdict: Verdict,
 }
@@ -112,8 +113,8 @@ impl Fault {
 
     /// Says which methods would be taken instead, as the header `Allow` has them.
     #[must_use]
-    pub fn allowing(mut self, methods: &'static str) -> Self {
-        self.0.allow = Some(methods);
+    pub fn allowing(mut self, methods: impl Into<Cow<'static, str>>) -> Self {
+        self.0.allow = Some(methods.into());
         self
     }
 
@@ -185,8 +186,8 @@ impl Fault {
 
     /// The methods that would be taken instead, where it was the method that was wrong.
     #[must_use]
-    pub fn allow(&self) -> Option<&'static str> {
-        self.0.allow
+    pub fn allow(&self) -> Option<&str> {
+        self.0.allow.as_deref()
     }
 
     /// The stable sentence of the code.

@@ -22,8 +22,8 @@ pub fn response(fault: &Fault, id: CallId) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(methods) = fault.allow() {
-        headers.insert(header::ALLOW, HeaderValue::from_static(methods));
+    if let Some(methods) = fault.allow().and_then(|methods| methods.parse().ok()) {
+        headers.insert(header::ALLOW, methods);
     }
     if let Some(wait) = fault.wait() {
         // Rounded up: a client that waits the whole seconds named never comes too early.

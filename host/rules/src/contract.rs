@@ -5,22 +5,27 @@
 //! JSON again. A call that came with values, from another service, is only checked. What the guest gives is checked either way: it may come
 //! from anywhere.
 //!
+//! A service that speaks plain HTTP and describes itself is checked by its description: [`plain`].
+//!
 //! A result that is an error is an answer like any other to a service that called; over HTTP it is a problem of the service's own, 422. Where
 //! it is nothing but the fault of a call that the service made, handed on, it is that fault again, for whoever asked.
 
 mod declared;
+pub mod described;
 mod fits;
 mod json;
 pub mod listed;
 pub mod openapi;
 pub mod pages;
 pub mod path;
+pub mod plain;
 pub mod query;
 pub mod read;
 mod refusals;
 mod request;
 pub mod safe;
 pub mod schema;
+mod whole;
 pub mod write;
 
 use crate::Parts;
@@ -76,9 +81,13 @@ impl Layer for Checked {
     }
 
     fn applies(&self, _target: &Target, settings: &All) -> Applies {
-        match settings.get::<Settings>() {
-            Some(_) => Applies::Yes,
-            None => Applies::No,
+        let (typed, plain) = (
+            settings.get::<Settings>(),
+            settings.get::<plain::Settings>(),
+        );
+        match (typed, plain) {
+            (None, None) => Applies::No,
+            (Some(_), _) | (_, Some(_)) => Applies::Yes,
         }
     }
 
@@ -88,14 +97,23 @@ impl Layer for Checked {
             let settings = registered
                 .as_ref()
                 .and_then(|known| known.settings.get::<Settings>());
-            let Some(settings) = settings else {
-                return next.run(call).await;
-            };
+            let plain = registered
+                .as_ref()
+                .and_then(|known| known.settings.get::<plain::Settings>());
             let nothing = Payload::Values(call.operation.clone(), Vec::new());
-            match std::mem::replace(&mut call.payload, nothing) {
-                Payload::Http(request) => requested(call, request, settings, next).await,
-                Payload::Values(operation, values) => {
+            match (std::mem::replace(&mut call.payload, nothing), settings) {
+                (Payload::Http(request), Some(settings)) => {
+                    requested(call, request, settings, plain, next).await
+                }
+                (Payload::Http(request), None) => {
+                    plain::requested(call, request, plain, next).await
+                }
+                (Payload::Values(operation, values), Some(settings)) => {
                     called(call, &operation, values, settings, next).await
+                }
+                (payload @ Payload::Values(..), None) => {
+                    call.payload = payload;
+                    next.run(call).await
                 }
             }
         })
@@ -107,6 +125,7 @@ async fn requested(
     mut call: Box<Call>,
     request: Request<Body>,
     settings: &Settings,
+    plain: Option<&plain::Settings>,
     next: Next<'_>,
 ) -> Reply {
     let path = request.uri().path();
@@ -125,10 +144,7 @@ async fn requested(
     }
     let Some((interface, function)) = found else {
         return match settings.front {
-            Front::Own => {
-                call.payload = Payload::Http(request);
-                next.run(call).await
-            }
+            Front::Own => plain::requested(call, request, plain, next).await,
             Front::None => Err(no_such(&call.operation, &settings.contract)),
         };
     };

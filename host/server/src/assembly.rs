@@ -3,6 +3,7 @@
 //! It makes the host's parts from the policy, services from components and manifests, and upstreams from the policy, and gives each its
 //! layers' settings. It holds no rule: a value goes from the settings into the part that enforces it.
 
+pub mod described;
 mod gauges;
 pub mod inspect;
 mod layers;
@@ -15,6 +16,7 @@ mod sharing;
 mod upstreams;
 mod versions;
 
+pub(crate) use self::described::described;
 use self::secrets::Secrets;
 use self::sharing::Sharing;
 use self::upstreams::Unusable;

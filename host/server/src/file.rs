@@ -39,7 +39,15 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`read`], or it is no UTF-8.
 pub fn settings(path: &Path) -> Result<String> {
-    String::from_utf8(read(path, SETTINGS_BYTES_MAX)?).map_err(|_| wrong("it is not UTF-8"))
+    text(path, SETTINGS_BYTES_MAX)
+}
+
+/// The text of a file of at most `bytes_max`.
+///
+/// # Errors
+/// As [`read`], or it is no UTF-8.
+pub fn text(path: &Path, bytes_max: u64) -> Result<String> {
+    String::from_utf8(read(path, bytes_max)?).map_err(|_| wrong("it is not UTF-8"))
 }
 
 fn wrong(why: &str) -> Error {

@@ -6,6 +6,7 @@
 
 mod canary;
 pub mod directory;
+pub mod documents;
 pub mod load;
 mod policy;
 pub mod service;
@@ -16,6 +17,7 @@ mod watcher;
 pub mod words;
 
 pub use canary::Candidates;
+pub use documents::Documents;
 pub use holdfast_rules::trial::canary::Share;
 pub use load::{Choice, KeepVersions, LoadError, LoadService, LoadedService, Pair, Promises};
 pub use policy::SecretFiles;

@@ -7,6 +7,7 @@ pub mod again;
 pub mod allow;
 pub mod compile;
 pub mod credential;
+pub mod described;
 pub mod effective;
 pub mod environment;
 pub mod error;
@@ -34,6 +35,7 @@ mod written;
 
 pub use again::{Again, Breaker, Repeat};
 pub use credential::Credential;
+pub use described::{Bodies, Checks, DescribedBy, Description, documents_of};
 pub use effective::{Effective, Fuel, Grants, Mount, Row};
 pub use error::{Problem, SettingsError};
 pub use excess::{Change, Excess, Refused};

@@ -34,10 +34,10 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// The digest of a version: the component and its manifest, each with its length, so that no byte can move from one to the other. A
-/// manifest that is empty and none at all are two things.
+/// The digest of a version: the component, its manifest and the documents that this names, each with its length, so that no byte can move
+/// from one to the other. A manifest that is empty and none at all are two things.
 #[must_use]
-pub fn pair_digest(component: &[u8], manifest: Option<&[u8]>) -> Digest {
+pub fn pair_digest(component: &[u8], manifest: Option<&[u8]>, documents: Option<&[u8]>) -> Digest {
     let mut sha = Sha256::new();
     sha.update(b"holdfast version 1\0");
     sha.update((component.len() as u64).to_le_bytes());
@@ -49,6 +49,11 @@ pub fn pair_digest(component: &[u8], manifest: Option<&[u8]>) -> Digest {
             sha.update((manifest.len() as u64).to_le_bytes());
             sha.update(manifest);
         }
+    }
+    if let Some(documents) = documents {
+        sha.update([2]);
+        sha.update((documents.len() as u64).to_le_bytes());
+        sha.update(documents);
     }
     let mut text = String::with_capacity(64);
     for byte in sha.finalize() {
@@ -65,23 +70,25 @@ mod tests {
     #[test]
     fn no_byte_can_move_between_component_and_manifest() {
         let digests = [
-            pair_digest(b"ab", Some(b"c")),
-            pair_digest(b"a", Some(b"bc")),
-            pair_digest(b"abc", Some(b"")),
-            pair_digest(b"abc", None),
-            pair_digest(b"", Some(b"abc")),
+            pair_digest(b"ab", Some(b"c"), None),
+            pair_digest(b"a", Some(b"bc"), None),
+            pair_digest(b"abc", Some(b""), None),
+            pair_digest(b"abc", None, None),
+            pair_digest(b"", Some(b"abc"), None),
+            pair_digest(b"", Some(b"ab"), Some(b"c")),
+            pair_digest(b"", Some(b"abc"), Some(b"")),
         ];
         for (place, one) in digests.iter().enumerate() {
             for other in &digests[place + 1..] {
                 assert_ne!(one, other);
             }
         }
-        assert_eq!(pair_digest(b"ab", Some(b"c")), digests[0]);
+        assert_eq!(pair_digest(b"ab", Some(b"c"), None), digests[0]);
     }
 
     #[test]
     fn a_digest_reads_back_and_nothing_else_does() {
-        let digest = pair_digest(b"x", None);
+        let digest = pair_digest(b"x", None, None);
         assert_eq!(Digest::parse(digest.as_str()), Some(digest.clone()));
         for bad in [
             "",

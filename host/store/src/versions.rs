@@ -1,4 +1,4 @@
-//! The versions of services: each a component with its manifest, kept by digest, so that the one before can be put back as it was.
+//! The versions of services: each a component with its manifest and what this names, kept by digest, so that the one before can be put back as it was.
 //!
 //! A service has a directory of its own: the pairs, and `index.json`, which says which one serves. A pair is written before the index that
 //! names it, and removed after the one that no longer does, so a crash leaves at most a pair that nobody names. The rules are the pure
@@ -95,7 +95,7 @@ impl State {
     }
 }
 
-/// A version: a component, and its manifest if it has one.
+/// A version: a component, its manifest if it has one, and the documents that the manifest names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
     /// Its name.
@@ -104,6 +104,8 @@ pub struct Pair {
     pub component: Vec<u8>,
     /// The manifest.
     pub manifest: Option<Vec<u8>>,
+    /// The documents that the manifest names, in one.
+    pub documents: Option<Vec<u8>>,
 }
 
 /// The versions of every service.
@@ -153,12 +155,16 @@ impl Versions {
         name: &str,
         component: &[u8],
         manifest: Option<&[u8]>,
+        documents: Option<&[u8]>,
     ) -> Result<Digest, StoreError> {
         let _changing = self.changing();
         let service = self.service(name)?;
         let before = index(&service)?;
-        let digest = pair_digest(component, manifest);
+        let digest = pair_digest(component, manifest, documents);
         if !matches!(pair(&service, name, &digest), Ok(kept) if kept.component == component) {
+            if let Some(documents) = documents {
+                service.write(&file(&digest, "documents"), documents)?;
+            }
             if let Some(manifest) = manifest {
                 service.write(&file(&digest, "toml"), manifest)?;
             }
@@ -334,13 +340,19 @@ fn pair(service: &Directory, name: &str, digest: &Digest) -> Result<Pair, StoreE
         Read::Absent => None,
         Read::Untrusted(_) => return Err(bad("has a manifest that somebody else has touched")),
     };
-    if pair_digest(&component, manifest.as_deref()) != *digest {
+    let documents = match service.read(&file(digest, "documents"))? {
+        Read::Found(documents) => Some(documents),
+        Read::Absent => None,
+        Read::Untrusted(_) => return Err(bad("has documents that somebody else has touched")),
+    };
+    if pair_digest(&component, manifest.as_deref(), documents.as_deref()) != *digest {
         return Err(bad("is damaged"));
     }
     Ok(Pair {
         digest: digest.clone(),
         component,
         manifest,
+        documents,
     })
 }
 
@@ -350,7 +362,7 @@ fn tidy(service: &Directory, state: &State) -> Result<(), StoreError> {
     for name in service.names()? {
         let digest = name
             .split_once('.')
-            .filter(|(_, kind)| matches!(*kind, "wasm" | "toml"))
+            .filter(|(_, kind)| matches!(*kind, "wasm" | "toml" | "documents"))
             .and_then(|(digest, _)| Digest::parse(digest));
         if digest.is_some_and(|digest| !state.names(&digest)) {
             service.remove(&name)?;

@@ -65,6 +65,18 @@ pub fn shorter_than_said(_asked: Asked, reply: Reply) {
     open.finish(None);
 }
 
+/// Answers with the status `code`, the content type `kind`, and the body of the request as it came.
+pub fn body(asked: Asked, reply: Reply) {
+    let code = asked.number("code", 200) as u16;
+    let body = asked.request.consume().expect("a body");
+    let bytes = body.stream().expect("a stream");
+    let mut open = reply.open(code, &[("content-type", asked.text("kind"))]);
+    while let Ok(chunk) = bytes.blocking_read(64 * 1024) {
+        open.say(&chunk);
+    }
+    open.finish(None);
+}
+
 /// Answers with the status `code`.
 pub fn status(asked: Asked, reply: Reply) {
     let response = OutgoingResponse::new(Fields::new());

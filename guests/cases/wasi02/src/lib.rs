@@ -43,6 +43,7 @@ const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("/unfinished", answers::unfinished),
     ("/short-body", answers::shorter_than_said),
     ("/status", answers::status),
+    ("/body", answers::body),
     ("/stack-trace", answers::stack_trace),
     ("/panic", answers::panic),
     ("/after-answer", answers::works_on),

@@ -2,14 +2,12 @@
 
 use super::query::{self, QUERY_BYTES_MAX};
 use super::refusals::{refused, unfit};
+use super::whole::{NotWhole, whole};
 use super::{TEXT_BYTES_MAX, read};
-use bytes::{Bytes, BytesMut};
 use holdfast_call::contract::Function;
 use holdfast_call::{Body, Fault, HostCode, Value, Violation};
 use http::{Method, Request, header};
 use http_body::Body as _;
-use std::future::poll_fn;
-use std::pin::Pin;
 
 /// How a function may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +58,11 @@ pub(super) fn method(method: &Method, what: &str, allowed: &'static str) -> Faul
 
 async fn posted(request: Request<Body>, function: &Function) -> Result<Vec<Value>, Fault> {
     let (head, body) = request.into_parts();
-    let text = whole(body).await?;
+    let text = match whole(body, TEXT_BYTES_MAX).await {
+        Ok(whole) => whole.bytes,
+        Err(NotWhole::Cut(fault)) => return Err(fault),
+        Err(NotWhole::TooLong) => return Err(too_long()),
+    };
     // What a page of another site can send without being asked is never taken for JSON.
     let kind = head.headers.get(header::CONTENT_TYPE);
     if !text.is_empty() && !kind.is_some_and(|kind| is_json(kind.as_bytes())) {
@@ -105,22 +107,8 @@ fn is_json(kind: &[u8]) -> bool {
     name.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
-/// The whole of a body, within the limit.
-async fn whole(mut body: Body) -> Result<Bytes, Fault> {
-    let mut text = BytesMut::new();
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let data = frame?.into_data().unwrap_or_default();
-        if text.len() + data.len() > TEXT_BYTES_MAX {
-            let detail = format!("The body must not have more than {TEXT_BYTES_MAX} bytes.");
-            let (code, seen) = (HostCode::PayloadTooLarge, "more bytes".to_owned());
-            return Err(refused(
-                code,
-                detail,
-                seen,
-                format!("{TEXT_BYTES_MAX} bytes"),
-            ));
-        }
-        text.extend_from_slice(&data);
-    }
-    Ok(text.freeze())
+fn too_long() -> Fault {
+    let detail = format!("The body must not have more than {TEXT_BYTES_MAX} bytes.");
+    let (code, seen) = (HostCode::PayloadTooLarge, "more bytes".to_owned());
+    refused(code, detail, seen, format!("{TEXT_BYTES_MAX} bytes"))
 }

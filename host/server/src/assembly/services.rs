@@ -1,15 +1,16 @@
 //! Services: from a component and its manifest to a target of the pipeline.
 
 use super::layers::metering;
-use super::{Host, layers, upstreams};
-use crate::plugins::{LoadError, LoadService, LoadedService, Promises};
+use super::{Host, described, layers, upstreams, versions};
+use crate::plugins::{LoadError, LoadService, LoadedService, Pair, Promises};
 use crate::settings::{Effective, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
 use holdfast_call::contract::Contract;
 use holdfast_call::{Level, Log as _, Registered, Target, Why};
+use holdfast_rules::contract::plain;
 use holdfast_rules::contract::safe::Safe;
 use holdfast_rules::trial::{self, Version};
-use holdfast_store::{Digest, pair_digest};
+use holdfast_store::Digest;
 use holdfast_wasm::compile::FromCache;
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::guest::{Access, Directory, Surroundings};
@@ -24,6 +25,8 @@ pub(super) struct Origin {
     pub(super) service: Arc<Service>,
     /// What of its contract only looks.
     safe: Safe,
+    /// What it says of itself.
+    described: Option<plain::Settings>,
     /// What is known of it since it began to serve: another policy does not make it another version.
     version: Arc<Version>,
 }
@@ -32,15 +35,16 @@ impl LoadService for Host {
     fn load(
         &self,
         name: &str,
-        component: Vec<u8>,
-        manifest: Option<String>,
+        pair: &Pair,
         promises: Promises,
         progress: &dyn Fn(&str),
     ) -> Result<LoadedService, LoadError> {
-        let digest: Arc<str> = pair_digest(&component, manifest.as_deref().map(str::as_bytes))
-            .as_str()
-            .into();
-        let manifest = read_manifest(name, manifest.as_deref()).map_err(LoadError::Manifest)?;
+        let digest: Arc<str> = versions::digest(pair).as_str().into();
+        let manifest = read_manifest(name, pair.manifest.as_deref());
+        let manifest = manifest.map_err(LoadError::Manifest)?;
+        let description = manifest.description.as_ref();
+        let described = description.map(|description| described(description, &pair.documents));
+        let described = described.transpose()?;
         let effective = Effective::of(&manifest, &self.policy())
             .map_err(|refused| LoadError::NotAllowed(refused.to_string()))?;
         folders(&effective).map_err(LoadError::NotAllowed)?;
@@ -51,11 +55,14 @@ impl LoadService for Host {
         }
         let made = self
             .workshop
-            .make(&component, wanted(&effective), &|interface| {
+            .make(&pair.component, wanted(&effective), &|interface| {
                 self.link(&effective, interface)
             })
             .map_err(|error| refusal(name, &error))?;
         let safe = safe(&effective, made.service.contract()).map_err(LoadError::Manifest)?;
+        if described.is_some() && !made.service.serves_http() {
+            return Err(LoadError::Manifest(speaks_no_http(name)));
+        }
         let kept = self.keeps_promises(name, made.service.contract());
         match (kept, promises) {
             (Ok(()), _) => {}
@@ -77,6 +84,7 @@ impl LoadService for Host {
             metering: metering(&effective),
             service: made.service,
             safe,
+            described,
             version: Version::new(
                 self.metrics
                     .series(&Target::Service(effective.name.shared())),
@@ -119,6 +127,12 @@ pub(super) fn safe(effective: &Effective, contract: &Contract) -> Result<Safe, S
             effective.name
         )
     })
+}
+
+fn speaks_no_http(name: &str) -> String {
+    format!(
+        "{name}.toml describes plain HTTP in [contract], and {name}.wasm serves none: what it exports is described by its own WIT, so take `openapi` and `routes` out"
+    )
 }
 
 /// Every folder that is granted must be there: without one, each call would fail.
@@ -194,6 +208,7 @@ impl Host {
                 metering: metering(&effective),
                 service: self.again(origin, &effective, &digest)?,
                 safe: origin.safe.clone(),
+                described: origin.described.clone(),
                 version: origin.version.clone(),
             };
             made.push(self.register(&effective, again, digest));
@@ -232,6 +247,10 @@ impl Host {
             version: origin.version.clone(),
         };
         let settings = layers::service(self, &target, effective, &service, origin.safe.clone());
+        let settings = match &origin.described {
+            Some(described) => settings.with(described.clone()),
+            None => settings,
+        };
         let settings = settings.with(trial).with(origin);
         Registered::new(&self.pipeline, target, Some(digest), settings, service)
     }

@@ -1,6 +1,6 @@
 //! The versions that are kept, as the loader of plugins asks for them.
 
-use crate::plugins::{Choice, KeepVersions, Pair};
+use crate::plugins::{Choice, Documents, KeepVersions, Pair};
 use holdfast_store::{Choice as Stored, Digest, Versions, pair_digest};
 
 /// Where the loader keeps versions.
@@ -22,8 +22,9 @@ impl KeepVersions for Kept {
 
     fn serving(&self, name: &str, pair: &Pair) -> Result<(), String> {
         let manifest = pair.manifest.as_deref().map(str::as_bytes);
+        let documents = pair.documents.packed();
         self.0
-            .loaded(name, &pair.component, manifest)
+            .loaded(name, &pair.component, manifest, documents.as_deref())
             .map(drop)
             .map_err(|error| error.to_string())
     }
@@ -66,15 +67,20 @@ impl KeepVersions for Kept {
     }
 }
 
-fn digest(pair: &Pair) -> Digest {
-    pair_digest(&pair.component, pair.manifest.as_deref().map(str::as_bytes))
+/// The name of a version.
+pub(super) fn digest(pair: &Pair) -> Digest {
+    let manifest = pair.manifest.as_deref().map(str::as_bytes);
+    let documents = pair.documents.packed();
+    pair_digest(&pair.component, manifest, documents.as_deref())
 }
 
 fn pair_of(pair: holdfast_store::Pair) -> Result<Pair, String> {
     let manifest = pair.manifest.map(String::from_utf8).transpose();
     let manifest = manifest.map_err(|_| "the kept manifest is not text".to_owned())?;
+    let documents = Documents::unpacked(pair.documents.as_deref())?;
     Ok(Pair {
         component: pair.component,
         manifest,
+        documents,
     })
 }

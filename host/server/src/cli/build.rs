@@ -2,6 +2,7 @@
 
 use crate::cli::complain;
 use crate::file::{self, COMPONENT_BYTES_MAX};
+use crate::plugins::Documents;
 use crate::project::{Project, publish};
 use anyhow::{Context as _, bail};
 use holdfast_call::contract::{Contract, changes};
@@ -36,7 +37,9 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
     ));
     let component = described(&project, project.build()?);
     contract(&project, &component, args)?;
-    publish::publish(&args.plugins, &project.name, &component, &project.manifest)?;
+    let (name, manifest) = (&project.name, &project.manifest);
+    let documents = Documents::read(&project.folder, Some(manifest))?;
+    publish::publish(&args.plugins, name, &component, manifest, &documents)?;
     complain(&format!(
         "{name}.wasm ({} KiB) and {name}.toml are in {}",
         component.len() / 1024,

@@ -94,7 +94,7 @@ fn compile(host: &Host, plugins: &std::path::Path) -> anyhow::Result<ExitCode> {
         let say = |text: &str| complain(&format!("{}/{all} {name}: {text}", place + 1));
         let read = load::read(plugins, name).map_err(|error| error.to_string());
         let loaded = read.and_then(|pair| {
-            let loaded = host.load(name, pair.component, pair.manifest, Promises::Kept, &say);
+            let loaded = host.load(name, &pair, Promises::Kept, &say);
             loaded.map_err(|error| error.to_string())
         });
         if let Err(error) = loaded {

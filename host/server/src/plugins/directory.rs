@@ -1,9 +1,10 @@
 //! One look at the plugin directory: which services lie there, with a stamp by which a change is seen, and which files are none.
 //!
-//! It reads names and stamps, never what is in a file.
+//! It reads names and stamps; of what is in a file, only which documents a manifest names.
 
+use crate::plugins::documents::{self, DocumentsStamp};
 use holdfast_call::WallTime;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -44,13 +45,15 @@ impl FileStamp {
     }
 }
 
-/// The state of a service's two files.
+/// The state of a service's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// The component.
     pub component: FileStamp,
     /// The manifest, if there is one.
     pub manifest: Option<FileStamp>,
+    /// The documents that the manifest names, if it names any.
+    pub documents: Option<DocumentsStamp>,
 }
 
 impl Stamp {
@@ -61,16 +64,24 @@ impl Stamp {
             let metadata = std::fs::metadata(directory.join(file)).ok()?;
             metadata.is_file().then(|| FileStamp::of(&metadata))
         };
+        let (component, manifest) = (
+            stamp(format!("{name}.wasm"))?,
+            stamp(format!("{name}.toml")),
+        );
+        let named = manifest.map(|_| documents::named(directory, name));
         Some(Self {
-            component: stamp(format!("{name}.wasm"))?,
-            manifest: stamp(format!("{name}.toml")),
+            component,
+            manifest,
+            documents: named.and_then(|named| DocumentsStamp::of(directory, &named)),
         })
     }
 
-    /// Whether both were changed so long ago that nobody is writing them now.
+    /// Whether all were changed so long ago that nobody is writing them now.
     #[must_use]
     pub fn old(&self, now: WallTime) -> bool {
-        self.component.old(now) && self.manifest.is_none_or(|manifest| manifest.old(now))
+        self.component.old(now)
+            && self.manifest.is_none_or(|manifest| manifest.old(now))
+            && self.documents.is_none_or(|documents| documents.old(now))
     }
 }
 
@@ -90,6 +101,7 @@ pub struct Listing {
 pub fn list(directory: &Path) -> std::io::Result<Listing> {
     let mut listing = Listing::default();
     let mut manifests = Vec::new();
+    let mut others = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let file = entry?.file_name().to_string_lossy().into_owned();
         if file.starts_with('.') {
@@ -113,18 +125,24 @@ pub fn list(directory: &Path) -> std::io::Result<Listing> {
                 }
             },
             Some((name, "toml")) => manifests.push(name.to_owned()),
-            _ => {
-                listing
-                    .ignored
-                    .insert(file, "only NAME.wasm and NAME.toml are read");
-            }
+            _ => others.push(file),
         }
     }
+    let mut named = BTreeSet::new();
     for name in manifests {
-        if !listing.services.contains_key(name.as_str()) {
+        if listing.services.contains_key(name.as_str()) {
+            named.extend(documents::named(directory, &name));
+        } else {
             let why = "it is a manifest without a component beside it";
             listing.ignored.insert(format!("{name}.toml"), why);
         }
+    }
+    // A folder is there for what a manifest names in it.
+    let first = |named: &String| named.split('/').next().map(str::to_owned);
+    let named: BTreeSet<_> = named.iter().filter_map(first).collect();
+    for file in others.into_iter().filter(|file| !named.contains(file)) {
+        let why = "only NAME.wasm and NAME.toml are read, and what these name in [contract]";
+        listing.ignored.insert(file, why);
     }
     Ok(listing)
 }

@@ -6,6 +6,7 @@
 use crate::file::{self, COMPONENT_BYTES_MAX};
 use crate::plugins::canary::Candidates;
 use crate::plugins::directory::Stamp;
+use crate::plugins::documents::Documents;
 use crate::plugins::service::Again;
 use crate::plugins::words::{Ended, Phase, Say};
 use crate::router::{Claim, Route, RouteTaken, Routes};
@@ -15,13 +16,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The two files of a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The files of a version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pair {
     /// The component.
     pub component: Vec<u8>,
     /// The manifest, if there is one.
     pub manifest: Option<String>,
+    /// The documents that the manifest names.
+    pub documents: Documents,
 }
 
 /// A version that was loaded, and serves nobody yet.
@@ -78,8 +81,7 @@ pub trait LoadService: Send + Sync {
     fn load(
         &self,
         name: &str,
-        component: Vec<u8>,
-        manifest: Option<String>,
+        pair: &Pair,
         promises: Promises,
         progress: &dyn Fn(&str),
     ) -> Result<LoadedService, LoadError>;
@@ -179,7 +181,7 @@ impl Loader {
                 };
             }
         };
-        // Read, then looked at again: only if nothing moved in between do the two files belong together.
+        // Read, then looked at again: only if nothing moved in between do the files belong together.
         if Stamp::of(directory, name) != Some(*stamp) {
             return Ended::Changed;
         }
@@ -337,11 +339,7 @@ impl Loader {
         promises: Promises,
     ) -> Result<LoadedService, (String, Again)> {
         let progress = |text: &str| (self.say)(&format!("{name}: {text}"));
-        let load = || {
-            let (component, manifest) = (pair.component.clone(), pair.manifest.clone());
-            self.service
-                .load(name, component, manifest, promises, &progress)
-        };
+        let load = || self.service.load(name, pair, promises, &progress);
         // A panic of the engine's on one component must not end the loading of all others.
         match catch_unwind(AssertUnwindSafe(load)) {
             Ok(Ok(loaded)) => Ok(loaded),
@@ -416,7 +414,7 @@ pub struct Unread {
 }
 
 impl Unread {
-    fn new(path: &Path, error: &std::io::Error) -> Self {
+    pub(super) fn new(path: &Path, error: &std::io::Error) -> Self {
         Self {
             text: format!("cannot read {}: {error}", path.display()),
             // What is too large, or no file, stays so until there is another one.
@@ -428,10 +426,10 @@ impl Unread {
     }
 }
 
-/// Reads the two files of a service.
+/// Reads the files of a service.
 ///
 /// # Errors
-/// One is there and cannot be read, or is too large.
+/// One is there and cannot be read, or is too large; or one that the manifest names is not there.
 pub fn read(directory: &Path, name: &str) -> Result<Pair, Unread> {
     let path = directory.join(format!("{name}.wasm"));
     let component =
@@ -442,9 +440,11 @@ pub fn read(directory: &Path, name: &str) -> Result<Pair, Unread> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(Unread::new(&path, &error)),
     };
+    let documents = Documents::read(directory, manifest.as_deref())?;
     Ok(Pair {
         component,
         manifest,
+        documents,
     })
 }
 

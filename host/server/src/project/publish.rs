@@ -1,27 +1,37 @@
 //! A built service into the plugin directory, as a careful person would: each file whole, on the disk, and by a rename.
 //!
-//! The manifest goes first: a running host waits until both files are at rest, and takes them together.
+//! The documents that a manifest names go first, then the manifest: a running host waits until all files are at rest, and takes them
+//! together.
 
+use crate::plugins::Documents;
 use crate::settings::Name;
 use anyhow::Context as _;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Puts both files of a service into `plugins`, which is made if it is not there.
+/// Puts the files of a service into `plugins`, which is made if it is not there.
 ///
 /// # Errors
-/// A file cannot be written; then nothing in the directory was replaced, unless the component's rename alone failed.
+/// A file cannot be written; then nothing in the directory was replaced, unless a rename failed.
 pub fn publish(
     plugins: &Path,
     name: &Name,
     component: &[u8],
     manifest: &str,
+    documents: &Documents,
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(plugins)
         .with_context(|| format!("cannot make {}", plugins.display()))?;
+    let mut named = Vec::new();
+    for (document, text) in documents.iter() {
+        named.push(Whole::write(plugins, document, text.as_bytes())?);
+    }
     let manifest = Whole::write(plugins, &format!("{name}.toml"), manifest.as_bytes())?;
     let component = Whole::write(plugins, &format!("{name}.wasm"), component)?;
+    for document in named {
+        document.place()?;
+    }
     manifest.place()?;
     component.place()?;
     File::open(plugins)
@@ -50,9 +60,14 @@ struct Whole {
 
 impl Whole {
     fn write(plugins: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<Self> {
+        let place = plugins.join(name);
+        let folder = place.parent().unwrap_or(plugins);
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        let last = place.file_name().unwrap_or_default().to_string_lossy();
         let whole = Self {
-            here: plugins.join(format!(".{name}.new-{}", std::process::id())),
-            place: plugins.join(name),
+            here: folder.join(format!(".{last}.new-{}", std::process::id())),
+            place,
         };
         File::create(&whole.here)
             .and_then(|mut file| {

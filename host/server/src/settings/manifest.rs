@@ -1,5 +1,6 @@
 //! `NAME.toml`, the author's file: what a service is and what it asks for. Asking is not getting: see `merge`.
 
+use crate::settings::described::{self, Description};
 use crate::settings::error::SettingsError;
 use crate::settings::host::parse_priority;
 use crate::settings::limits::SetLimits;
@@ -45,6 +46,8 @@ pub struct Manifest {
     pub env: BTreeMap<String, String>,
     /// What it reads through `wasi:config`.
     pub config: BTreeMap<String, String>,
+    /// What describes it, where it speaks plain HTTP.
+    pub description: Option<Description>,
     /// The limits it asks for.
     pub limits: SetLimits,
     /// The file, for the lines.
@@ -70,6 +73,7 @@ impl Manifest {
             files: BTreeMap::new(),
             env: BTreeMap::new(),
             config: BTreeMap::new(),
+            description: None,
             limits: SetLimits::default(),
             source: Source::absent(&file),
         }
@@ -96,6 +100,7 @@ impl Manifest {
         let priority = written.priority.as_deref();
         let priority = priority.and_then(|text| reader.take("priority", parse_priority(text)));
         check_values(&written.env, &written.config, &mut reader);
+        let description = described::read(written.contract, &mut reader);
         let mut limits = SetLimits::check(written.limits, "limits", &source, &mut reader.problems);
         reuse::ask(written.reuse.as_ref(), &mut limits, &mut reader);
         SettingsError::unless(reader.problems, ())?;
@@ -113,6 +118,7 @@ impl Manifest {
             files,
             env: written.env,
             config: written.config,
+            description,
             limits,
             source,
         })

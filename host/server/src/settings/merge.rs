@@ -4,6 +4,7 @@
 //! A running service whose policy was narrowed keeps running with the narrowed values: `merge` always gives them, also where the load of
 //! the same manifest would now be refused.
 
+use crate::settings::described::DescribedBy;
 use crate::settings::effective::{Effective, Fuel, Grants, Mount, Row};
 use crate::settings::excess::{Change, Excess};
 use crate::settings::host::Anonymous;
@@ -52,6 +53,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let priority = merge.priority();
     let canary = merge.canary();
     merge.safe();
+    merge.described();
     merge.values();
     let effective = Effective {
         name: manifest.name.clone(),
@@ -382,6 +384,30 @@ impl Merge<'_> {
         };
         self.row("priority", class.as_str(), origin);
         class
+    }
+
+    /// What describes a service is its author's to say.
+    fn described(&mut self) {
+        let Some(description) = &self.manifest.description else {
+            return;
+        };
+        let key = "contract.check";
+        self.row(key, description.checks.as_str(), self.of_manifest(key));
+        match &description.by {
+            DescribedBy::OpenApi(name) => {
+                let key = "contract.openapi";
+                self.row(key, name.clone(), self.of_manifest(key));
+            }
+            DescribedBy::Routes(routes) => {
+                for (route, bodies) in routes {
+                    let named = [&bodies.request, &bodies.answer].into_iter().flatten();
+                    let named: Vec<_> = named.map(String::as_str).collect();
+                    let key = format!("contract.routes.{route}");
+                    let origin = self.of_manifest(&key);
+                    self.row(key, named.join(", "), origin);
+                }
+            }
+        }
     }
 
     /// The policy alone says how a new version comes to the callers.

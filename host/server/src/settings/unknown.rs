@@ -32,6 +32,10 @@ const MANIFEST: &[&str] = &[
     "files.*",
     "env.*",
     "config.*",
+    "contract.openapi",
+    "contract.check",
+    "contract.routes.*.request",
+    "contract.routes.*.answer",
     "limits.+",
 ];
 

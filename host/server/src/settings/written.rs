@@ -1,6 +1,7 @@
 //! Both files as they are written: what serde fills, and nothing that the program uses. No rule is checked here but the shape.
 
 use crate::settings::compile::WrittenCompile;
+use crate::settings::described::WrittenContract;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
 use crate::settings::units::Raw;
@@ -20,18 +21,11 @@ pub(crate) struct WrittenManifest {
     pub(crate) upstreams: Vec<String>,
     pub(crate) services: Vec<String>,
     pub(crate) secrets: Vec<String>,
-    pub(crate) contract: WrittenContract,
     pub(crate) files: BTreeMap<String, String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) config: BTreeMap<String, String>,
+    pub(crate) contract: WrittenContract,
     pub(crate) limits: WrittenLimits,
-}
-
-/// `[contract]` of a manifest.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct WrittenContract {
-    pub(crate) safe: Vec<String>,
 }
 
 /// `holdfast.toml`.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::fs;
 
 fn digest(number: u8) -> Digest {
-    pair_digest(&[number], None)
+    pair_digest(&[number], None, None)
 }
 
 #[test]
@@ -130,7 +130,7 @@ impl Disk {
 fn load(versions: &Versions, number: u8) -> Digest {
     let manifest = [b'm', number];
     versions
-        .loaded("hello", &[number], Some(&manifest))
+        .loaded("hello", &[number], Some(&manifest), None)
         .unwrap()
 }
 
@@ -145,7 +145,8 @@ fn a_rollback_survives_a_restart_and_ends_with_a_new_version() {
         Pair {
             digest: a.clone(),
             component: vec![1],
-            manifest: Some(vec![b'm', 1])
+            manifest: Some(vec![b'm', 1]),
+            documents: None,
         }
     );
     assert_eq!(versions.rolled_back("hello", Some(&b)).unwrap(), a);
@@ -179,7 +180,7 @@ fn only_versions_that_are_named_are_kept() {
 #[test]
 fn a_version_without_a_manifest_is_kept_as_one() {
     let disk = Disk::new();
-    let digest = disk.open().loaded("hello", b"bytes", None).unwrap();
+    let digest = disk.open().loaded("hello", b"bytes", None, None).unwrap();
     assert_eq!(disk.open().pair("hello", &digest).unwrap().manifest, None);
 }
 
@@ -252,7 +253,7 @@ fn a_damaged_index_is_an_error_and_nothing_is_lost() {
         let errors = [
             versions.state("hello").unwrap_err(),
             versions.choose("hello", &a).unwrap_err(),
-            versions.loaded("hello", &[3], None).unwrap_err(),
+            versions.loaded("hello", &[3], None, None).unwrap_err(),
             versions.previous("hello").unwrap_err(),
             versions.rolled_back("hello", None).unwrap_err(),
         ];
@@ -305,9 +306,12 @@ fn a_disk_that_cannot_be_written_changes_nothing() {
     let before = disk.open().state("hello").unwrap();
     // A directory in the place of a file: the rename fails, as it does for whoever runs the test.
     let component = [2];
-    let b = pair_digest(&component, None);
+    let b = pair_digest(&component, None, None);
     fs::create_dir_all(disk.path(&format!("{b}.wasm/full"))).unwrap();
-    let error = disk.open().loaded("hello", &component, None).unwrap_err();
+    let error = disk
+        .open()
+        .loaded("hello", &component, None, None)
+        .unwrap_err();
     assert!(matches!(error, StoreError::Write { .. }), "{error}");
     assert_eq!(disk.open().state("hello").unwrap(), before);
     assert!(disk.files().iter().all(|name| !name.starts_with(".new")));
@@ -321,4 +325,32 @@ fn a_name_cannot_lead_out_of_the_directory() {
         let error = disk.open().state(name).unwrap_err();
         assert!(matches!(error, StoreError::Name(_)), "{name:?}");
     }
+}
+
+#[test]
+fn documents_are_kept_with_their_version_and_checked_like_the_rest() {
+    let disk = Disk::new();
+    let versions = disk.open();
+    let load = |documents: &[u8]| {
+        let loaded = versions.loaded("hello", &[1], Some(b"m"), Some(documents));
+        loaded.unwrap()
+    };
+    let (a, b) = (load(b"first"), load(b"second"));
+    assert_ne!(a, b);
+    let pair = versions.pair("hello", &a).unwrap();
+    assert_eq!(pair.documents.as_deref(), Some(&b"first"[..]));
+    fs::write(disk.path(&format!("{a}.documents")), b"other").unwrap();
+    let said = versions.pair("hello", &a).unwrap_err().to_string();
+    assert!(said.contains("is damaged"), "{said}");
+    // What nobody names any more goes, all of it.
+    for number in 2..9 {
+        let manifest = [b'm', number];
+        let loaded = versions.loaded("hello", &[number], Some(&manifest), None);
+        loaded.unwrap();
+    }
+    assert!(
+        disk.files()
+            .iter()
+            .all(|name| !name.ends_with(".documents"))
+    );
 }

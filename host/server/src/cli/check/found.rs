@@ -1,7 +1,9 @@
 //! One component: what would stop it from loading, and what is said of it.
 
 use super::{Inspect, Inspection, Verdict, powers, unusual};
+use crate::assembly::described;
 use crate::file::{self, COMPONENT_BYTES_MAX};
+use crate::plugins::Documents;
 use crate::settings::show::service_text;
 use crate::settings::{Credential, Effective, Manifest, Merged, Name, Policy, Route, merge};
 use holdfast_call::problem::push_escaped;
@@ -69,7 +71,12 @@ pub(super) fn look(
         }
     };
     let manifest = match manifest_beside(component) {
-        Ok(manifest) => manifest,
+        Ok((manifest, text)) => {
+            let directory = component.parent().unwrap_or(Path::new("."));
+            let described = described_in(directory, &manifest, text.as_deref());
+            found.problems.extend(described.err());
+            manifest
+        }
         Err(why) => {
             found.problems.push(why);
             return found;
@@ -116,14 +123,29 @@ fn check_secrets(policy: &Policy, manifest: &Manifest, problems: &mut Vec<String
     }
 }
 
-fn manifest_beside(component: &Path) -> Result<Manifest, String> {
+/// The documents that describe it must be there, and be some.
+fn described_in(directory: &Path, manifest: &Manifest, text: Option<&str>) -> Result<(), String> {
+    let Some(description) = &manifest.description else {
+        return Ok(());
+    };
+    let documents = Documents::read(directory, text).map_err(|unread| unread.to_string())?;
+    described(description, &documents)
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+/// The manifest, and its text if there is one.
+fn manifest_beside(component: &Path) -> Result<(Manifest, Option<String>), String> {
     let stem = component.file_stem().unwrap_or_default().to_string_lossy();
     let name = Name::parse(&stem)?;
     let beside = component.with_extension("toml");
     match file::settings(&beside) {
         Ok(text) => Manifest::parse(name, &beside.display().to_string(), &text)
+            .map(|manifest| (manifest, Some(text)))
             .map_err(|error| error.to_string()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Manifest::absent(name)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok((Manifest::absent(name), None))
+        }
         Err(error) => Err(format!("{} cannot be read: {error}", beside.display())),
     }
 }

@@ -130,6 +130,7 @@ const TOLD: &[(&str, Shape)] = &[
     ("upstreams.*.attempts", Shape::Count { least: 1, most: 10 }),
     ("upstreams.*.repeat", Shape::Words(&["idempotent", "all"])),
     ("upstreams.*.allow_private", Shape::List(Some(NET))),
+    ("contract.check", Shape::Words(&["requests", "both"])),
     ("routes", Shape::List(Some(ROUTE))),
     ("upstreams", Shape::List(Some(NAME))),
     ("services", Shape::List(Some(NAME))),
