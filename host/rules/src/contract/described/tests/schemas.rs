@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn each_keyword_says_what_is_wrong_and_nothing_of_what_was_sent() {
-    for (schema, value, said) in [
+    say(&[
         (json!({ "type": "string" }), json!(1), " must be a string"),
         (
             json!({ "type": ["integer", "null"] }),
@@ -58,6 +58,12 @@ fn each_keyword_says_what_is_wrong_and_nothing_of_what_was_sent() {
             json!("secret"),
             " must be a text of the format `uuid`",
         ),
+    ]);
+}
+
+#[test]
+fn members_and_items_are_told_with_their_place() {
+    say(&[
         (
             json!({ "minItems": 1 }),
             json!([]),
@@ -108,6 +114,12 @@ fn each_keyword_says_what_is_wrong_and_nothing_of_what_was_sent() {
             json!([null, 1]),
             "/1 is not known here",
         ),
+    ]);
+}
+
+#[test]
+fn what_several_schemas_say_together_is_told_by_the_one_that_is_meant() {
+    say(&[
         (
             json!({ "contains": { "type": "null" } }),
             json!([1]),
@@ -143,6 +155,12 @@ fn each_keyword_says_what_is_wrong_and_nothing_of_what_was_sent() {
             json!({}),
             "/a is required",
         ),
+    ]);
+}
+
+#[test]
+fn what_depends_on_another_schema_is_told_where_it_does_not_hold() {
+    say(&[
         (
             json!({ "if": { "required": ["a"] }, "then": { "required": ["b"] }, "else": false }),
             json!({ "a": 1 }),
@@ -163,9 +181,14 @@ fn each_keyword_says_what_is_wrong_and_nothing_of_what_was_sent() {
             json!([null, 1]),
             "/1 is not known here",
         ),
-    ] {
-        let found = unfit(&schema, &value);
-        assert_eq!(found, [said], "{schema} {value}");
+    ]);
+}
+
+/// Of each schema and value this is said, and nothing else.
+fn say(cases: &[(Value, Value, &str)]) {
+    for (schema, value, said) in cases {
+        let found = unfit(schema, value);
+        assert_eq!(found, [*said], "{schema} {value}");
     }
 }
 
