@@ -18,6 +18,7 @@ pub mod listed;
 pub mod openapi;
 pub mod pages;
 pub mod path;
+mod percent;
 pub mod plain;
 pub mod query;
 pub mod read;
@@ -36,7 +37,7 @@ use holdfast_call::{
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use pages::{Described, Page};
+use pages::{Page, Shown};
 use refusals::{bad_answer, no_such, unfit};
 use request::{LOOK, Ways};
 use safe::Safe;
@@ -52,8 +53,8 @@ pub struct Settings {
     pub contract: Arc<Contract>,
     /// Which of its functions only look.
     pub safe: Safe,
-    /// How it is described to programs.
-    pub described: Arc<Described>,
+    /// What it shows of both.
+    pub shown: Arc<Shown>,
     /// What of it is served over plain HTTP as well.
     pub front: Front,
 }

@@ -46,7 +46,7 @@ impl Settings {
     /// Where its pages are found: the WIT and the OpenAPI document, if it shows them.
     #[must_use]
     pub fn pages(&self) -> Option<[String; 2]> {
-        let server = self.described.about().servers.first()?;
+        let server = self.shown.about().servers.first()?;
         let base = server.trim_end_matches('/');
         let pages = [super::pages::WIT_PATH, super::pages::OPENAPI_PATH];
         (self.front == Front::None).then(|| pages.map(|page| format!("{base}{page}")))

@@ -15,15 +15,15 @@ pub const OPENAPI_PATH: &str = "/openapi.json";
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// The description of one version of a service for programs. It is made when somebody first asks for it, and then kept.
+/// What one version of a service shows to programs: a document, made when somebody first asks for it, and then kept.
 #[derive(Debug, Default)]
-pub struct Described {
+pub struct Shown {
     about: About,
     document: OnceLock<Result<Bytes, TooLong>>,
 }
 
-impl Described {
-    /// The description of a service, of which this is said beside its contract.
+impl Shown {
+    /// What a service shows of which this is said beside its contract.
     #[must_use]
     pub fn new(about: About) -> Self {
         Self {
@@ -66,14 +66,14 @@ impl Page {
         let Settings {
             contract,
             safe,
-            described,
+            shown,
             ..
         } = settings;
         let (text, kind) = match self {
             Self::Wit => (contract.wit.as_bytes().to_vec().into(), TEXT),
             Self::OpenApi => {
-                let make = || openapi::document(contract, safe, &described.about).map(Bytes::from);
-                let document = described.document.get_or_init(make);
+                let make = || openapi::document(contract, safe, &shown.about).map(Bytes::from);
+                let document = shown.document.get_or_init(make);
                 (document.clone().map_err(too_long)?, super::JSON)
             }
         };

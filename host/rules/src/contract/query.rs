@@ -5,6 +5,7 @@
 //! `+` for a space as forms have it.
 
 use super::json::Json;
+use super::percent::form_decoded;
 use super::read;
 use holdfast_call::contract::{Function, Type};
 use holdfast_call::{Value, Violation};
@@ -20,14 +21,14 @@ pub fn arguments(query: &str, function: &Function) -> Result<Vec<Value>, Vec<Vio
     let mut given = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let Some(name) = decoded(name) else {
+        let Some(name) = form_decoded(name) else {
             return Err(vec![Violation {
                 pointer: String::new(),
                 reason: format!("has a parameter whose name {NO_TEXT}"),
             }]);
         };
         let param = function.params.iter().find(|param| *param.name == *name);
-        let json = match decoded(value) {
+        let json = match form_decoded(value) {
             None => Json::Broken(NO_TEXT.to_owned()),
             Some(value) if param.is_none_or(|param| is_text(&param.ty)) => Json::Text(value),
             Some(value) => Json::parse(value.as_bytes()).unwrap_or_else(|error| {
@@ -70,26 +71,4 @@ fn is_string(ty: &Type) -> bool {
         | Type::Variant(_)
         | Type::Flags(_) => false,
     }
-}
-
-/// The text that stands there percent-encoded, if it is one.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let (high, low) = (hex(rest.next()?)?, hex(rest.next()?)?);
-                high << 4 | low
-            }
-            b'+' => b' ',
-            plain => plain,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    let value = char::from(digit).to_digit(16)?;
-    u8::try_from(value).ok()
 }

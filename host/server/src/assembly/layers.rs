@@ -4,7 +4,7 @@ use super::Host;
 use crate::settings::{Anonymous, Breaker, Effective, Fuel, LentSecret, Policy, Repeat, Upstream};
 use holdfast_call::{Priority, Settings, Target};
 use holdfast_rules::contract::openapi::About;
-use holdfast_rules::contract::pages::Described;
+use holdfast_rules::contract::pages::Shown;
 use holdfast_rules::contract::safe::Safe;
 use holdfast_rules::{
     admit, attempt, authorize, breaker, contract, deadline, quarantine, record, retry,
@@ -45,7 +45,7 @@ pub(super) fn service(
         _ => Settings::default().with(contract::Settings {
             contract: made.contract().clone(),
             safe,
-            described: Arc::new(Described::new(about(effective))),
+            shown: Arc::new(Shown::new(about(effective))),
             front: if made.serves_http() {
                 contract::Front::Own
             } else {

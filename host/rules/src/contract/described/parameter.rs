@@ -14,10 +14,10 @@
 //! A violation's pointer begins with where the parameter stands, and not with a slash, so it is never taken for one into the body:
 //! `query/limit`, `path/id`, `header/x-shop`, `query/tags/1`.
 
+use super::super::percent::{decoded, form_decoded};
 use super::check::Check;
 use super::content::{Find, media};
 use super::document::{Document, Place, Wrong, push_name, push_number};
-use super::path::decoded;
 use super::schema::{At, Schemas};
 use super::text;
 use super::types::Types;
@@ -277,10 +277,6 @@ pub(super) fn query(text: &str) -> Option<Vec<(String, &str)>> {
             Some((form_decoded(name)?, value))
         })
         .collect()
-}
-
-fn form_decoded(text: &str) -> Option<String> {
-    decoded(&text.replace('+', " "))
 }
 
 fn push_split(

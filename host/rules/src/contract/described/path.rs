@@ -3,6 +3,7 @@
 //! A segment of a path is a text, or a parameter, with a text before and after it if need be (`{name}.json`). What is written out goes
 //! before what is a parameter, from the left. Paths are those that the guest sees: behind the service's own mount, `servers` is not read.
 
+use super::super::percent::decoded;
 use std::cmp::Ordering;
 
 /// The most bytes of a path in a description.
@@ -142,30 +143,5 @@ impl Segment {
                 (true, std::cmp::Reverse(before.len() + after.len()))
             }
         }
-    }
-}
-
-/// A text without its percent-encoding; `None` if that is broken, or no UTF-8 behind it.
-pub(super) fn decoded(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return Some(text.to_owned());
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => hex(rest.next()?)? << 4 | hex(rest.next()?)?,
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
     }
 }

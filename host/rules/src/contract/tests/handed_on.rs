@@ -69,7 +69,7 @@ fn told(child: Child, given: Value) -> [Reply; 2] {
     let settings = Settings::default().with(Wanted {
         contract: Arc::new(contract()),
         safe: Safe::default(),
-        described: Arc::default(),
+        shown: Arc::default(),
         front: Front::None,
     });
     register(&pipeline, &service("jobs"), settings, move |admitted| {

@@ -1,6 +1,5 @@
 //! The layer: a request becomes values and values an answer, and nothing runs that does not fit.
 
-use super::super::pages::Described;
 use super::super::query::QUERY_BYTES_MAX;
 use super::super::safe::Safe;
 use super::super::{Front, Settings as Wanted};
@@ -63,7 +62,7 @@ fn world(given: Vec<Value>, front: Front) -> World {
     let settings = Settings::default().with(Wanted {
         contract: Arc::new(contract()),
         safe: Safe::of(&contract(), ["jobs/quiet", "jobs/find"]).unwrap(),
-        described: Arc::new(Described::default()),
+        shown: Arc::default(),
         front,
     });
     register(&pipeline, &service("jobs"), settings, move |admitted| {
