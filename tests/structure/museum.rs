@@ -5,27 +5,40 @@ use crate::harness::root;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
-/// Each piece with its digest.
-fn pieces() -> BTreeMap<String, String> {
+/// Names and digests.
+type Listed = BTreeMap<String, String>;
+
+/// Each piece with its digest, and each released text.
+fn listed() -> (Listed, Listed) {
     let text = read(&root().join("tests/museum/pieces.toml"));
-    let table: toml::Table = toml::from_str(&text).unwrap();
-    let digest = |entry: &toml::Value| entry["sha256"].as_str().unwrap().to_owned();
-    let pairs = table.iter();
-    pairs
-        .map(|(name, entry)| (name.clone(), digest(entry)))
-        .collect()
+    let mut table: toml::Table = toml::from_str(&text).unwrap();
+    let released = table.remove("released").unwrap();
+    let pair =
+        |name: &String, digest: &toml::Value| (name.clone(), digest.as_str().unwrap().to_owned());
+    let pieces = table.iter();
+    let pieces = pieces.map(|(name, entry)| pair(name, &entry["sha256"]));
+    let released = released.as_table().unwrap().iter();
+    let released = released.map(|(name, digest)| pair(name, digest));
+    (pieces.collect(), released.collect())
 }
 
-#[test]
-fn the_pieces_are_as_they_were_on_their_day_and_each_is_asked() {
-    let here = files("tests/museum", "wasm").into_iter().map(|file| {
+/// The files of a folder, with what they are now.
+fn here(folder: &str, extension: &str) -> Listed {
+    let files = files(folder, extension).into_iter().map(|file| {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         let digest = Sha256::digest(std::fs::read(&file).unwrap());
         (name, data_encoding::HEXLOWER.encode(&digest))
     });
-    assert_eq!(here.collect::<BTreeMap<_, _>>(), pieces());
+    files.collect()
+}
+
+#[test]
+fn the_pieces_are_as_they_were_on_their_day_and_each_is_asked() {
+    let (pieces, released) = listed();
+    assert_eq!(here("tests/museum", "wasm"), pieces);
+    assert_eq!(here("tests/museum/released", "wit"), released);
     let tests = outside_tests();
-    for name in pieces().keys() {
+    for name in pieces.keys() {
         assert!(
             tests.contains(&format!("Guest::Museum(\"{name}\")")),
             "no test asks {name}"
