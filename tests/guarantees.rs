@@ -63,6 +63,8 @@ mod credentials;
 mod signatures;
 // And none of them is found anywhere.
 mod canaries;
+// Who asks is known before anything is done for him.
+mod identity;
 // What happens is what author and operator both allow.
 mod policy;
 // What one client may hold of the gateway.

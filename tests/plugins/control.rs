@@ -10,7 +10,7 @@ use holdfast_server::control::words::{CallRequest, Request, Response};
 use holdfast_server::drain::Drained;
 use holdfast_server::entry::http::Gateway;
 use holdfast_server::entry::peer::TrustedProxies;
-use holdfast_server::serve::{Anonymous, Host, Running, Settings, exposure, start};
+use holdfast_server::serve::{Host, LetsIn, Running, Settings, exposure, start};
 use holdfast_server::settings::ListenLimits;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         plugins: plugins.to_owned(),
         data: data.to_owned(),
         policy: None,
-        anonymous: Anonymous::NoPolicy,
+        lets_in: LetsIn::NoPolicy,
         drain: Duration::from_secs(60),
     };
     let host = Host {
@@ -186,11 +186,11 @@ fn strangers_are_let_in_by_the_policy_and_never_by_an_address() {
     let inside = "127.0.0.1:80".parse().unwrap();
     let mapped = "[::ffff:127.0.0.1]:80".parse().unwrap();
     let outside = "0.0.0.0:80".parse().unwrap();
-    assert!(exposure(outside, &Anonymous::Allowed).unwrap().is_none());
-    assert!(exposure(inside, &Anonymous::NoPolicy).unwrap().is_some());
-    assert!(exposure(mapped, &Anonymous::NoPolicy).unwrap().is_some());
-    for anonymous in [Anonymous::NoPolicy, Anonymous::Denied] {
-        let error = exposure(outside, &anonymous).unwrap_err().to_string();
+    assert!(exposure(outside, LetsIn::Strangers).unwrap().is_none());
+    assert!(exposure(inside, LetsIn::NoPolicy).unwrap().is_some());
+    assert!(exposure(mapped, LetsIn::NoPolicy).unwrap().is_some());
+    for lets_in in [LetsIn::NoPolicy, LetsIn::Nobody] {
+        let error = exposure(outside, lets_in).unwrap_err().to_string();
         assert!(error.contains("anonymous = "), "{error}");
     }
 }

@@ -1,13 +1,21 @@
 //! Who asks: a chain from the outside principal through every service on the way.
 
+use crate::principal::Principal;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt;
 use std::sync::Arc;
+
+/// The header by which a service is told who asks, as the chain reads; absent where that is a stranger alone. The host writes it, and
+/// takes away what anybody else writes there.
+pub const CALLER_HEADER: HeaderName = HeaderName::from_static("holdfast-caller");
 
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {
     /// Somebody from outside whom nobody vouched for.
     Anonymous,
+    /// Somebody from outside who proved who he is.
+    Principal(Arc<Principal>),
     /// The owner of the data directory, known by the socket's peer credentials.
     Operator {
         /// The user id of the peer.
@@ -44,6 +52,19 @@ impl Caller {
         Self { links }
     }
 
+    /// Writes the chain where the service that is asked reads it, over whatever stands there.
+    pub fn tell(&self, headers: &mut HeaderMap) {
+        // Names of services and principals are plain, so the text is a header's.
+        match HeaderValue::try_from(self.to_string()) {
+            Ok(value) if *self.links != [Link::Anonymous] => {
+                headers.insert(CALLER_HEADER, value);
+            }
+            Ok(_) | Err(_) => {
+                headers.remove(CALLER_HEADER);
+            }
+        }
+    }
+
     /// The links, outermost first.
     #[must_use]
     pub fn links(&self) -> &[Link] {
@@ -64,7 +85,7 @@ impl Caller {
     pub fn service(&self) -> Option<&Arc<str>> {
         match self.links.last() {
             Some(Link::Service(name)) => Some(name),
-            Some(Link::Anonymous | Link::Operator { .. }) | None => None,
+            Some(Link::Anonymous | Link::Principal(_) | Link::Operator { .. }) | None => None,
         }
     }
 }
@@ -77,6 +98,7 @@ impl fmt::Display for Caller {
             }
             match link {
                 Link::Anonymous => f.write_str("anonymous")?,
+                Link::Principal(principal) => write!(f, "principal:{}", principal.name)?,
                 Link::Operator { uid } => write!(f, "operator:{uid}")?,
                 Link::Service(name) => write!(f, "service:{name}")?,
             }
@@ -96,6 +118,15 @@ mod tests {
             .through(&"notes".into());
         assert_eq!(
             caller.to_string(),
+            "anonymous > service:front > service:notes"
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert(CALLER_HEADER, HeaderValue::from_static("principal:root"));
+        Caller::outside(Link::Anonymous).tell(&mut headers);
+        assert!(headers.is_empty());
+        caller.tell(&mut headers);
+        assert_eq!(
+            headers[CALLER_HEADER],
             "anonymous > service:front > service:notes"
         );
         assert_eq!(caller.passes("front"), 1);

@@ -1,6 +1,7 @@
 //! The form in which a client sees a fault: `application/problem+json` (RFC 9457), never more than the fault's public half.
 
 use crate::body::Body;
+use crate::codes::HostCode;
 use crate::fault::{Fault, Violation};
 use crate::id::CallId;
 use bytes::Bytes;
@@ -9,6 +10,9 @@ use std::fmt::Write as _;
 
 /// The media type of a fault.
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// How callers say who they are: with a key of this host.
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"holdfast\"");
 
 /// The header that carries the id of the call in every answer.
 pub const CALL_HEADER: http::HeaderName = http::HeaderName::from_static("holdfast-call");
@@ -24,6 +28,10 @@ pub fn response(fault: &Fault, id: CallId) -> Response<Body> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(methods) = fault.allow().and_then(|methods| methods.parse().ok()) {
         headers.insert(header::ALLOW, methods);
+    }
+    if fault.host_code() == Some(HostCode::Unauthenticated) {
+        // RFC 9110 wants it said how one would say who one is.
+        headers.insert(header::WWW_AUTHENTICATE, BEARER);
     }
     if let Some(wait) = fault.wait() {
         // Rounded up: a client that waits the whole seconds named never comes too early.

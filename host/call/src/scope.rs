@@ -2,7 +2,7 @@
 
 use crate::body::{Body, BodyEnd, BodyWatch};
 use crate::call::{Call, Entry, Target};
-use crate::caller::Caller;
+use crate::caller::{CALLER_HEADER, Caller};
 use crate::child::Child;
 use crate::fault::Fault;
 use crate::future::BoxFuture;
@@ -11,14 +11,15 @@ use crate::lot::Lot;
 use crate::meter::Meter;
 use crate::payload::Payload;
 use crate::pipeline::{Pipeline, Reply};
+use crate::principal::Principal;
 use crate::priority::Priority;
 use crate::registry::Registered;
 use crate::time::{Clock, Moment};
 use crate::trace::Trace;
 use crate::why::Why;
 use http::Request;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What all calls of one tree share: the call from outside, its children, theirs.
@@ -28,6 +29,8 @@ pub struct Tree {
     /// Of what class it is, once its root was admitted.
     priority: AtomicU8,
     lot: Lot,
+    /// Who asked for its root, once he is known to be who he says.
+    principal: OnceLock<Arc<Principal>>,
 }
 
 impl Tree {
@@ -44,6 +47,18 @@ impl Tree {
     #[must_use]
     pub fn lot(&self) -> Lot {
         self.lot
+    }
+
+    /// Who asked for its root, if he proved who he is.
+    #[must_use]
+    pub fn principal(&self) -> Option<&Arc<Principal>> {
+        self.principal.get()
+    }
+
+    /// Says who asked for its root; whoever says it first has said it.
+    pub fn set_principal(&self, principal: Arc<Principal>) {
+        // A root that is tried again proves the same thing again.
+        let _ = self.principal.set(principal);
     }
 
     /// Of what class all of its calls are.
@@ -149,7 +164,16 @@ impl Scope {
         };
         let meter = Arc::new(Meter::default());
         let payload = match payload {
-            Payload::Http(request) => Payload::Http(counted(request, &meter)),
+            Payload::Http(mut request) => {
+                match &target {
+                    Target::Service(_) => caller.tell(request.headers_mut()),
+                    // Who asks is no business of others.
+                    Target::Capability { .. } => {
+                        request.headers_mut().remove(CALLER_HEADER);
+                    }
+                }
+                Payload::Http(counted(request, &meter))
+            }
             Payload::Values(..) => payload,
         };
         let call = Call {

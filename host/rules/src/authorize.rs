@@ -3,35 +3,20 @@
 //! Nothing is granted by default. A denial is a fault like any other, never a trap, and always says which line or command would change
 //! it: to the operator, not to the one who was denied.
 
+mod access;
 mod operations;
 mod uses;
 
+pub use access::{Access, Anonymous, Callers};
 pub use operations::Operations;
 pub use uses::Uses;
 
 use crate::Parts;
 use holdfast_call::{
-    BoxFuture, Call, Fault, HostCode, Layer, Link, Next, Payload, Refusal, Registered, Reply,
-    Target,
+    BoxFuture, Call, Fault, HostCode, Layer, Next, Payload, Refusal, Registered, Reply, Target,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-
-/// Whether callers whom nobody vouched for may call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Anonymous {
-    /// They may.
-    Allow,
-    /// They may not.
-    Deny,
-}
-
-/// Who may call a service from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// Callers whom nobody vouched for.
-    pub anonymous: Anonymous,
-}
 
 /// What one of the two owners names for a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -212,7 +197,7 @@ impl Layer for Authorize {
 fn decide(call: &Call) -> Result<(), Fault> {
     match (&call.asker, call.nested()) {
         (Some(asker), _) => nested(asker, &call.target).and_then(|()| operation(call)),
-        (None, false) => outside(call),
+        (None, false) => access::outside(call),
         // A nested call always has an asker; without one nothing can have been granted.
         (None, true) => Err(denied(
             call.target.to_string(),
@@ -256,48 +241,6 @@ fn operation(call: &Call) -> Result<(), Fault> {
         (Payload::Values(operation, _), _, Some(uses)) => uses.check(operation),
         (Payload::Http(_) | Payload::Values(..), _, _) => Ok(()),
     }
-}
-
-fn outside(call: &Call) -> Result<(), Fault> {
-    let Target::Service(name) = &call.target else {
-        return Err(forbidden(
-            call,
-            "capabilities are for services alone",
-            "nothing: call a service".to_owned(),
-        ));
-    };
-    let Some(registered) = &call.registered else {
-        // Who may call what is not there is no secret: dispatch says that it is not there.
-        return Ok(());
-    };
-    let access = registered.settings.get::<Access>();
-    match (
-        call.caller.links().last(),
-        access.map(|access| access.anonymous),
-    ) {
-        (Some(Link::Operator { .. }), _) | (Some(Link::Anonymous), Some(Anonymous::Allow)) => {
-            Ok(())
-        }
-        (Some(Link::Anonymous | Link::Service(_)) | None, _) => Err(forbidden(
-            call,
-            "anonymous = \"deny\"",
-            format!("anonymous = \"allow\" under [services.{name}] in holdfast.toml"),
-        )),
-    }
-}
-
-fn forbidden(call: &Call, limit: &str, change: String) -> Fault {
-    let refusal = Refusal {
-        code: HostCode::Forbidden,
-        layer: "authorize",
-        detail: "The caller may not call this.".to_owned(),
-        rule: "the policy says who may call a service from outside".to_owned(),
-        seen: call.caller.to_string(),
-        limit: limit.to_owned(),
-        change,
-        retry_after: None,
-    };
-    refusal.into()
 }
 
 #[cfg(test)]

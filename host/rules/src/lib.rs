@@ -34,6 +34,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// What lets calls into the host, and knows when the last one has left.
     pub host: Arc<HostGate>,
+    /// The keys by which callers are known.
+    pub keys: Arc<identify::keys::KeyRing>,
 }
 
 /// Whether a layer of the order exists yet.
@@ -114,7 +116,7 @@ outermost_first! {
     built deadline:
         "The time left, never more than the parent's; it covers every wait inside it and cancels what still runs when it is over.";
         "Finding out who asks could take for ever, on nobody's time.";
-    planned identify:
+    built identify:
         "What the entry saw becomes a known caller, or is refused.";
         "The decision would be made about a caller whom nobody has proved.";
     built authorize:
@@ -183,7 +185,7 @@ mod tests {
                 "Built trial",
                 "Built record",
                 "Built deadline",
-                "Planned identify",
+                "Built identify",
                 "Built authorize",
                 "Planned rate",
                 "Built admit",

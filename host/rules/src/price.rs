@@ -38,6 +38,7 @@ fn of_each_layer() {
         log: Arc::new(Nowhere),
         metrics: Arc::default(),
         host: Arc::new(HostGate::default()),
+        keys: Arc::default(),
     };
     let target = service("hello");
     let names = built();
@@ -85,6 +86,7 @@ fn serving(bench: &Bench, names: &[&'static str], target: &Target) -> Arc<Pipeli
         .with(deadline::Settings::default())
         .with(authorize::Access {
             anonymous: authorize::Anonymous::Allow,
+            callers: authorize::Callers::Known,
         })
         .with(admit::Settings {
             places: Places::new(

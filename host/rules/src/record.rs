@@ -8,8 +8,8 @@ use crate::admit::Gate;
 use crate::metrics::Series;
 use holdfast_call::meter::Reading;
 use holdfast_call::{
-    Account, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Closing, Fault, HostCode, Layer,
-    Moment, Next, Outcome, Reply, Spent, Verdict, WallTime,
+    Account, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Caller, Closing, Fault, HostCode,
+    Layer, Link, Moment, Next, Outcome, Reply, Spent, Tree, Verdict, WallTime,
 };
 use std::any::Any;
 use std::future::poll_fn;
@@ -65,6 +65,7 @@ struct Open {
     parts: Arc<Parts>,
     meter: Arc<holdfast_call::Meter>,
     series: Arc<Series>,
+    tree: Arc<Tree>,
     since: Moment,
     streams: Streams,
     closing: Option<Closing>,
@@ -90,6 +91,7 @@ impl Open {
             parts: parts.clone(),
             meter: call.meter.clone(),
             series,
+            tree: call.tree.clone(),
             since,
             streams: Streams::No,
             closing: Some(Closing {
@@ -136,6 +138,10 @@ impl Open {
         };
         let clock = &self.parts.sources.clock;
         let now = clock.now();
+        // It began before anybody knew who asks.
+        if let (None, Some(principal)) = (closing.parent, self.tree.principal()) {
+            closing.caller = Caller::outside(Link::Principal(principal.clone()));
+        }
         closing.took = now.since(self.since);
         closing.wall = clock.wall();
         closing.reading = self.meter.read();

@@ -124,6 +124,7 @@ impl Bench {
             log: log.clone(),
             metrics: Arc::default(),
             host: Arc::default(),
+            keys: Arc::default(),
         };
         Self { parts, clock, log }
     }

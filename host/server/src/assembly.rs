@@ -21,6 +21,7 @@ use self::secrets::Secrets;
 use self::sharing::Sharing;
 use self::upstreams::Unusable;
 use crate::cli;
+use crate::keys::CallerKeys;
 use crate::logs::{LogWriter, Sink};
 use crate::plugins::KeepVersions;
 use crate::router::Routes;
@@ -29,7 +30,9 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, Keys, NameServers};
+use holdfast_rules::identify::keys::KeyRing;
 use holdfast_rules::{HostGate, Metrics, Parts};
+use holdfast_store::db::{Database, Place};
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, CallLog, DataLock, HostKey, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
@@ -55,6 +58,7 @@ pub struct Host {
     out: Arc<HttpOut>,
     log: Arc<LogWriter>,
     versions: Arc<Versions>,
+    caller_keys: Arc<CallerKeys>,
     policy: ArcSwap<Policy>,
     flags: Flags,
     /// The policy file that the command line named.
@@ -74,7 +78,7 @@ impl Host {
     ///
     /// # Errors
     /// A directory, the engine or a secret that is there cannot be used; the error says which.
-    pub fn start(
+    pub async fn start(
         policy: Policy,
         flags: Flags,
         named: Option<PathBuf>,
@@ -91,11 +95,15 @@ impl Host {
         let workshop = workshop(&policy, &sources, &as_log)?;
         let metrics = Arc::new(Metrics::default());
         let gate = Arc::new(HostGate::default());
+        let ring = Arc::new(KeyRing::default());
+        let database = database(&policy).await?;
+        let caller_keys = CallerKeys::new(database, ring.clone(), sources.clone(), as_log.clone());
         let parts = Parts {
             sources: sources.clone(),
             log: as_log.clone(),
             metrics: metrics.clone(),
             host: gate.clone(),
+            keys: ring.clone(),
         };
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let key = HostKey::open(&policy.data, || key_bytes(&sources))?;
@@ -111,6 +119,7 @@ impl Host {
             out,
             log,
             versions,
+            caller_keys,
             policy: ArcSwap::from_pointee(policy),
             flags,
             named,
@@ -154,6 +163,12 @@ impl Host {
         Arc::new(versions::Kept(self.versions.clone()))
     }
 
+    /// The keys of callers.
+    #[must_use]
+    pub fn caller_keys(&self) -> &Arc<CallerKeys> {
+        &self.caller_keys
+    }
+
     /// The layers' settings for a request that finds no target.
     #[must_use]
     pub fn nowhere(&self) -> Settings {
@@ -194,6 +209,13 @@ impl Host {
         self.policy.store(Arc::new(policy));
         Ok(())
     }
+}
+
+/// The database of the policy.
+async fn database(policy: &Policy) -> anyhow::Result<Database> {
+    let place = Place::File(policy.data.join("holdfast.db"));
+    let opened = Database::open(place).await;
+    opened.map_err(|error| anyhow::anyhow!("failed to open the database: {error}"))
 }
 
 fn key_bytes(sources: &Sources) -> [u8; 32] {

@@ -11,6 +11,7 @@ pub mod completions;
 pub mod describe;
 pub mod doctor;
 pub mod explain;
+pub mod keys;
 pub mod ls;
 pub mod new;
 pub mod policy;
@@ -103,6 +104,9 @@ pub enum Command {
         after_help = "Exit codes: 0 answered with 2xx · 1 anything else · 2 wrong command line"
     )]
     Call(call::CallArgs),
+    /// Make, list and take back the keys by which callers are known.
+    #[command(after_help = CODES)]
+    Keys(keys::KeysArgs),
     /// Put the version before back; it stays, over restarts too, until the plugin directory holds another one.
     #[command(after_help = CODES)]
     Rollback(NameArgs),
@@ -191,6 +195,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ls(args) => ls::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Call(args) => call::run(&args),
+        Command::Keys(args) => keys::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
         Command::Load(LoadArgs {
             service: NameArgs { name, data },

@@ -8,6 +8,7 @@ pub mod client;
 pub mod words;
 
 use crate::drain::{Phase, Stop};
+use crate::keys::{CallerKeys, Fresh, Wanted};
 use crate::plugins::{Plugins, Promises};
 use holdfast_call::{Level, Log, Pipeline};
 use std::fs::{DirBuilder, Permissions};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use words::{Request, Response};
+use words::{KeyRequest, Request, Response};
 
 /// The longest request line, in bytes. A body is not part of it.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -39,6 +40,8 @@ pub struct Control {
     pub plugins: Arc<Plugins>,
     /// Where calls go.
     pub pipeline: Arc<Pipeline>,
+    /// The keys of callers.
+    pub keys: Arc<CallerKeys>,
     /// Where trouble is said.
     pub log: Arc<dyn Log>,
 }
@@ -150,6 +153,15 @@ impl Control {
                     Err(error) => Response::Error(error),
                 }
             }
+            Request::NewKey(asked) => self.make_key(asked).await,
+            Request::Keys => match self.keys.list().await {
+                Ok(keys) => Response::Keys(keys),
+                Err(error) => Response::Error(error),
+            },
+            Request::RevokeKey { id } => match self.keys.revoke(&id).await {
+                Ok(text) => Response::Text(text),
+                Err(error) => Response::Error(error),
+            },
             Request::Call(call) => {
                 let body = if call.body_bytes > BODY_BYTES_MAX {
                     None
@@ -167,6 +179,21 @@ impl Control {
             }
         };
         say(write, &response).await
+    }
+}
+
+impl Control {
+    async fn make_key(&self, asked: KeyRequest) -> Response {
+        let wanted = Wanted {
+            principal: asked.principal,
+            scopes: asked.scopes,
+            lasts: asked.lasts_s.map(Duration::from_secs),
+            why: asked.why,
+        };
+        match self.keys.make(wanted).await {
+            Ok(Fresh { key, id }) => Response::Key { key, id },
+            Err(error) => Response::Error(error),
+        }
     }
 }
 

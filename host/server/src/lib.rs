@@ -15,6 +15,7 @@ pub mod control;
 pub mod drain;
 pub mod entry;
 pub mod file;
+pub mod keys;
 pub mod logs;
 pub mod plugins;
 pub mod project;

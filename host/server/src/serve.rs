@@ -7,6 +7,7 @@ use crate::control::{self, Control};
 use crate::drain::{self, Drained, Gate, Phase, Stop};
 use crate::entry::connections::{self, Terms};
 use crate::entry::http::Gateway;
+use crate::keys::CallerKeys;
 use crate::plugins::{
     Candidates, KeepVersions, LoadService, Parts, Plugins, Reload, Say, SecretFiles, load::Loader,
 };
@@ -32,15 +33,17 @@ const ADMIN_CONNECTIONS_MAX: u32 = 64;
 /// How long the queue of a socket that was handed over is left alone while the plugin directory is read for the first time.
 const USEFUL_MAX: Duration = Duration::from_secs(10);
 
-/// Whom the policy lets in without a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Anonymous {
+/// Whom the policy lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LetsIn {
     /// There is no policy: everybody is served, on loopback only.
     NoPolicy,
-    /// The policy says `anonymous = "allow"`, for the host or for a service.
-    Allowed,
-    /// The policy lets nobody in.
-    Denied,
+    /// Strangers: `anonymous = "allow"`, for the host or for a service.
+    Strangers,
+    /// Only who has proved who he is: `callers`, for the host or for a service.
+    Known,
+    /// Nobody.
+    Nobody,
 }
 
 /// Where the host is found, and where its files are.
@@ -60,8 +63,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The policy file to be watched.
     pub policy: Option<PathBuf>,
-    /// Whom the policy lets in without a name.
-    pub anonymous: Anonymous,
+    /// Whom the policy lets in.
+    pub lets_in: LetsIn,
     /// How long what runs may take to finish.
     pub drain: Duration,
 }
@@ -80,6 +83,8 @@ pub struct Host {
     pub log: Arc<dyn Log>,
     /// What loads services.
     pub service: Arc<dyn LoadService>,
+    /// The keys of callers.
+    pub keys: Arc<CallerKeys>,
     /// What keeps their versions.
     pub versions: Arc<dyn KeepVersions>,
     /// Takes a new policy.
@@ -98,22 +103,22 @@ pub struct Host {
 ///
 /// # Errors
 /// It would be open to strangers whom nobody let in.
-pub fn exposure(listen: SocketAddr, anonymous: &Anonymous) -> anyhow::Result<Option<&'static str>> {
+pub fn exposure(listen: SocketAddr, lets_in: LetsIn) -> anyhow::Result<Option<&'static str>> {
     let outside = !listen.ip().to_canonical().is_loopback();
-    match (anonymous, outside) {
-        (Anonymous::NoPolicy, true) => bail!(
-            "to listen on {listen} needs a policy that lets strangers in: write `anonymous = \"allow\"` into holdfast.toml"
+    match (lets_in, outside) {
+        (LetsIn::NoPolicy, true) => bail!(
+            "to listen on {listen} needs a policy that lets somebody in: write `callers = [\"NAME\"]` for those who have a key, or `anonymous = \"allow\"` for strangers, into holdfast.toml"
         ),
-        (Anonymous::Denied, true) => bail!(
-            "to listen on {listen} needs a policy that lets strangers in, and this one lets nobody in: change `anonymous = \"deny\"` to \"allow\" in holdfast.toml, for the host or for one service"
+        (LetsIn::Nobody, true) => bail!(
+            "to listen on {listen} needs a policy that lets somebody in, and this one lets nobody in: write `callers = [\"NAME\"]` for those who have a key, or `anonymous = \"allow\"` for strangers, into holdfast.toml, for the host or for one service"
         ),
-        (Anonymous::NoPolicy, false) => Ok(Some(
+        (LetsIn::NoPolicy, false) => Ok(Some(
             "no policy file: everybody who reaches this machine's loopback is served as anonymous",
         )),
-        (Anonymous::Denied, false) => Ok(Some(
+        (LetsIn::Nobody, false) => Ok(Some(
             "the policy lets nobody in: every call from outside will be refused",
         )),
-        (Anonymous::Allowed, _) => Ok(None),
+        (LetsIn::Strangers | LetsIn::Known, _) => Ok(None),
     }
 }
 
@@ -121,8 +126,8 @@ pub fn exposure(listen: SocketAddr, anonymous: &Anonymous) -> anyhow::Result<Opt
 ///
 /// # Errors
 /// Other machines would see them, and no policy says that they may.
-pub fn shown(admin: SocketAddr, anonymous: &Anonymous) -> anyhow::Result<()> {
-    if *anonymous == Anonymous::NoPolicy && !admin.ip().to_canonical().is_loopback() {
+pub fn shown(admin: SocketAddr, lets_in: LetsIn) -> anyhow::Result<()> {
+    if lets_in == LetsIn::NoPolicy && !admin.ip().to_canonical().is_loopback() {
         bail!(
             "to show the admin pages on {admin} needs a policy: write `admin = \"{admin}\"` into holdfast.toml"
         );
@@ -167,9 +172,9 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     let say = host.say.clone();
     let socket = host.handed.socket();
     let (door, admin) = doors(host.handed, &settings, &say)?;
-    let warning = exposure(door.1, &settings.anonymous)?;
+    let warning = exposure(door.1, settings.lets_in)?;
     if let Some((_, admin)) = &admin {
-        shown(*admin, &settings.anonymous)?;
+        shown(*admin, settings.lets_in)?;
     }
     directory(&settings.plugins, &say)?;
     let keys = settings.tls.map(Keys::load).transpose()?.map(Arc::new);
@@ -208,8 +213,10 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     let control = Arc::new(Control {
         plugins: plugins.clone(),
         pipeline: host.pipeline.clone(),
+        keys: host.keys.clone(),
         log: host.log,
     });
+    tokio::spawn(host.keys.follow());
     tokio::spawn(control.run(owners, stop.clone()));
 
     greet(follow(keys, &host.pipeline, &say), listen, admin, &say);

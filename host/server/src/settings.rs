@@ -5,7 +5,8 @@
 
 pub mod again;
 pub mod allow;
-pub mod compile;
+pub mod callers;
+mod compile;
 pub mod credential;
 pub mod described;
 pub mod effective;
@@ -34,6 +35,7 @@ mod reader;
 mod written;
 
 pub use again::{Again, Breaker, Repeat};
+pub use callers::Callers;
 pub use credential::Credential;
 pub use described::{Bodies, Checks, DescribedBy, Description, documents_of};
 pub use effective::{Effective, Fuel, Grants, Mount, Row};

@@ -10,6 +10,7 @@ pub mod calls;
 pub mod digest;
 pub mod error;
 pub mod key;
+pub mod keys;
 pub mod lock;
 mod private;
 pub mod versions;

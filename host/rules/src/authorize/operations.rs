@@ -5,6 +5,7 @@
 
 use super::denied;
 use holdfast_call::Fault;
+use holdfast_call::path::{is_plain, is_under};
 use http::{Method, Request};
 
 /// Which requests an upstream may be sent. An empty list allows all.
@@ -43,20 +44,6 @@ impl Operations {
         let change = format!("{key} under [upstreams.{name}] in holdfast.toml");
         denied(seen.to_owned(), limit, change)
     }
-}
-
-/// Whether `path` is `allowed`, or lies under it.
-fn is_under(path: &str, allowed: &str) -> bool {
-    let rest = path.strip_prefix(allowed.trim_end_matches('/'));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Whether every reader of `path` finds the same segments in it.
-fn is_plain(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    let hidden = ["%2f", "%5c", "%2e", "%00", "\\", "//", ";"];
-    let dots = |segment: &str| matches!(segment, "." | "..");
-    !hidden.iter().any(|hidden| lower.contains(hidden)) && !path.split('/').any(dots)
 }
 
 #[cfg(test)]

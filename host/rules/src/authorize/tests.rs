@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::*;
-use holdfast_call::{Caller, Pipeline, Settings};
+use holdfast_call::{AccessScope, Caller, Link, Pipeline, Principal, Settings};
 
 const API: &str = "https://api.example.com:443";
 
@@ -182,32 +182,78 @@ fn a_denied_call_never_reaches_its_target() {
     );
 }
 
+fn access(anonymous: Anonymous, callers: Callers) -> Settings {
+    Settings::default().with(Access { anonymous, callers })
+}
+
+fn named(names: &[&str]) -> Callers {
+    Callers::Named(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+/// Somebody who proved to be `name`, with these scopes.
+fn principal(name: &str, scopes: &[&str]) -> Caller {
+    let scopes = scopes.iter().map(|text| AccessScope::parse(text).unwrap());
+    Caller::outside(Link::Principal(Arc::new(Principal {
+        name: name.into(),
+        proof: "key:1".into(),
+        scopes: scopes.collect(),
+    })))
+}
+
 #[test]
 fn who_may_call_from_outside_is_the_policys_word() {
-    let allow = Settings::default().with(Access {
-        anonymous: Anonymous::Allow,
-    });
-    let deny = Settings::default().with(Access {
-        anonymous: Anonymous::Deny,
-    });
+    let allow = access(Anonymous::Allow, named(&[]));
+    let deny = access(Anonymous::Deny, named(&[]));
+    let some = access(Anonymous::Deny, named(&["ann"]));
+    let all = access(Anonymous::Deny, Callers::Known);
     let anonymous = Caller::outside(Link::Anonymous);
     let operator = Caller::outside(Link::Operator { uid: 7 });
-    for (settings, caller, allowed) in [
-        (&allow, &anonymous, true),
-        (&deny, &anonymous, false),
-        (&Settings::default(), &anonymous, false),
-        (&deny, &operator, true),
+    let (ann, bob) = (principal("ann", &["*"]), principal("bob", &["*"]));
+    for (settings, caller, refused) in [
+        (&allow, &anonymous, None),
+        (&allow, &principal("ann", &[]), None),
+        (&deny, &anonymous, Some(HostCode::Forbidden)),
+        (&deny, &ann, Some(HostCode::Forbidden)),
+        (&Settings::default(), &anonymous, Some(HostCode::Forbidden)),
+        (&Settings::default(), &ann, Some(HostCode::Forbidden)),
+        (&deny, &operator, None),
+        (&some, &ann, None),
+        (&some, &bob, Some(HostCode::Forbidden)),
+        (&some, &anonymous, Some(HostCode::Unauthenticated)),
+        (&all, &bob, None),
+        (&all, &anonymous, Some(HostCode::Unauthenticated)),
     ] {
         let world = world(settings.clone());
         let mut call = world.bench.call(&service("front"));
         call.caller = caller.clone();
         let reply = run(&world.pipeline, call);
-        assert_eq!(reply.is_ok(), allowed, "{settings:?} {caller}");
-        if !allowed {
+        assert_eq!(reply.is_ok(), refused.is_none(), "{settings:?} {caller}");
+        if refused.is_some() {
             let fault = fault(reply);
-            assert_eq!(fault.host_code(), Some(HostCode::Forbidden));
+            assert_eq!(fault.host_code(), refused, "{settings:?} {caller}");
             assert!(fault.verdict().next.contains("[services.front]"));
             assert!(!fault.detail().contains("front"));
+        }
+    }
+}
+
+#[test]
+fn what_was_proved_may_reach_less_than_the_policy_allows() {
+    let world = world(access(Anonymous::Deny, named(&["ann"])));
+    for (scopes, reached) in [
+        (&["front"][..], true),
+        (&["other", "front:GET"], true),
+        (&["front:POST"], false),
+        (&["other"], false),
+        (&[], false),
+    ] {
+        let mut call = world.bench.call(&service("front"));
+        call.caller = principal("ann", scopes);
+        let reply = run(&world.pipeline, call);
+        assert_eq!(reply.is_ok(), reached, "{scopes:?}");
+        if !reached {
+            let next = fault(reply).verdict().next.clone();
+            assert_eq!(next, "holdfast keys new ann --scope front:GET");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! From effective settings to what each layer needs to know about a target.
 
 use super::Host;
-use crate::settings::{Anonymous, Breaker, Effective, Fuel, LentSecret, Policy, Repeat, Upstream};
+use crate::settings::{
+    Anonymous, Breaker, Callers, Effective, Fuel, LentSecret, Policy, Repeat, Upstream,
+};
 use holdfast_call::{Priority, Settings, Target};
 use holdfast_rules::contract::openapi::About;
 use holdfast_rules::contract::pages::Shown;
@@ -30,6 +32,12 @@ pub(super) fn service(
     let anonymous = match effective.anonymous {
         Anonymous::Allow => authorize::Anonymous::Allow,
         Anonymous::Deny => authorize::Anonymous::Deny,
+    };
+    let callers = match &effective.callers {
+        Callers::Known => authorize::Callers::Known,
+        Callers::Named(names) => {
+            authorize::Callers::Named(names.iter().map(ToString::to_string).collect())
+        }
     };
     let places = admit::Limits {
         places: count(limits.places),
@@ -62,7 +70,7 @@ pub(super) fn service(
             idle: limits.idle,
             stream: limits.stream,
         })
-        .with(authorize::Access { anonymous })
+        .with(authorize::Access { anonymous, callers })
         .with(quarantine::Settings {
             // Anew for each version and each policy: a larger limit may be all that was missing.
             starts: Arc::default(),
@@ -102,6 +110,7 @@ fn about(effective: &Effective) -> About {
 pub(super) fn nowhere() -> Settings {
     Settings::default().with(authorize::Access {
         anonymous: authorize::Anonymous::Allow,
+        callers: authorize::Callers::Known,
     })
 }
 

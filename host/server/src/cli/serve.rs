@@ -9,10 +9,10 @@ use crate::logs::{Flushed, LogWriter, Renew, Sink};
 use crate::plugins::{Reload, Say, SecretFiles};
 use crate::router::Routes;
 use crate::serve::handed::Handed;
-use crate::serve::{self, Anonymous};
+use crate::serve::{self, LetsIn};
 use crate::settings::environment;
 use crate::settings::policy::DEFAULT_FILE;
-use crate::settings::{Anonymous as Access, Flags, LogForm, Policy};
+use crate::settings::{Anonymous, Callers, Flags, LogForm, Policy};
 use anyhow::Context as _;
 use holdfast_call::{BoxFuture, Level, Log as _, Sources};
 use holdfast_rules::clock::{HostClock, HostRandom};
@@ -141,7 +141,7 @@ async fn begin(
         plugins: policy.plugins.clone(),
         data: policy.data.clone(),
         policy: policy.source.clone().or(Some(DEFAULT_FILE.into())),
-        anonymous: anonymous(&policy),
+        lets_in: lets_in(&policy),
         drain: policy.drain,
     };
     let proxies = TrustedProxies::new(policy.trusted_proxies.clone());
@@ -173,6 +173,7 @@ async fn begin(
         gate: Arc::new(Drains(host.clone())),
         log,
         service: host.clone(),
+        keys: host.caller_keys().clone(),
         versions: host.versions(),
         reload: reload(&host, &routes, &gateway, renew),
         secrets: secret_files(&host),
@@ -210,17 +211,19 @@ fn reload(
     })
 }
 
-/// Whom the policy lets in without a name, anywhere.
-fn anonymous(policy: &Policy) -> Anonymous {
-    let somewhere = policy
-        .services
-        .values()
-        .any(|service| service.anonymous == Some(Access::Allow));
-    match (&policy.source, policy.anonymous) {
-        (None, _) => Anonymous::NoPolicy,
-        (Some(_), Access::Allow) => Anonymous::Allowed,
-        (Some(_), Access::Deny) if somewhere => Anonymous::Allowed,
-        (Some(_), Access::Deny) => Anonymous::Denied,
+/// Whom the policy lets in, anywhere.
+fn lets_in(policy: &Policy) -> LetsIn {
+    let mut services = policy.services.values();
+    let strangers = policy.anonymous == Anonymous::Allow
+        || services.any(|service| service.anonymous == Some(Anonymous::Allow));
+    let mut services = policy.services.values();
+    let known = policy.callers.any()
+        || services.any(|service| service.callers.as_ref().is_some_and(Callers::any));
+    match &policy.source {
+        None => LetsIn::NoPolicy,
+        Some(_) if strangers => LetsIn::Strangers,
+        Some(_) if known => LetsIn::Known,
+        Some(_) => LetsIn::Nobody,
     }
 }
 

@@ -29,6 +29,15 @@ pub enum Request {
     },
     /// Make a call; its body follows the line.
     Call(CallRequest),
+    /// Make a key for a caller.
+    NewKey(KeyRequest),
+    /// Every key of a caller.
+    Keys,
+    /// Take a key back.
+    RevokeKey {
+        /// Its name.
+        id: String,
+    },
 }
 
 impl Request {
@@ -66,6 +75,40 @@ pub struct CallRequest {
     pub body_bytes: u64,
 }
 
+/// A key that is to be made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRequest {
+    /// Whose it will be.
+    pub principal: String,
+    /// What it is good for.
+    pub scopes: Vec<String>,
+    /// How many seconds it lasts, if not for ever.
+    pub lasts_s: Option<u64>,
+    /// What it is for.
+    pub why: String,
+}
+
+/// A key, without its secret. Times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyLine {
+    /// Its name.
+    pub id: String,
+    /// Whose it is.
+    pub principal: String,
+    /// What it is good for.
+    pub scopes: String,
+    /// When it was made.
+    pub created_ms: u64,
+    /// When it ends, if it does.
+    pub expires_ms: Option<u64>,
+    /// When it was taken back, if it was.
+    pub revoked_ms: Option<u64>,
+    /// What it is for.
+    pub why: String,
+}
+
 /// An operation of a typed service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +135,15 @@ pub enum Response {
     Services(Vec<serde_json::Value>),
     /// Every operation of a service; none, if it is not typed.
     Operations(Vec<OperationLine>),
+    /// A key that was made; it is not shown again.
+    Key {
+        /// The key.
+        key: String,
+        /// Its name.
+        id: String,
+    },
+    /// Every key, without its secret.
+    Keys(Vec<KeyLine>),
     /// The head of an answer; its body follows in [`Response::Data`] lines.
     Head {
         /// The status.

@@ -233,7 +233,7 @@ pub(crate) fn is_for_the_host(name: &str) -> bool {
     // The wait for `100 Continue` is over as soon as somebody reads the body; what it reads is no expectation any more.
     matches!(
         name,
-        "holdfast-why" | "holdfast-call" | "traceparent" | "expect"
+        "holdfast-why" | "holdfast-call" | "holdfast-caller" | "traceparent" | "expect"
     )
 }
 

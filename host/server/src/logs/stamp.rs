@@ -33,6 +33,13 @@ impl Stamp {
     }
 }
 
+/// The day of a time.
+pub(crate) fn date(wall: WallTime) -> String {
+    let mut text = String::new();
+    push_second(&mut text, wall.0 / 1_000_000);
+    text.chars().take_while(|c| *c != 'T').collect()
+}
+
 /// Days are counted from 1 March of the year 0, so that the leap day is the last of its year; an era is 400 years.
 fn push_second(out: &mut String, second: u64) {
     const DAYS_BEFORE_1970: u64 = 719_468;

@@ -80,6 +80,8 @@ pub struct Effective {
     pub routes: Vec<Route>,
     /// Whether it serves callers whom nobody vouches for.
     pub anonymous: Anonymous,
+    /// The principals that may call it.
+    pub callers: Callers,
     /// Of what class its calls from outside are.
     pub priority: Priority,
     /// The share of the callers that a new version gets first.

@@ -4,6 +4,7 @@
 //! A running service whose policy was narrowed keeps running with the narrowed values: `merge` always gives them, also where the load of
 //! the same manifest would now be refused.
 
+use crate::settings::callers::Callers;
 use crate::settings::described::DescribedBy;
 use crate::settings::effective::{Effective, Fuel, Grants, Mount, Row};
 use crate::settings::excess::{Change, Excess};
@@ -46,6 +47,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     };
     merge.describe();
     let (anonymous, wish) = merge.anonymous();
+    let callers = merge.callers();
     let grants = merge.grants();
     let mounts = merge.mounts();
     let limits = merge.limits();
@@ -60,6 +62,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         purpose: manifest.purpose.as_deref().map(Arc::from),
         routes: manifest.routes.clone(),
         anonymous,
+        callers,
         priority,
         canary,
         limits,
@@ -167,6 +170,16 @@ impl Merge<'_> {
                 (allowed, None)
             }
         }
+    }
+
+    fn callers(&mut self) -> Callers {
+        let own = self.own("callers");
+        let (key, callers) = match &self.allowed.callers {
+            Some(callers) => (own.as_str(), callers),
+            None => ("callers", &self.policy.callers),
+        };
+        self.row("callers", callers.to_string(), self.policy.origin(key));
+        callers.clone()
     }
 
     fn beyond(

@@ -52,6 +52,8 @@ pub struct ServicePolicy {
     pub files: BTreeSet<Name>,
     /// Whether it serves callers whom nobody vouches for, where that differs from the host.
     pub anonymous: Option<Anonymous>,
+    /// The principals that may call it, where that differs from the host.
+    pub callers: Option<Callers>,
     /// Of what class it may be, where that is not the default.
     pub priority: Option<Priority>,
     /// The share of the callers that a new version of it gets first, where that is not all of them.
@@ -85,6 +87,8 @@ pub struct Policy {
     pub call_log: u64,
     /// Whether callers whom nobody vouches for are served.
     pub anonymous: Anonymous,
+    /// The principals that may call services.
+    pub callers: Callers,
     /// How long calls in flight may take to end once the host stops.
     pub drain: Duration,
     /// Whose `x-forwarded-for` and `traceparent` are believed.
@@ -277,6 +281,7 @@ impl Policy {
             log_file: None,
             call_log: 64 << 20,
             anonymous: Anonymous::Deny,
+            callers: Callers::default(),
             drain: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
             nameservers: Vec::new(),
@@ -320,6 +325,9 @@ impl Policy {
             self.anonymous,
             Anonymous::parse,
         );
+        if let Some(written) = written.callers {
+            self.callers = Callers::check(&written, "callers", reader);
+        }
         self.drain = reader.or("drain_ms", written.drain_ms, self.drain, |raw| {
             within(raw.count()?, 0, 600_000).map(Duration::from_millis)
         });
@@ -409,6 +417,9 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
             .anonymous
             .as_deref()
             .and_then(|text| reader.take(&key("anonymous"), Anonymous::parse(text))),
+        callers: written
+            .callers
+            .map(|written| Callers::check(&written, &key("callers"), reader)),
         priority: written
             .priority
             .as_deref()

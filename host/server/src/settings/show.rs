@@ -105,6 +105,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
         ("log_file", log_file),
         ("call_log", size_text(policy.call_log)),
         ("anonymous", policy.anonymous.as_str().to_owned()),
+        ("callers", policy.callers.to_string()),
         ("drain_ms", policy.drain.as_millis().to_string()),
         ("trusted_proxies", none_or(&proxies)),
         ("nameservers", nameservers),

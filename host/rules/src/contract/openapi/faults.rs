@@ -20,7 +20,9 @@ fn is_met(code: HostCode) -> bool {
         | HostCode::TargetTooLong
         | HostCode::ExpectationFailed
         | HostCode::FieldsTooLarge
+        | HostCode::Unauthenticated
         | HostCode::Forbidden
+        | HostCode::StorageUnavailable
         | HostCode::RateLimited
         | HostCode::Overloaded
         | HostCode::Draining
@@ -45,12 +47,10 @@ fn is_met(code: HostCode) -> bool {
         // Of a method that the document does not have; of a client that is gone.
         HostCode::MethodNotAllowed | HostCode::Cancelled => false,
         // No layer says these yet.
-        HostCode::Unauthenticated
-        | HostCode::ApprovalRequired
+        HostCode::ApprovalRequired
         | HostCode::KeyReused
         | HostCode::InProgress
-        | HostCode::BudgetExhausted
-        | HostCode::StorageUnavailable => false,
+        | HostCode::BudgetExhausted => false,
     }
 }
 

@@ -52,6 +52,7 @@ const FUNCTION: &str = "^[!-.0-~]+(/[!-.0-~]+)*$";
 const DURATION: &str = "^[0-9]+\\s*(h|m|s|ms|us)$";
 const SIZE: &str = "^[0-9]+\\s*(TiB|GiB|MiB|KiB|B)$";
 const MONEY: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD$";
+const CALLER: &str = "^(\\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$";
 const SHARE: &str = "^\\+?[0-9]+%$";
 const PART: &str = "^[0-9]+(\\.[0-9])?%$";
 
@@ -134,6 +135,8 @@ const TOLD: &[(&str, Shape)] = &[
     ("routes", Shape::List(Some(ROUTE))),
     ("upstreams", Shape::List(Some(NAME))),
     ("services", Shape::List(Some(NAME))),
+    ("callers", Shape::List(Some(CALLER))),
+    ("services.*.callers", Shape::List(Some(CALLER))),
     ("services.*.upstreams", Shape::List(Some(NAME))),
     ("services.*.services", Shape::List(Some(NAME))),
     ("secrets", Shape::List(Some(NAME))),

@@ -1,0 +1,142 @@
+//! Who may call a service from outside: the operator, the principals that the policy names, and strangers where it says so.
+//!
+//! A principal needs both: the policy's word that he may call this service, and a proof whose scopes reach this operation.
+
+use holdfast_call::{Call, Fault, HostCode, Link, Payload, Principal, Refusal, Target};
+use http::Method;
+use std::collections::BTreeSet;
+
+/// Whether callers whom nobody vouched for may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anonymous {
+    /// They may.
+    Allow,
+    /// They may not.
+    Deny,
+}
+
+/// The principals that may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// Whoever has proved who he is.
+    Known,
+    /// These; none, if there are none.
+    Named(BTreeSet<String>),
+}
+
+/// Who may call a service from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Callers whom nobody vouched for.
+    pub anonymous: Anonymous,
+    /// Those who proved who they are.
+    pub callers: Callers,
+}
+
+/// Whether this call, which no service makes, may be made.
+pub(super) fn outside(call: &Call) -> Result<(), Fault> {
+    let Target::Service(name) = &call.target else {
+        return Err(forbidden(
+            call,
+            "capabilities are for services alone",
+            "nothing: call a service".to_owned(),
+        ));
+    };
+    let Some(registered) = &call.registered else {
+        // Who may call what is not there is no secret: dispatch says that it is not there.
+        return Ok(());
+    };
+    let access = registered.settings.get::<Access>();
+    let strangers = access.is_some_and(|access| access.anonymous == Anonymous::Allow);
+    match call.caller.links().last() {
+        Some(Link::Operator { .. }) => Ok(()),
+        // Where everybody is served, nobody is worse off for having said who he is.
+        Some(Link::Anonymous | Link::Principal(_)) if strangers => Ok(()),
+        Some(Link::Anonymous) if access.is_some_and(Access::has_callers) => {
+            Err(unauthenticated(name))
+        }
+        Some(Link::Principal(principal)) => known(call, name, principal, access),
+        Some(Link::Anonymous | Link::Service(_)) | None => Err(forbidden(
+            call,
+            "anonymous = \"deny\"",
+            format!("anonymous = \"allow\" under [services.{name}] in holdfast.toml"),
+        )),
+    }
+}
+
+impl Access {
+    /// Whether saying who one is could help.
+    fn has_callers(&self) -> bool {
+        match &self.callers {
+            Callers::Known => true,
+            Callers::Named(names) => !names.is_empty(),
+        }
+    }
+
+    fn names(&self, principal: &Principal) -> bool {
+        match &self.callers {
+            Callers::Known => true,
+            Callers::Named(names) => names.contains(&*principal.name),
+        }
+    }
+}
+
+fn known(
+    call: &Call,
+    name: &str,
+    principal: &Principal,
+    access: Option<&Access>,
+) -> Result<(), Fault> {
+    let who = &principal.name;
+    if !access.is_some_and(|access| access.names(principal)) {
+        return Err(forbidden(
+            call,
+            &format!("the callers of {name} do not include {who}"),
+            format!("callers = [\"{who}\"] under [services.{name}] in holdfast.toml"),
+        ));
+    }
+    let (method, path) = match &call.payload {
+        Payload::Http(request) => (request.method(), request.uri().path()),
+        // Only a request comes from outside; what does not say its operation is in no narrower scope.
+        Payload::Values(..) => (&Method::POST, "/"),
+    };
+    if principal.covers(name, method, path) {
+        return Ok(());
+    }
+    let scopes: Vec<_> = principal.scopes.iter().map(ToString::to_string).collect();
+    Err(forbidden(
+        call,
+        &format!("{} is good for {}", principal.proof, scopes.join(", ")),
+        format!("holdfast keys new {who} --scope {name}:{method}"),
+    ))
+}
+
+/// He may be one of those who may.
+fn unauthenticated(name: &str) -> Fault {
+    let refusal = Refusal {
+        code: HostCode::Unauthenticated,
+        layer: "authorize",
+        detail: "Say who you are: send a key as `Authorization: Bearer hf_…`.".to_owned(),
+        rule: "the policy says who may call a service from outside".to_owned(),
+        seen: "anonymous".to_owned(),
+        limit: "anonymous = \"deny\"".to_owned(),
+        change: format!(
+            "holdfast keys new NAME, or anonymous = \"allow\" under [services.{name}] in holdfast.toml"
+        ),
+        retry_after: None,
+    };
+    refusal.into()
+}
+fn forbidden(call: &Call, limit: &str, change: String) -> Fault {
+    let refusal = Refusal {
+        code: HostCode::Forbidden,
+        layer: "authorize",
+        detail: "The caller may not call this.".to_owned(),
+        rule: "the policy says who may call a service from outside".to_owned(),
+        seen: call.caller.to_string(),
+        limit: limit.to_owned(),
+        change,
+        retry_after: None,
+    };
+    refusal.into()
+}
