@@ -210,6 +210,7 @@ mod tests {
                 "trial",
                 "record",
                 "deadline",
+                "identify",
                 "authorize",
                 "admit",
                 "quarantine",
