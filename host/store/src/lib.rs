@@ -7,6 +7,7 @@
 
 pub mod artifacts;
 pub mod calls;
+pub mod db;
 pub mod digest;
 pub mod error;
 pub mod key;

@@ -183,17 +183,28 @@ impl Directory {
 
     /// Opens a file to be written at its end, made if it is not there; one that is not ours is refused.
     pub(crate) fn append(&self, name: &str) -> Result<File, StoreError> {
+        let file = self.open_ours(name, OFlags::WRONLY | OFlags::APPEND)?;
         let path = self.path.join(name);
-        let flags = OFlags::WRONLY
-            | OFlags::APPEND
-            | OFlags::CREATE
-            | OFlags::NOFOLLOW
-            | OFlags::NONBLOCK
-            | OFlags::CLOEXEC;
+        let stat = rustix::fs::fstat(&file).map_err(|errno| StoreError::write(&path, errno))?;
+        match trusted(&stat) {
+            Ok(()) => Ok(file),
+            Err(why) => Err(StoreError::NotOurs { path, why }),
+        }
+    }
+
+    /// Makes sure that a file is there, of whatever size, and ours; one that is not is refused. Its name lasts.
+    pub(crate) fn claim(&self, name: &str) -> Result<(), StoreError> {
+        self.open_ours(name, OFlags::RDWR)?;
+        rustix::fs::fsync(&self.fd).map_err(|errno| StoreError::write(&self.path, errno))
+    }
+
+    fn open_ours(&self, name: &str, flags: OFlags) -> Result<File, StoreError> {
+        let path = self.path.join(name);
+        let flags = flags | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let failed = |errno: Errno| StoreError::write(&path, errno);
         let fd = rustix::fs::openat(&self.fd, name, flags, OWNER_FILE).map_err(failed)?;
         let stat = rustix::fs::fstat(&fd).map_err(failed)?;
-        match trusted(&stat) {
+        match ours(&stat) {
             Ok(()) => Ok(File::from(fd)),
             Err(why) => Err(StoreError::NotOurs { path, why }),
         }
@@ -245,7 +256,7 @@ fn untrusted(path: &Path, why: &str) -> Read {
     Read::Untrusted(format!("{}: {why}", path.display()))
 }
 
-fn trusted(stat: &Stat) -> Result<(), String> {
+fn ours(stat: &Stat) -> Result<(), String> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err("it is not a regular file".to_owned());
     }
@@ -255,6 +266,11 @@ fn trusted(stat: &Stat) -> Result<(), String> {
     if stat.st_mode & 0o7777 != 0o600 {
         return Err(format!("its mode is {:o}, not 600", stat.st_mode & 0o7777));
     }
+    Ok(())
+}
+
+fn trusted(stat: &Stat) -> Result<(), String> {
+    ours(stat)?;
     if u64::try_from(stat.st_size).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
         return Err(format!("it is larger than {FILE_BYTES_MAX} bytes"));
     }

@@ -1,0 +1,120 @@
+//! The database: what hosts must find again, and share.
+//!
+//! What is kept is written once, as [units of work](Unit) against [`Tx`], and runs on two databases: a file in the data directory, for one
+//! host, and a PostgreSQL server, for many. In both a unit that was answered is on the disk, units do not see each other's middle, and what
+//! a unit was refused for is not kept.
+
+mod error;
+mod schema;
+mod sqlite;
+mod unit;
+mod value;
+
+pub use error::DbError;
+pub use unit::{Tx, Unit};
+pub use value::{Row, Value};
+
+use sqlite::Sqlite;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A file in a directory that belongs to the host alone.
+    File(PathBuf),
+}
+
+/// An open database; clones are the same one.
+#[derive(Clone)]
+pub struct Database {
+    backend: Arc<Backend>,
+    counts: Arc<Counts>,
+}
+
+enum Backend {
+    Sqlite(Sqlite),
+}
+
+/// What the database has done since it was opened.
+#[derive(Debug, Default)]
+struct Counts {
+    units: AtomicU64,
+    commits: AtomicU64,
+}
+
+/// What the database has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// How many units of work were kept or had an answer.
+    pub units: u64,
+    /// How many commits that took: fewer, if units were kept together.
+    pub commits: u64,
+}
+
+impl Database {
+    /// Opens the database, made if it is not there, and brings it to the form of this release.
+    ///
+    /// # Errors
+    /// It cannot be opened, or was written by a release that is too new.
+    pub async fn open(place: Place) -> Result<Self, DbError> {
+        let counts = Arc::new(Counts::default());
+        let backend = match place {
+            Place::File(path) => Backend::Sqlite(Sqlite::open(path, Arc::clone(&counts)).await?),
+        };
+        Ok(Self {
+            backend: Arc::new(backend),
+            counts,
+        })
+    }
+
+    /// Runs a unit of work and keeps what it has written: when this returns, that is on the disk. `input` is all that the unit is given.
+    ///
+    /// Whoever stops waiting does not undo it.
+    ///
+    /// # Errors
+    /// The unit's own, or why it was not kept; after [`DbError::Ambiguous`] alone it may have been.
+    pub async fn run<I, T>(&self, input: I, unit: Unit<I, T>) -> Result<T, DbError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.run(input, unit).await,
+        }
+    }
+
+    /// Runs a unit of work that only looks, without waiting for those that write. It sees all that was kept before.
+    ///
+    /// # Errors
+    /// The unit's own, or why the database cannot be read.
+    pub async fn read<I, T>(&self, input: I, unit: Unit<I, T>) -> Result<T, DbError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read(input, unit).await,
+        }
+    }
+
+    /// Whether it can be written now: writes something, and keeps it.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn probe(&self) -> Result<(), DbError> {
+        const TOUCH: &str = "UPDATE holdfast_schema SET version = version";
+        self.run((), |(), tx| tx.execute(TOUCH, &[])).await?;
+        Ok(())
+    }
+
+    /// What it has done since it was opened.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        Figures {
+            units: self.counts.units.load(Relaxed),
+            commits: self.counts.commits.load(Relaxed),
+        }
+    }
+}

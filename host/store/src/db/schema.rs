@@ -1,0 +1,149 @@
+//! The form of the database: numbered steps, taken forward only, each once, all in one transaction.
+//!
+//! A step that readers of an earlier form still understand leaves `readable_by` as it was: then a host of the release before can go on
+//! with the database, and a host can be put back to it. A step that is released is never changed.
+
+use crate::db::error::DbError;
+use crate::db::unit::Tx;
+
+/// What differs between the two databases where tables are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// A step from one form to the next.
+struct Step {
+    /// The form it leads to.
+    version: i64,
+    /// The oldest reader that understands that form.
+    readable_by: i64,
+    /// Its statements.
+    statements: &'static [&'static str],
+}
+
+/// The newest form that this release understands.
+pub(crate) const KNOWN: i64 = 1;
+
+const STEPS: &[Step] = &[Step {
+    version: 1,
+    readable_by: 1,
+    statements: &[
+        "CREATE TABLE api_keys (
+            id TEXT PRIMARY KEY,
+            principal TEXT NOT NULL,
+            secret_sha256 {bytes} NOT NULL,
+            scopes TEXT NOT NULL,
+            created_ms {integer} NOT NULL,
+            expires_ms {integer},
+            revoked_ms {integer},
+            why TEXT NOT NULL
+        ){strict}",
+        "CREATE INDEX api_keys_principal ON api_keys (principal)",
+    ],
+}];
+
+const FORM: &str = "CREATE TABLE holdfast_schema (
+    only {integer} PRIMARY KEY CHECK (only = 1),
+    version {integer} NOT NULL,
+    min_reader_version {integer} NOT NULL
+){strict}";
+
+/// Brings the database to the form of this release. Nobody else does so at the same time.
+pub(crate) async fn migrate(tx: &mut dyn Tx, dialect: Dialect) -> Result<(), DbError> {
+    let found = match form(tx, dialect).await? {
+        Some(found) => found,
+        None => {
+            tx.execute(&dialect.write(FORM), &[]).await?;
+            let first =
+                "INSERT INTO holdfast_schema (only, version, min_reader_version) VALUES (1, 0, 0)";
+            tx.execute(first, &[]).await?;
+            0
+        }
+    };
+    for step in STEPS.iter().filter(|step| step.version > found) {
+        for statement in step.statements {
+            tx.execute(&dialect.write(statement), &[]).await?;
+        }
+        let reached = "UPDATE holdfast_schema SET version = $1, min_reader_version = $2";
+        let form = [step.version.into(), step.readable_by.into()];
+        tx.execute(reached, &form).await?;
+    }
+    Ok(())
+}
+
+/// The form of the database; none if it has none yet.
+///
+/// # Errors
+/// It fails, or its form is one that this release does not understand.
+pub(crate) async fn form(tx: &mut dyn Tx, dialect: Dialect) -> Result<Option<i64>, DbError> {
+    if tx.query(dialect.has_form(), &[]).await?.is_empty() {
+        return Ok(None);
+    }
+    let form = "SELECT version, min_reader_version FROM holdfast_schema";
+    let rows = tx.query(form, &[]).await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| DbError::Corrupt("the table holdfast_schema has lost its row".to_owned()))?;
+    let (found, needs) = (row.integer(0)?, row.integer(1)?);
+    if needs > KNOWN {
+        let known = KNOWN;
+        return Err(DbError::Newer {
+            found,
+            needs,
+            known,
+        });
+    }
+    Ok(Some(found))
+}
+
+impl Dialect {
+    fn write(self, statement: &str) -> String {
+        let (bytes, integer, strict) = match self {
+            Self::Sqlite => ("BLOB", "INTEGER", " STRICT"),
+            Self::Postgres => ("BYTEA", "BIGINT", ""),
+        };
+        statement
+            .replace("{bytes}", bytes)
+            .replace("{integer}", integer)
+            .replace("{strict}", strict)
+    }
+
+    /// Finds a row if the database has a form.
+    const fn has_form(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'holdfast_schema'"
+            }
+            Self::Postgres => {
+                "SELECT relname::text FROM pg_class WHERE oid = to_regclass('holdfast_schema')"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_are_numbered_from_one_and_the_last_is_the_known_form() {
+        for (step, number) in STEPS.iter().zip(1..) {
+            assert_eq!(step.version, number);
+            assert!(step.readable_by <= step.version);
+        }
+        assert_eq!(STEPS.len() as i64, KNOWN);
+    }
+
+    #[test]
+    fn nothing_of_a_statement_is_left_to_fill_in() {
+        let all = STEPS.iter().flat_map(|step| step.statements);
+        for statement in all.chain([&FORM]) {
+            for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+                let written = dialect.write(statement);
+                assert!(!written.contains(['{', '}']), "{written}");
+            }
+        }
+    }
+}

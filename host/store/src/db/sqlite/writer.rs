@@ -1,0 +1,191 @@
+//! The one thread that writes: it takes all that waits, runs each unit by itself, and keeps them together with one sync of the disk.
+//!
+//! Nobody gets an answer before the commit of his group has returned. After a commit that failed it is not known what the disk holds: the
+//! connection is closed, and the next one copies the log into the database and syncs that before it takes anything on.
+
+use super::fault::{fault, fault_of_commit};
+use super::file::{self, Files};
+use super::job::{End, Job};
+use super::transaction::{Transaction, at_once};
+use crate::db::Counts;
+use crate::db::error::DbError;
+use crate::db::schema::{self, Dialect};
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(super) type Group = Vec<Box<dyn Job>>;
+
+pub(super) struct Writer {
+    path: PathBuf,
+    connection: Option<Connection>,
+    files: Arc<Opened>,
+    counts: Arc<Counts>,
+}
+
+/// The files that the writer has opened: the readers open no others.
+pub(super) struct Opened(Mutex<Files>);
+
+impl Opened {
+    pub(super) fn get(&self) -> Files {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, files: Files) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = files;
+    }
+}
+
+/// How the transaction of a group went.
+enum Went {
+    /// What was to be kept is, and each unit has its own answer.
+    Held,
+    /// Nothing is kept, or nobody knows.
+    Lost(DbError),
+    /// The unit at this place took the whole transaction with it: nothing is kept, and the others have not failed.
+    Taken(usize),
+}
+
+impl Writer {
+    /// Opens the database, made if it is not there, and brings it to its form.
+    pub(super) fn open(path: PathBuf, counts: Arc<Counts>) -> Result<Self, DbError> {
+        file::claim(&path)?;
+        let mut connection = file::open_to_write(&path)?;
+        let execute = |connection: &Connection, sql| {
+            let done = connection.execute_batch(sql);
+            done.map_err(|error| fault(&error))
+        };
+        execute(&connection, "BEGIN IMMEDIATE")?;
+        let mut transaction = Transaction::new(&mut connection);
+        at_once(schema::migrate(&mut transaction, Dialect::Sqlite))?;
+        execute(&connection, "COMMIT")?;
+        let files = Arc::new(Opened(Mutex::new(Files::of(&path)?)));
+        Ok(Self {
+            path,
+            connection: Some(connection),
+            files,
+            counts,
+        })
+    }
+
+    pub(super) fn files(&self) -> Arc<Opened> {
+        Arc::clone(&self.files)
+    }
+
+    /// Runs the units and answers them.
+    pub(super) fn serve(&mut self, mut group: Group) {
+        match self.group(&mut group) {
+            Went::Held => settle(group, &Ok(())),
+            Went::Lost(why) => settle(group, &Err(why)),
+            Went::Taken(place) if group.len() > 1 => {
+                group.remove(place).settle(Ok(()));
+                // Whoever does the same again does it alone.
+                for job in group {
+                    self.serve(vec![job]);
+                }
+            }
+            Went::Taken(_) => settle(group, &Ok(())),
+        }
+    }
+
+    fn group(&mut self, group: &mut Group) -> Went {
+        let mut connection = match self.stand() {
+            Ok(connection) => connection,
+            Err(why) => return Went::Lost(why),
+        };
+        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+            let why = fault(&error);
+            match why {
+                // Nothing is wrong with the connection.
+                DbError::Locked(_) => self.connection = Some(connection),
+                _ => self.close(connection),
+            }
+            return Went::Lost(why);
+        }
+        for (place, job) in group.iter_mut().enumerate() {
+            if run(&mut connection, job.as_mut()).is_err() || connection.is_autocommit() {
+                self.close(connection);
+                return Went::Taken(place);
+            }
+        }
+        if let Err(error) = connection.execute_batch("COMMIT") {
+            self.close(connection);
+            return Went::Lost(fault_of_commit(&error));
+        }
+        self.connection = Some(connection);
+        // Only what is in the files that have their names is found again.
+        match self.stand() {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                self.counts.commits.fetch_add(1, Relaxed);
+                self.counts.units.fetch_add(group.len() as u64, Relaxed);
+                Went::Held
+            }
+            Err(why) => Went::Lost(why),
+        }
+    }
+
+    /// A connection to the files that were opened in the beginning.
+    fn stand(&mut self) -> Result<Connection, DbError> {
+        let there = Files::of(&self.path)?;
+        let opened = self.files.get();
+        if there.database != opened.database {
+            return Err(DbError::Gone(format!(
+                "{} is another file than the one that was opened; put that one back, or restart the host to take this one",
+                self.path.display()
+            )));
+        }
+        match self.connection.take() {
+            Some(connection) if there.log == opened.log => Ok(connection),
+            // Its log was taken away, but the connection still has it.
+            Some(connection) => {
+                let emptied = file::empty_the_log(&connection);
+                if let Err(why) = emptied {
+                    self.connection = Some(connection);
+                    return Err(why);
+                }
+                drop(connection);
+                self.reopen()
+            }
+            None if there.log == opened.log => self.reopen(),
+            None => Err(DbError::Gone(format!(
+                "the log beside {} was taken away while it was closed; restart the host to take what is left",
+                self.path.display()
+            ))),
+        }
+    }
+
+    fn reopen(&self) -> Result<Connection, DbError> {
+        let connection = file::open_to_write(&self.path)?;
+        file::empty_the_log(&connection)?;
+        self.files.set(Files::of(&self.path)?);
+        Ok(connection)
+    }
+
+    /// Lets go of a connection that cannot be trusted any more. The log may go with it, if nobody else has it open.
+    fn close(&mut self, connection: Connection) {
+        drop(connection);
+        if let Ok(files) = Files::of(&self.path)
+            && files.database == self.files.get().database
+        {
+            self.files.set(files);
+        }
+    }
+}
+
+/// Runs one unit of a group by itself: if it is not to be kept, the others do not notice.
+fn run(connection: &mut Connection, job: &mut dyn Job) -> Result<(), rusqlite::Error> {
+    connection.execute_batch("SAVEPOINT unit")?;
+    let end = match job.attempt(connection) {
+        End::Keep => "RELEASE unit",
+        End::Undo | End::Failed => "ROLLBACK TO unit; RELEASE unit",
+    };
+    connection.execute_batch(end)
+}
+
+fn settle(group: Group, held: &Result<(), DbError>) {
+    for job in group {
+        job.settle(held.clone());
+    }
+}
