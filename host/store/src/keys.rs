@@ -158,3 +158,81 @@ fn key_row(row: &Row) -> Result<KeyRow, DbError> {
         why: row.text(7)?.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Place;
+
+    fn key(id: &str, principal: &str, lasts: Option<Duration>) -> NewKey {
+        NewKey {
+            id: id.to_owned(),
+            principal: principal.to_owned(),
+            secret: [7; 32],
+            scopes: "notes:GET *".to_owned(),
+            lasts,
+            why: "a test".to_owned(),
+        }
+    }
+
+    async fn database(folder: &tempfile::TempDir) -> Database {
+        Database::open(Place::File(folder.path().join("test.db")))
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_added_is_found_again_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let day = Duration::from_secs(24 * 3600);
+        let first = database(&folder).await;
+        let lasting = key("a", "ann", Some(day));
+        assert_eq!(add(&first, lasting).await, Ok(Added::Kept));
+        assert_eq!(add(&first, key("b", "bob", None)).await, Ok(Added::Kept));
+        drop(first);
+        let rows = all(&database(&folder).await).await.unwrap();
+        assert_eq!(rows.len(), 2);
+        let (ann, bob) = (&rows[0], &rows[1]);
+        assert_eq!(
+            (&*ann.id, &*ann.principal, ann.secret),
+            ("a", "ann", [7; 32])
+        );
+        assert_eq!((&*ann.scopes, &*ann.why), ("notes:GET *", "a test"));
+        assert_eq!(ann.expires_ms, Some(ann.created_ms + 86_400_000));
+        assert_eq!(
+            (&*bob.id, bob.expires_ms, bob.revoked_ms),
+            ("b", None, None)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_principal_has_two_keys_that_hold_however_many_are_asked_for_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = database(&folder).await;
+        let mut asked = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let database = database.clone();
+            let wanted = key(&number.to_string(), "ann", None);
+            asked.spawn(async move { add(&database, wanted).await.unwrap() });
+        }
+        let answers = asked.join_all().await;
+        let kept = answers
+            .iter()
+            .filter(|answer| **answer == Added::Kept)
+            .count();
+        assert_eq!(kept, LIVE_MAX);
+        // One that is taken back, or over, makes room.
+        let live = all(&database).await.unwrap().remove(0);
+        assert_eq!(revoke(&database, &live.id).await, Ok(Revoked::Now));
+        assert_eq!(revoke(&database, &live.id).await, Ok(Revoked::Before));
+        assert_eq!(revoke(&database, "nobody").await, Ok(Revoked::NoSuchKey));
+        let over = key("over", "ann", Some(Duration::ZERO));
+        assert_eq!(add(&database, over).await, Ok(Added::Kept));
+        assert_eq!(
+            add(&database, key("new", "ann", None)).await,
+            Ok(Added::Kept)
+        );
+        let more = add(&database, key("more", "ann", None)).await.unwrap();
+        assert!(matches!(more, Added::Enough(live) if live.len() == LIVE_MAX));
+    }
+}
