@@ -10,6 +10,7 @@ pub mod calls;
 pub mod db;
 pub mod digest;
 pub mod error;
+pub mod executions;
 pub mod key;
 pub mod keys;
 pub mod lock;

@@ -24,13 +24,14 @@ struct Step {
 }
 
 /// The newest form that this release understands.
-pub(crate) const KNOWN: i64 = 1;
+pub(crate) const KNOWN: i64 = 2;
 
-const STEPS: &[Step] = &[Step {
-    version: 1,
-    readable_by: 1,
-    statements: &[
-        "CREATE TABLE api_keys (
+const STEPS: &[Step] = &[
+    Step {
+        version: 1,
+        readable_by: 1,
+        statements: &[
+            "CREATE TABLE api_keys (
             id TEXT PRIMARY KEY,
             principal TEXT NOT NULL,
             secret_sha256 {bytes} NOT NULL,
@@ -40,9 +41,35 @@ const STEPS: &[Step] = &[Step {
             revoked_ms {integer},
             why TEXT NOT NULL
         ){strict}",
-        "CREATE INDEX api_keys_principal ON api_keys (principal)",
-    ],
-}];
+            "CREATE INDEX api_keys_principal ON api_keys (principal)",
+        ],
+    },
+    Step {
+        version: 2,
+        readable_by: 1,
+        statements: &[
+            "CREATE TABLE hosts (id TEXT PRIMARY KEY, epoch {integer} NOT NULL){strict}",
+            "CREATE TABLE executions (
+            key {bytes} PRIMARY KEY,
+            fingerprint {bytes} NOT NULL,
+            call TEXT NOT NULL,
+            caller TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            state {integer} NOT NULL CHECK (state IN (0, 1, 2)),
+            holder TEXT NOT NULL,
+            epoch {integer} NOT NULL,
+            fence {integer} NOT NULL,
+            lease_until_ms {integer} NOT NULL,
+            effects {integer} NOT NULL,
+            began_ms {integer} NOT NULL,
+            outcome {bytes},
+            expires_ms {integer}
+        ){strict}",
+            "CREATE INDEX executions_over ON executions (expires_ms) WHERE state = 1",
+            "CREATE INDEX executions_open ON executions (holder, epoch) WHERE state <> 1",
+        ],
+    },
+];
 
 const FORM: &str = "CREATE TABLE holdfast_schema (
     only {integer} PRIMARY KEY CHECK (only = 1),
