@@ -1,6 +1,7 @@
 //! A call: one piece of work at the boundary, wherever it comes from and whatever it is for.
 
 use crate::caller::Caller;
+use crate::execution::Execution;
 use crate::id::CallId;
 use crate::meter::Meter;
 use crate::payload::Payload;
@@ -101,6 +102,10 @@ pub struct Call {
     pub trace: Trace,
     /// The how-manieth call of its parent it is, from 1; 0 for a call from outside.
     pub ordinal: u32,
+    /// What makes it the same as an earlier one, as whoever asks has written it.
+    pub key: Option<Arc<str>>,
+    /// The execution that it is part of.
+    pub execution: Option<Arc<dyn Execution>>,
     /// What it carries.
     pub payload: Payload,
     /// What it has used so far.
@@ -129,6 +134,8 @@ impl Call {
             stream: self.stream,
             trace: self.trace,
             ordinal: self.ordinal,
+            key: self.key.clone(),
+            execution: self.execution.clone(),
             payload,
             meter: self.meter.clone(),
             above: self.above.clone(),

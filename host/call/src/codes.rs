@@ -156,6 +156,7 @@ codes! {
     Forbidden = "forbidden" 403 Permanent Policy Never "The caller may not do this";
     ApprovalRequired = "approval-required" 403 Permanent Policy Never "A person has to approve this first";
     KeyReused = "key-reused" 422 Permanent Caller Never "The idempotency key was used for another request";
+    Indeterminate = "indeterminate" 409 Ambiguous Platform Never "It is not known what came of an earlier request with this key";
     InProgress = "in-progress" 409 Transient Caller Later "The same request is still running";
     RateLimited = "rate-limited" 429 Throttled Policy Later "Too many requests";
     BudgetExhausted = "budget-exhausted" 429 Throttled Policy Later "The budget is spent";

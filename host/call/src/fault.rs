@@ -5,6 +5,7 @@
 //! verdict's cause and evidence, which only the operator sees. No constructor goes without a verdict.
 
 use crate::codes::{Boundary, Class, HostCode, Retry};
+use crate::id::CallId;
 use crate::shed::Shed;
 use std::borrow::Cow;
 use std::fmt;
@@ -72,6 +73,7 @@ struct Parts {
     detail: String,
     retry_after: Option<Duration>,
     shed: Option<Shed>,
+    instance: Option<CallId>,
     allow: Option<Cow<'static, str>>,
     violations: Vec<Violation>,
     verdict: Verdict,
@@ -91,6 +93,7 @@ impl Fault {
             detail: detail.into(),
             retry_after: None,
             shed: None,
+            instance: None,
             allow: None,
             violations: Vec::new(),
             verdict,
@@ -108,6 +111,13 @@ impl Fault {
     #[must_use]
     pub fn for_want(mut self, shed: Shed) -> Self {
         self.0.shed = Some(shed);
+        self
+    }
+
+    /// Says that it is another call's: this one has only found it.
+    #[must_use]
+    pub fn of_call(mut self, id: CallId) -> Self {
+        self.0.instance = Some(id);
         self
     }
 
@@ -182,6 +192,12 @@ impl Fault {
     #[must_use]
     pub fn shed(&self) -> Option<Shed> {
         self.0.shed
+    }
+
+    /// The call whose fault it is, where that is another one than it reaches a caller by.
+    #[must_use]
+    pub fn instance(&self) -> Option<CallId> {
+        self.0.instance
     }
 
     /// The methods that would be taken instead, where it was the method that was wrong.

@@ -46,6 +46,7 @@ pub fn response(fault: &Fault, id: CallId) -> Response<Body> {
 /// The body of that answer.
 #[must_use]
 pub fn json(fault: &Fault, id: CallId) -> String {
+    let id = fault.instance().unwrap_or(id);
     let mut out = String::with_capacity(256);
     out.push_str("{\"type\":\"urn:holdfast:fault:");
     push_escaped(&mut out, &fault.code().to_string());

@@ -4,6 +4,7 @@ use crate::body::{Body, BodyEnd, BodyWatch};
 use crate::call::{Call, Entry, Target};
 use crate::caller::{CALLER_HEADER, Caller};
 use crate::child::Child;
+use crate::execution::{Execution, claimed_key};
 use crate::fault::Fault;
 use crate::future::BoxFuture;
 use crate::id::CallId;
@@ -124,6 +125,7 @@ struct Parts {
     trace: Trace,
     meter: Arc<Meter>,
     tree: Arc<Tree>,
+    execution: Option<Arc<dyn Execution>>,
     children: AtomicU32,
 }
 
@@ -141,6 +143,7 @@ impl Scope {
             trace: call.trace,
             meter: call.meter.clone(),
             tree: call.tree.clone(),
+            execution: call.execution.clone(),
             children: AtomicU32::new(0),
         }))
     }
@@ -163,8 +166,10 @@ impl Scope {
             Target::Capability { .. } => parts.caller.clone(),
         };
         let meter = Arc::new(Meter::default());
+        let mut key = None;
         let payload = match payload {
             Payload::Http(mut request) => {
+                key = claimed_key(request.headers());
                 match &target {
                     Target::Service(_) => caller.tell(request.headers_mut()),
                     // Who asks is no business of others.
@@ -192,6 +197,8 @@ impl Scope {
             stream: Duration::ZERO,
             trace: parts.trace.child(sources.random.sixteen()),
             ordinal: parts.children.fetch_add(1, Ordering::Relaxed) + 1,
+            key,
+            execution: parts.execution.clone(),
             payload,
             meter,
             above: Some(parts.meter.clone()),

@@ -26,7 +26,7 @@ mod refusals;
 mod request;
 pub mod safe;
 pub mod schema;
-mod whole;
+pub(crate) mod whole;
 pub mod write;
 
 use crate::Parts;

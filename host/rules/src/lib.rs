@@ -36,6 +36,8 @@ pub struct Parts {
     pub host: Arc<HostGate>,
     /// The keys by which callers are known.
     pub keys: Arc<identify::keys::KeyRing>,
+    /// What is kept of calls that carry a key.
+    pub executions: Arc<once::Executions>,
 }
 
 /// Whether a layer of the order exists yet.
@@ -134,7 +136,7 @@ outermost_first! {
     built contract:
         "The payload fits the declared types, on the way in and on the way out.";
         "A payload that is not valid would claim an idempotency key, and its refusal be kept as the outcome.";
-    planned once:
+    built once:
         "The same key takes effect once: its row is the execution's row, and commits the call's unit of work.";
         "Each retry would claim the key again, and find itself in progress.";
     built retry:
@@ -191,7 +193,7 @@ mod tests {
                 "Built admit",
                 "Built quarantine",
                 "Built contract",
-                "Planned once",
+                "Built once",
                 "Built retry",
                 "Built breaker",
                 "Planned budget",
@@ -215,6 +217,7 @@ mod tests {
                 "admit",
                 "quarantine",
                 "contract",
+                "once",
                 "retry",
                 "breaker",
                 "attempt"

@@ -125,6 +125,7 @@ impl Bench {
             metrics: Arc::default(),
             host: Arc::default(),
             keys: Arc::default(),
+            executions: Arc::default(),
         };
         Self { parts, clock, log }
     }
@@ -169,6 +170,8 @@ impl Bench {
             stream: Duration::ZERO,
             trace: Trace::start(sources.random.sixteen(), sources.random.sixteen()),
             ordinal: 0,
+            key: None,
+            execution: None,
             payload: request(),
             meter: Arc::new(Meter::default()),
             above: None,

@@ -266,6 +266,8 @@ impl Watched {
             stream: call.stream,
             trace: call.trace.child(random.sixteen()),
             ordinal: 0,
+            key: None,
+            execution: None,
             payload: Payload::Http(same),
             meter: Arc::new(Meter::default()),
             above: None,

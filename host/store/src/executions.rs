@@ -142,6 +142,15 @@ pub async fn forget(database: &Database, key: ExecutionKey, fence: i64) -> Resul
     by_holder(database, SQL, key, fence).await
 }
 
+/// Gives a row up: it may have had an effect, and its holder does not know what came of it.
+///
+/// # Errors
+/// The database fails; the row is still running.
+pub async fn doubt(database: &Database, key: ExecutionKey, fence: i64) -> Result<Held, DbError> {
+    const SQL: &str = "UPDATE executions SET state = 2 WHERE key = $1 AND fence = $2 AND state = 0";
+    by_holder(database, SQL, key, fence).await
+}
+
 /// Keeps the outcome, for so long.
 ///
 /// # Errors

@@ -120,6 +120,8 @@ fn made(
         stream: Duration::ZERO,
         trace: Trace::start(random(), random()),
         ordinal: 0,
+        key: None,
+        execution: None,
         payload: Payload::Http(request),
         meter,
         above: None,

@@ -15,7 +15,7 @@ use crate::settings::ListenLimits;
 use arc_swap::ArcSwap;
 use holdfast_call::{
     Body, BodyEnd, BodyWatch, Boundary, Call, CallId, Caller, Entry, Fault, HostCode, Link, Lot,
-    Meter, Moment, Payload, Pipeline, Registered, Settings, Trace, Tree, Verdict, Why,
+    Meter, Moment, Payload, Pipeline, Registered, Settings, Trace, Tree, Verdict, Why, claimed_key,
 };
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -147,6 +147,8 @@ impl Gateway {
                 None => Trace::start(random(), random()),
             },
             ordinal: 0,
+            key: claimed_key(&parts.headers),
+            execution: None,
             payload: Payload::Http(Request::from_parts(
                 parts,
                 self.body(incoming, &meter, busy),

@@ -52,7 +52,8 @@ pub(crate) fn error_of(fault: &Fault) -> Error {
         | HostCode::UpstreamThrottled
         | HostCode::RateLimited
         | HostCode::BudgetExhausted
-        | HostCode::InProgress => Error::ConnectionLimitReached,
+        | HostCode::InProgress
+        | HostCode::Indeterminate => Error::ConnectionLimitReached,
         HostCode::PayloadTooLarge => Error::HttpResponseBodySize(None),
         HostCode::InvalidInput
         | HostCode::MethodNotAllowed

@@ -211,6 +211,8 @@ impl World {
             stream: Duration::ZERO,
             trace: Trace::start([3; 16], [4; 16]),
             ordinal: 1,
+            key: None,
+            execution: None,
             payload: Payload::Http(request),
             meter: Arc::new(Meter::default()),
             above: None,

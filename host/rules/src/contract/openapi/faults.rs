@@ -23,6 +23,9 @@ fn is_met(code: HostCode) -> bool {
         | HostCode::Unauthenticated
         | HostCode::Forbidden
         | HostCode::StorageUnavailable
+        | HostCode::KeyReused
+        | HostCode::InProgress
+        | HostCode::Indeterminate
         | HostCode::RateLimited
         | HostCode::Overloaded
         | HostCode::Draining
@@ -47,10 +50,7 @@ fn is_met(code: HostCode) -> bool {
         // Of a method that the document does not have; of a client that is gone.
         HostCode::MethodNotAllowed | HostCode::Cancelled => false,
         // No layer says these yet.
-        HostCode::ApprovalRequired
-        | HostCode::KeyReused
-        | HostCode::InProgress
-        | HostCode::BudgetExhausted => false,
+        HostCode::ApprovalRequired | HostCode::BudgetExhausted => false,
     }
 }
 

@@ -1,0 +1,209 @@
+//! `once`: the same key takes effect once.
+//!
+//! A request that changes something and carries `Idempotency-Key` claims a row of that name before it runs. Whoever asks again with the
+//! same key gets what the first one was answered, byte for byte, while it runs a word to wait, and for another request under the same key
+//! a refusal. The row is put on record before the answer is: what a client has seen is kept. What is not run at all (shed, refused) is not
+//! kept. Where the host dies in between, a call that had not changed anything yet is as if it had never been; one that may have is in
+//! doubt, and a person says what came of it.
+//!
+//! The key of one caller is no other's, nor is it one at another operation.
+
+mod key;
+mod outcome;
+mod refusals;
+mod row;
+mod rows;
+mod values;
+
+pub use key::KEY_BYTES_MAX;
+pub use outcome::{BODY_BYTES_MAX, REPLAYED};
+pub use rows::{Executions, KEEP, LEASE, RENEW_EVERY};
+
+use crate::Parts;
+use crate::contract;
+use crate::contract::whole::{NotWhole, whole};
+use holdfast_call::{
+    BoxFuture, Call, Fault, HostCode, Layer, Next, Payload, Reply, Sources, Target,
+};
+use holdfast_store::executions::{Claim, Claimed};
+use http::Method;
+use outcome::Ended;
+use row::{Holding, Row};
+use rows::Rows;
+use std::sync::Arc;
+
+/// What `once` needs to know about a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether what changes something must carry a key.
+    pub keys: Keys,
+}
+
+/// Whether what changes something must carry a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// It may.
+    Accepted,
+    /// It must.
+    Required,
+}
+
+pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
+    Box::new(Once {
+        sources: parts.sources.clone(),
+        executions: parts.executions.clone(),
+    })
+}
+
+struct Once {
+    sources: Sources,
+    executions: Arc<Executions>,
+}
+
+impl Layer for Once {
+    fn name(&self) -> &'static str {
+        "once"
+    }
+
+    fn run<'a>(&'a self, mut call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
+        if !changes(&call) {
+            return next.run(call);
+        }
+        if let Target::Capability { .. } = &call.target {
+            let Some(execution) = call.execution.clone() else {
+                return next.run(call);
+            };
+            return Box::pin(async move {
+                execution.effect().await?;
+                next.run(call).await
+            });
+        }
+        match call.key.take() {
+            Some(written) => Box::pin(self.keyed(call, written, next)),
+            None if wants_key(&call) => Box::pin(async { Err(refusals::key_wanted()) }),
+            None => next.run(call),
+        }
+    }
+}
+
+impl Once {
+    async fn keyed(&self, mut call: Box<Call>, written: Arc<str>, next: Next<'_>) -> Reply {
+        let key = key::read(&written).map_err(|why| refusals::no_key(why, &written))?;
+        let body = body(&mut call).await?;
+        let row = key::row(&call, &key);
+        let rows = self.executions.rows();
+        let rows = rows.ok_or_else(refusals::nowhere)?;
+        let claim = Claim {
+            key: row,
+            fingerprint: key::fingerprint(&call, &body),
+            call: call.id.to_string(),
+            caller: call.caller.to_string(),
+            operation: format!("{} {}", call.target, call.operation),
+            holder: rows.holder(),
+            lease: LEASE,
+        };
+        let began = self.sources.clock.now();
+        let claimed = rows.claim(claim).await;
+        let fence = match claimed.map_err(|error| refusals::unavailable(&error))? {
+            Claimed::Yours(fence) => fence,
+            Claimed::Done(outcome) => return again(&outcome, &call),
+            Claimed::Running(left) => return Err(refusals::running(left)),
+            Claimed::OtherPayload => return Err(refusals::other_payload()),
+            Claimed::InDoubt(first) => return Err(refusals::in_doubt(&first)),
+        };
+        let above = call.execution.take();
+        let clock = self.sources.clock.clone();
+        let row = Row::new((row, fence), rows.clone(), clock, above, Rows::until(began));
+        rows.hold(&row);
+        self.held(call, row, next).await
+    }
+
+    /// Runs the call under its row, and keeps what comes of it before anybody sees that.
+    async fn held(&self, mut call: Box<Call>, row: Arc<Row>, next: Next<'_>) -> Reply {
+        let (id, meter) = (call.id, call.meter.clone());
+        let holding = Holding::new(row.clone(), id, call.deadline);
+        // Whoever goes away does not undo what he has begun.
+        let _shield = call.tree.shield();
+        call.execution = Some(row);
+        let Ended { reply, outcome } = outcome::ended(next.run(call).await, id).await;
+        match &reply {
+            Err(fault) if meter.read().attempts == 0 || is_want_of_room(fault) => {
+                holding.forget(outcome).await?;
+            }
+            Ok(_) | Err(_) => holding.finish(outcome).await?,
+        }
+        reply
+    }
+}
+
+/// Whether the call may change something, as far as its operation says.
+fn changes(call: &Call) -> bool {
+    match (&call.payload, &call.target) {
+        (Payload::Http(request), _) => !matches!(
+            *request.method(),
+            Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
+        ),
+        (Payload::Values(operation, _), Target::Service(_)) => {
+            let registered = call.registered.as_ref();
+            let typed = registered.and_then(|known| known.settings.get::<contract::Settings>());
+            let function = typed.and_then(|typed| {
+                let (interface, function) = typed.contract.operation(operation)?;
+                Some(typed.safe.has(interface, function))
+            });
+            function != Some(true)
+        }
+        // To use a secret changes nothing.
+        (Payload::Values(..), Target::Capability { .. }) => false,
+    }
+}
+
+fn wants_key(call: &Call) -> bool {
+    let registered = call.registered.as_ref();
+    let settings = registered.and_then(|known| known.settings.get::<Settings>());
+    settings.is_some_and(|settings| settings.keys == Keys::Required)
+}
+
+/// The whole of what is asked, as bytes; the call still carries it.
+async fn body(call: &mut Call) -> Result<bytes::Bytes, Fault> {
+    let nothing = Payload::Values("".into(), Vec::new());
+    let (payload, bytes) = match std::mem::replace(&mut call.payload, nothing) {
+        Payload::Http(request) => {
+            let (head, body) = request.into_parts();
+            let read = whole(body, BODY_BYTES_MAX).await.map_err(|not| match not {
+                NotWhole::TooLong => refusals::too_long(BODY_BYTES_MAX),
+                NotWhole::Cut(fault) => fault,
+            })?;
+            let bytes = read.bytes.clone();
+            (
+                Payload::Http(http::Request::from_parts(head, read.again())),
+                bytes,
+            )
+        }
+        Payload::Values(operation, list) => {
+            let written = list.iter().map(values::written).collect();
+            let text = serde_json::Value::Array(written).to_string();
+            (Payload::Values(operation, list), text.into())
+        }
+    };
+    call.payload = payload;
+    Ok(bytes)
+}
+
+/// What the first call was answered.
+fn again(outcome: &[u8], call: &Call) -> Reply {
+    match outcome::replayed(outcome, call) {
+        Some(reply) if outcome::fits(&reply, &call.payload) => reply,
+        Some(_) | None => Err(refusals::unreadable()),
+    }
+}
+
+/// Whether the service did not get to run, because there was no room for it.
+fn is_want_of_room(fault: &Fault) -> bool {
+    matches!(
+        fault.host_code(),
+        Some(HostCode::Overloaded | HostCode::Draining | HostCode::Quarantined)
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! The key of a call, and what it stands for: one call of one caller to one operation.
+
+use holdfast_call::{Call, Payload};
+use holdfast_store::executions::ExecutionKey;
+use http::header;
+use sha2::{Digest as _, Sha256};
+
+/// The longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = 255;
+
+/// Reads a key as it was written: a string in quotes (RFC 9651), as the draft of the header has it, or the bare text that most clients send.
+/// Both ways of writing one text are one key.
+///
+/// # Errors
+/// It is none; the text says what one is.
+pub(super) fn read(written: &str) -> Result<String, &'static str> {
+    const NONE: &str = "A key is 1 to 255 visible characters of ASCII, bare or as one string in quotes, and stands in one header.";
+    let key = match written.strip_prefix('"') {
+        Some(rest) => unquoted(rest).ok_or(NONE)?,
+        None => written.to_owned(),
+    };
+    let plain = key.bytes().all(|byte| byte.is_ascii_graphic());
+    match key.len() {
+        1..=KEY_BYTES_MAX if plain => Ok(key),
+        _ => Err(NONE),
+    }
+}
+
+/// What stands between the opening quote and the one that closes it, which must be the last.
+fn unquoted(rest: &str) -> Option<String> {
+    let mut text = String::with_capacity(rest.len());
+    let mut chars = rest.chars();
+    loop {
+        match chars.next()? {
+            '"' => return chars.as_str().is_empty().then_some(text),
+            '\\' => text.push(chars.next().filter(|c| matches!(c, '"' | '\\'))?),
+            c => text.push(c),
+        }
+    }
+}
+
+/// The name of the row: the same key of another caller, or at another operation, is another call.
+#[must_use]
+pub(super) fn row(call: &Call, key: &str) -> ExecutionKey {
+    let mut hash = Sha256::new();
+    let parts = [
+        call.caller.to_string(),
+        call.target.to_string(),
+        call.operation.to_string(),
+        key.to_owned(),
+    ];
+    for part in parts {
+        add(&mut hash, part.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// The hash of what is asked. `body` is the whole of it.
+#[must_use]
+pub(super) fn fingerprint(call: &Call, body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    // Of this form of fingerprints.
+    hash.update([1]);
+    if let Payload::Http(request) = &call.payload {
+        add(&mut hash, request.method().as_str().as_bytes());
+        let target = request.uri().path_and_query();
+        add(
+            &mut hash,
+            target.map_or("", |target| target.as_str()).as_bytes(),
+        );
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        add(&mut hash, kind.map_or(b"", |kind| kind.as_bytes()));
+    }
+    add(&mut hash, body);
+    hash.finalize().into()
+}
+
+/// Its length first, so that nothing of one part can pass for the beginning of the next.
+fn add(hash: &mut Sha256, part: &[u8]) {
+    hash.update((part.len() as u64).to_be_bytes());
+    hash.update(part);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_however_it_is_written() {
+        for (written, key) in [
+            ("8e03978e-40d5", "8e03978e-40d5"),
+            ("\"8e03978e-40d5\"", "8e03978e-40d5"),
+            ("\"a\\\"b\\\\c\"", "a\"b\\c"),
+            ("a\"b", "a\"b"),
+        ] {
+            assert_eq!(read(written).as_deref(), Ok(key), "{written}");
+        }
+        let long = "k".repeat(KEY_BYTES_MAX);
+        assert!(read(&long).is_ok() && read(&format!("\"{long}\"")).is_ok());
+        for written in [
+            "",
+            "\"",
+            "\"\"",
+            "a b",
+            "a, b",
+            "\"a\", \"b\"",
+            "\"a\"b",
+            "\"a\\n\"",
+            "clé",
+            "\u{fffd}",
+            "a\tb",
+            &format!("{long}k"),
+        ] {
+            assert!(read(written).is_err(), "{written}");
+        }
+    }
+}

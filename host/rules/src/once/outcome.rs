@@ -1,0 +1,237 @@
+//! The outcome of a call, as it is kept: what the first one was answered, for whoever asks again.
+//!
+//! One line of JSON, then the bytes of the body as they are. Of an answer whose body is longer than [`BODY_BYTES_MAX`] only the head is
+//! kept, and whoever asks again is told so.
+
+use super::values;
+use bytes::{Bytes, BytesMut};
+use holdfast_call::{
+    Answer, Body, BodySource, Call, CallId, Fault, HostCode, Payload, Reply, Values, Verdict,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body::{Body as _, Frame};
+use serde::{Deserialize, Serialize};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// The longest body that is kept, in bytes: as long as one that is buffered on its way in.
+pub const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// The header of an answer that was given before: `true`, or `summary` where only its head was kept.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What the line says, after the name of the call that was answered so.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    /// A response over HTTP, its body behind the line.
+    Http {
+        status: u16,
+        headers: Vec<(String, Vec<u8>)>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary: Option<()>,
+    },
+    /// What an operation gave.
+    Values(Vec<serde_json::Value>),
+    /// A fault of the host.
+    Fault {
+        code: String,
+        detail: String,
+        after_ms: Option<u64>,
+    },
+}
+
+/// A reply that was read to its end, and how it is kept.
+pub(super) struct Ended {
+    pub(super) reply: Reply,
+    pub(super) outcome: Vec<u8>,
+}
+
+/// Reads a reply to its end. What is too long to be kept goes on as it comes.
+pub(super) async fn ended(reply: Reply, id: CallId) -> Ended {
+    match reply {
+        Ok(Answer::Http(response)) => http(response, id).await,
+        Ok(Answer::Values(given)) => {
+            let list = given.list().iter().map(values::written);
+            let outcome = line(id, &What::Values(list.collect()), &[]);
+            let reply = Ok(Answer::Values(given));
+            Ended { reply, outcome }
+        }
+        Err(fault) => failed(fault, id),
+    }
+}
+
+/// A fault, as it is kept.
+pub(super) fn of_fault(fault: &Fault, id: CallId) -> Vec<u8> {
+    let what = What::Fault {
+        code: fault.code().to_string(),
+        detail: fault.detail().to_owned(),
+        after_ms: fault
+            .wait()
+            .map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+    };
+    line(id, &what, &[])
+}
+
+fn failed(fault: Fault, id: CallId) -> Ended {
+    Ended {
+        outcome: of_fault(&fault, id),
+        reply: Err(fault),
+    }
+}
+
+async fn http(response: Response<Body>, id: CallId) -> Ended {
+    let (head, mut body) = response.into_parts();
+    let mut read = BytesMut::new();
+    let mut trailers = None;
+    let mut summary = None;
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) => read.extend_from_slice(&data),
+            Ok(Err(frame)) => trailers = frame.into_trailers().ok(),
+            Err(fault) => return failed(fault, id),
+        }
+        if read.len() > BODY_BYTES_MAX {
+            summary = Some(());
+            break;
+        }
+    }
+    let read = read.freeze();
+    let headers = head.headers.iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+    let what = What::Http {
+        status: head.status.as_u16(),
+        headers: headers.collect(),
+        summary,
+    };
+    let kept = if summary.is_none() { &*read } else { &[] };
+    let outcome = line(id, &what, kept);
+    let body = match (summary, &trailers) {
+        (None, None) => Body::whole(read),
+        _ => Body::stream(Box::pin(Rest {
+            read: Some(read),
+            trailers,
+            body: summary.map(|()| body),
+        })),
+    };
+    let reply = Ok(Answer::Http(Response::from_parts(head, body)));
+    Ended { reply, outcome }
+}
+
+/// What was read of a body, and what is still to come of it.
+struct Rest {
+    read: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+    body: Option<Body>,
+}
+
+impl BodySource for Rest {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        if let Some(read) = self.read.take().filter(|read| !read.is_empty()) {
+            return Poll::Ready(Some(Ok(Frame::data(read))));
+        }
+        if let Some(body) = &mut self.body {
+            return Pin::new(body).poll_frame(cx);
+        }
+        Poll::Ready(
+            self.trailers
+                .take()
+                .map(|trailers| Ok(Frame::trailers(trailers))),
+        )
+    }
+}
+
+fn line(id: CallId, what: &What, body: &[u8]) -> Vec<u8> {
+    let line = (id.to_string(), what);
+    // Texts and numbers alone: there is nothing in it that could not be written.
+    let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// What the first call was answered, as an answer to this one; none if nobody can read it.
+pub(super) fn replayed(outcome: &[u8], call: &Call) -> Option<Reply> {
+    let end = outcome.iter().position(|byte| *byte == b'\n')?;
+    let (line, rest) = outcome.split_at_checked(end)?;
+    let (id, what): (String, What) = serde_json::from_slice(line).ok()?;
+    let id = CallId::parse(&id)?;
+    Some(match what {
+        What::Http {
+            status,
+            headers,
+            summary,
+        } => {
+            let body = Bytes::copy_from_slice(rest.get(1..)?);
+            Ok(Answer::Http(response(status, headers, summary, body)?))
+        }
+        What::Values(list) => {
+            let list = list.iter().map(values::read).collect::<Option<_>>()?;
+            Ok(Answer::Values(Values::new(list)))
+        }
+        What::Fault {
+            code,
+            detail,
+            after_ms,
+        } => {
+            let code = HostCode::ALL.iter().find(|known| known.as_str() == code)?;
+            let verdict = Verdict {
+                boundary: code.meaning().boundary,
+                stage: "once",
+                cause: format!("the call {id} ended so, and was asked for again"),
+                evidence: vec![("operation", call.operation.to_string())],
+                next: format!("holdfast explain {id}"),
+            };
+            let fault = Fault::host(*code, detail, verdict).of_call(id);
+            Err(match after_ms {
+                Some(millis) => fault.retry_after(Duration::from_millis(millis)),
+                None => fault,
+            })
+        }
+    })
+}
+
+fn response(
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    summary: Option<()>,
+    body: Bytes,
+) -> Option<Response<Body>> {
+    let mut response = Response::new(Body::whole(body));
+    *response.status_mut() = StatusCode::from_u16(status).ok()?;
+    for (name, value) in headers {
+        let name = HeaderName::try_from(name).ok()?;
+        response.headers_mut().append(
+            name,
+            HeaderValue::from_maybe_shared(Bytes::from(value)).ok()?,
+        );
+    }
+    let how = match summary {
+        None => "true",
+        Some(()) => {
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            "summary"
+        }
+    };
+    response
+        .headers_mut()
+        .insert(REPLAYED, HeaderValue::from_static(how));
+    Some(response)
+}
+
+/// Whether the answer has the form in which the call is to be answered.
+pub(super) fn fits(reply: &Reply, payload: &Payload) -> bool {
+    match (reply, payload) {
+        (Ok(Answer::Http(_)), Payload::Http(_))
+        | (Ok(Answer::Values(_)), Payload::Values(..))
+        | (Err(_), _) => true,
+        (Ok(Answer::Http(_)), Payload::Values(..)) | (Ok(Answer::Values(_)), Payload::Http(_)) => {
+            false
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What callers and operators are told where a call is not run.
+
+use holdfast_call::{CallId, Fault, HostCode, Refusal, Verdict};
+use holdfast_store::db::DbError;
+use std::time::Duration;
+
+/// How long a caller is told to wait at most before he asks again for a call that runs.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long he is told to wait for the database.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+
+const RULE: &str = "the same key takes effect once";
+
+fn refused(
+    code: HostCode,
+    detail: &str,
+    seen: impl Into<String>,
+    limit: &str,
+    change: &str,
+) -> Refusal {
+    Refusal {
+        code,
+        layer: "once",
+        detail: detail.to_owned(),
+        rule: RULE.to_owned(),
+        seen: seen.into(),
+        limit: limit.to_owned(),
+        change: change.to_owned(),
+        retry_after: None,
+    }
+}
+
+/// What was written is no key.
+pub(super) fn no_key(why: &str, written: &str) -> Fault {
+    let seen = format!("{} bytes", written.len());
+    refused(
+        HostCode::InvalidInput,
+        why,
+        seen,
+        "255 bytes",
+        "the header Idempotency-Key",
+    )
+    .into()
+}
+
+/// The policy wants a key, and there is none.
+pub(super) fn key_wanted() -> Fault {
+    refused(
+        HostCode::InvalidInput,
+        "This needs a key: send one as `Idempotency-Key`, and the same one when you ask again.",
+        "no Idempotency-Key",
+        "idempotency = \"require\"",
+        "idempotency under [services.NAME] in holdfast.toml",
+    )
+    .into()
+}
+
+/// The body is longer than one that is read whole.
+pub(super) fn too_long(bytes_max: usize) -> Fault {
+    refused(
+        HostCode::PayloadTooLarge,
+        "A request with a key is read whole, and this one is too long for that.",
+        "more",
+        &format!("{bytes_max} bytes"),
+        "the request: without a key it is streamed",
+    )
+    .into()
+}
+
+/// Somebody is at it.
+pub(super) fn running(left: Duration) -> Fault {
+    let mut refusal = refused(
+        HostCode::InProgress,
+        "The same request is still running; ask again for what comes of it.",
+        "a call with the same key",
+        "one at a time",
+        "wait",
+    );
+    refusal.retry_after = Some(left.min(WAIT_MAX));
+    refusal.into()
+}
+
+/// Somebody else has taken it over.
+pub(super) fn lost() -> Fault {
+    let mut refusal = refused(
+        HostCode::InProgress,
+        "The request was taken over by another host; ask again for what comes of it.",
+        "the row of the execution is another's",
+        "one holder",
+        "the pauses of this host: it held the row for longer than its lease without saying so",
+    );
+    refusal.retry_after = Some(WAIT_MAX);
+    refusal.into()
+}
+
+/// The key was used for another request.
+pub(super) fn other_payload() -> Fault {
+    refused(
+        HostCode::KeyReused,
+        "The key was used before, for another request.",
+        "another body, query, type or method under the same key",
+        "one request a key",
+        "the request: a new key for each new one",
+    )
+    .into()
+}
+
+/// Nobody knows what came of the first call.
+pub(super) fn in_doubt(call: &str) -> Fault {
+    let first = CallId::parse(call).map_or_else(String::new, |id| id.to_string());
+    let refusal = refused(
+        HostCode::Indeterminate,
+        "An earlier request with this key was cut short, and it is not known what came of it. Somebody has to look.",
+        format!("the call {first}, which had begun to change something"),
+        "an effect is had once",
+        &format!("holdfast explain {first}; then holdfast executions release {first}"),
+    );
+    refusal.into()
+}
+
+/// The database does not do its part.
+pub(super) fn unavailable(error: &DbError) -> Fault {
+    let verdict = Verdict {
+        boundary: HostCode::StorageUnavailable.meaning().boundary,
+        stage: "once",
+        cause: error.to_string(),
+        evidence: Vec::new(),
+        next: "holdfast doctor".to_owned(),
+    };
+    let detail = "What must last cannot be kept at present.";
+    Fault::host(HostCode::StorageUnavailable, detail, verdict).retry_after(STORE_WAIT)
+}
+
+/// Nobody has said where rows are kept.
+pub(super) fn nowhere() -> Fault {
+    unavailable(&DbError::Failing("there is no database".to_owned()))
+}
+
+/// An outcome that was kept is not one that anybody can read.
+pub(super) fn unreadable() -> Fault {
+    unavailable(&DbError::Corrupt("the outcome of a call".to_owned()))
+}

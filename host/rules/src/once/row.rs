@@ -1,0 +1,228 @@
+//! A row that this host holds, from its claim to its outcome: what may be done under it, and who lets go of it.
+
+use super::outcome;
+use super::refusals::{lost, unavailable};
+use super::rows::Rows;
+use holdfast_call::{BoxFuture, CallId, Clock, Execution, Fault, HostCode, Moment, Verdict};
+use holdfast_store::executions::{ExecutionKey, Held};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// How long is waited before an outcome that could not be kept is offered again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Nothing outside was changed yet.
+const CLEAN: u8 = 0;
+/// Something may have been: it is on record.
+const MARKED: u8 = 1;
+/// Its outcome is kept: what is still done belongs to a call that has been answered.
+const DONE: u8 = 2;
+/// It is somebody else's.
+const LOST: u8 = 3;
+
+/// A row that this host holds.
+pub(super) struct Row {
+    pub(super) key: ExecutionKey,
+    pub(super) fence: i64,
+    pub(super) rows: Arc<Rows>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// The execution that it is part of.
+    pub(super) above: Option<Arc<dyn Execution>>,
+    state: AtomicU8,
+    /// Until when nobody else can have it, in nanoseconds of the clock.
+    held_until: AtomicU64,
+}
+
+impl Row {
+    pub(super) fn new(
+        (key, fence): (ExecutionKey, i64),
+        rows: Arc<Rows>,
+        clock: Arc<dyn Clock>,
+        above: Option<Arc<dyn Execution>>,
+        held_until: Moment,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            fence,
+            rows,
+            clock,
+            above,
+            state: AtomicU8::new(CLEAN),
+            held_until: AtomicU64::new(held_until.as_nanos()),
+        })
+    }
+
+    /// It is known to be held until then.
+    pub(super) fn renewed(&self, until: Moment) {
+        self.held_until
+            .fetch_max(until.as_nanos(), Ordering::AcqRel);
+    }
+
+    /// Somebody else has it.
+    pub(super) fn lose(&self) {
+        // One that is done stays so: nobody can take it.
+        let keep = |state| (state != DONE).then_some(LOST);
+        let _ = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, keep);
+    }
+
+    fn state(&self) -> u8 {
+        self.state.load(Ordering::Acquire)
+    }
+
+    async fn mark(&self) -> Result<(), Fault> {
+        if let Some(above) = &self.above {
+            above.effect().await?;
+        }
+        if self.state() == DONE {
+            return Ok(());
+        }
+        let over = self.clock.now().as_nanos() > self.held_until.load(Ordering::Acquire);
+        match self.state() {
+            LOST => return Err(lost()),
+            _ if over => return Err(lost()),
+            MARKED => return Ok(()),
+            _ => {}
+        }
+        match self.rows.effect(self.key, self.fence).await {
+            Ok(Held::Yes) => {
+                let mark = |state| (state == CLEAN).then_some(MARKED);
+                let _ = self
+                    .state
+                    .fetch_update(Ordering::AcqRel, Ordering::Acquire, mark);
+                Ok(())
+            }
+            Ok(Held::Lost) if self.state() == DONE => Ok(()),
+            Ok(Held::Lost) => {
+                self.lose();
+                Err(lost())
+            }
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+}
+
+impl Execution for Row {
+    fn effect(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(self.mark())
+    }
+}
+
+/// Lets go of a row exactly once: with an outcome, or with what is true of a call that was dropped.
+pub(super) struct Holding {
+    pub(super) row: Arc<Row>,
+    pub(super) id: CallId,
+    pub(super) deadline: Moment,
+    open: Open,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Yes,
+    No,
+}
+
+impl Holding {
+    pub(super) fn new(row: Arc<Row>, id: CallId, deadline: Moment) -> Self {
+        Self {
+            row,
+            id,
+            deadline,
+            open: Open::Yes,
+        }
+    }
+
+    /// Keeps the outcome. Where it cannot be kept now it is offered again until it is, by whoever holds the row.
+    pub(super) async fn finish(mut self, outcome: Vec<u8>) -> Result<(), Fault> {
+        self.open = Open::No;
+        let row = self.row.clone();
+        match row.rows.finish(row.key, row.fence, outcome.clone()).await {
+            Ok(Held::Yes) => {
+                row.state.store(DONE, Ordering::Release);
+                Ok(())
+            }
+            Ok(Held::Lost) => {
+                row.lose();
+                Err(lost())
+            }
+            Err(error) => {
+                later(row, Left::Outcome(outcome));
+                Err(unavailable(&error))
+            }
+        }
+    }
+
+    /// Nothing came of it: the next call with the key is a first one. One that had an effect is not forgotten.
+    pub(super) async fn forget(mut self, outcome: Vec<u8>) -> Result<(), Fault> {
+        let row = self.row.clone();
+        if row.state() != CLEAN {
+            return self.finish(outcome).await;
+        }
+        self.open = Open::No;
+        if row.rows.forget(row.key, row.fence).await.is_err() {
+            later(row, Left::Nothing);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        if self.open == Open::No {
+            return;
+        }
+        let row = self.row.clone();
+        let left = match row.state() {
+            CLEAN => Left::Nothing,
+            MARKED if row.clock.now() >= self.deadline => {
+                Left::Outcome(outcome::of_fault(&too_late(), self.id))
+            }
+            MARKED => Left::Doubt,
+            _ => return,
+        };
+        later(row, left);
+    }
+}
+
+/// What is left to be said of a row.
+enum Left {
+    Nothing,
+    Doubt,
+    Outcome(Vec<u8>),
+}
+
+/// Says it, as often as it takes. Without a runtime the host is ending, and its next life says it.
+fn later(row: Arc<Row>, left: Left) {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    runtime.spawn(async move {
+        loop {
+            let (key, fence) = (row.key, row.fence);
+            let said = match &left {
+                Left::Nothing => row.rows.forget(key, fence).await,
+                Left::Doubt => row.rows.doubt(key, fence).await,
+                Left::Outcome(outcome) => row.rows.finish(key, fence, outcome.clone()).await,
+            };
+            if said.is_ok() {
+                return;
+            }
+            row.clock.sleep_until(row.clock.now().after(AGAIN)).await;
+        }
+    });
+}
+
+fn too_late() -> Fault {
+    let verdict = Verdict {
+        boundary: HostCode::DeadlineExceeded.meaning().boundary,
+        stage: "once",
+        cause: "the deadline passed while it ran".to_owned(),
+        evidence: Vec::new(),
+        next: "holdfast explain".to_owned(),
+    };
+    let detail = "The call did not end in time.";
+    Fault::host(HostCode::DeadlineExceeded, detail, verdict)
+}

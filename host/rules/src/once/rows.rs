@@ -1,0 +1,142 @@
+//! The rows of this host: where they are kept, which of them it holds, and that it goes on holding them.
+
+use super::row::Row;
+use holdfast_call::{Clock, Level, Log, Moment};
+use holdfast_store::db::{Database, DbError};
+use holdfast_store::executions::{self, Claim, Claimed, ExecutionKey, Held, Holder};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+/// For how long a row is held without its host saying that it still does.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// How often a host says so.
+pub const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// After how much of a lease its holder stops by himself: whatever he starts then is over before another one begins.
+const STOP_AFTER: Duration = Duration::from_secs(24);
+/// How long an outcome is kept if nothing else is said, and at least (semantics: retention).
+pub const KEEP: Duration = Duration::from_secs(24 * 3600);
+
+/// The executions of this host. Until it is said where they are kept, there are none, and no call with a key is taken.
+#[derive(Default)]
+pub struct Executions(OnceLock<Arc<Rows>>);
+
+impl Executions {
+    /// They are kept there, and held by this life of the host. Said once, at its start.
+    pub fn keep_in(&self, database: Database, holder: Holder) {
+        let rows = Rows {
+            database,
+            holder,
+            held: Mutex::default(),
+        };
+        // Said twice, the first holds: rows are claimed in its name.
+        let _ = self.0.set(Arc::new(rows));
+    }
+
+    pub(super) fn rows(&self) -> Option<&Arc<Rows>> {
+        self.0.get()
+    }
+
+    /// Holds on to the rows, and removes what was kept for long enough, for ever.
+    pub async fn follow(self: Arc<Self>, clock: Arc<dyn Clock>, log: Arc<dyn Log>) {
+        let mut silent = false;
+        loop {
+            clock.sleep_until(clock.now().after(RENEW_EVERY)).await;
+            let Some(rows) = self.rows() else { continue };
+            match rows.renew(&*clock).await {
+                Ok(()) => silent = false,
+                Err(error) if !silent => {
+                    let text =
+                        format!("the rows of running calls cannot be held: failed to {error}");
+                    log.host(Level::Error, text);
+                    silent = true;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Where rows are kept, and which of them this host holds.
+pub(super) struct Rows {
+    database: Database,
+    holder: Holder,
+    held: Mutex<HashMap<(ExecutionKey, i64), Weak<Row>>>,
+}
+
+impl Rows {
+    pub(super) fn holder(&self) -> Holder {
+        self.holder.clone()
+    }
+
+    pub(super) async fn claim(&self, claim: Claim) -> Result<Claimed, DbError> {
+        executions::claim(&self.database, claim).await
+    }
+
+    pub(super) async fn effect(&self, key: ExecutionKey, fence: i64) -> Result<Held, DbError> {
+        executions::effect(&self.database, key, fence).await
+    }
+
+    pub(super) async fn finish(
+        &self,
+        key: ExecutionKey,
+        fence: i64,
+        outcome: Vec<u8>,
+    ) -> Result<Held, DbError> {
+        let done = executions::finish(&self.database, key, fence, outcome, KEEP).await;
+        self.let_go(key, fence);
+        done
+    }
+
+    pub(super) async fn forget(&self, key: ExecutionKey, fence: i64) -> Result<Held, DbError> {
+        self.let_go(key, fence);
+        executions::forget(&self.database, key, fence).await
+    }
+
+    pub(super) async fn doubt(&self, key: ExecutionKey, fence: i64) -> Result<Held, DbError> {
+        self.let_go(key, fence);
+        executions::doubt(&self.database, key, fence).await
+    }
+
+    /// Until when a row is held that was claimed, or renewed, at this moment.
+    pub(super) fn until(now: Moment) -> Moment {
+        now.after(STOP_AFTER)
+    }
+
+    pub(super) fn hold(&self, row: &Arc<Row>) {
+        let name = (row.key, row.fence);
+        self.held().insert(name, Arc::downgrade(row));
+    }
+
+    fn let_go(&self, key: ExecutionKey, fence: i64) {
+        self.held().remove(&(key, fence));
+    }
+
+    async fn renew(&self, clock: &dyn Clock) -> Result<(), DbError> {
+        executions::sweep(&self.database).await?;
+        let before: Vec<_> = {
+            let held = self.held();
+            held.iter()
+                .map(|(name, row)| (*name, row.clone()))
+                .collect()
+        };
+        if before.is_empty() {
+            return Ok(());
+        }
+        let now = clock.now();
+        let still = executions::renew(&self.database, self.holder(), LEASE).await?;
+        let still: std::collections::HashSet<_> = still.into_iter().collect();
+        for ((key, _), row) in before {
+            match row.upgrade() {
+                Some(row) if still.contains(&key) => row.renewed(Self::until(now)),
+                Some(row) => row.lose(),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<(ExecutionKey, i64), Weak<Row>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
