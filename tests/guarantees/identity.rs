@@ -141,8 +141,8 @@ fn the_policy_names_the_callers_and_a_key_reaches_no_further_than_its_scopes() {
     ] {
         let answer = with(host.ask(method, path), &ci).send();
         assert_eq!(
-            answer.status == 403,
-            !allowed,
+            answer.status == 200,
+            allowed,
             "{method} {path}: {answer:?}"
         );
     }
@@ -199,7 +199,7 @@ fn a_key_is_replaced_without_a_gap_and_taken_back_at_once() {
 fn what_is_no_key_is_refused_with_what_would_be_one() {
     let host = host();
     for (words, told) in [
-        (&["keys", "new", "Ann"][..], "lower-case"),
+        (&["keys", "new", "Ann"][..], "a-z"),
         (
             &["keys", "new", "ann", "--scope", "two:get"],
             "capital letters",

@@ -10,8 +10,10 @@ use holdfast_server::control::words::{CallRequest, Request, Response};
 use holdfast_server::drain::Drained;
 use holdfast_server::entry::http::Gateway;
 use holdfast_server::entry::peer::TrustedProxies;
+use holdfast_server::keys::CallerKeys;
 use holdfast_server::serve::{Host, LetsIn, Running, Settings, exposure, start};
 use holdfast_server::settings::ListenLimits;
+use holdfast_store::db::{Database, Place};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,7 +48,14 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         lets_in: LetsIn::NoPolicy,
         drain: Duration::from_secs(60),
     };
+    let database = Database::open(Place::File(data.join("holdfast.db"))).await;
     let host = Host {
+        keys: CallerKeys::new(
+            database.unwrap(),
+            Arc::default(),
+            bed.pipeline.sources().clone(),
+            Arc::new(Silence),
+        ),
         pipeline: bed.pipeline.clone(),
         routes: bed.routes.clone(),
         gateway: Arc::new(gateway),

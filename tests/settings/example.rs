@@ -119,6 +119,7 @@ fn the_defaults_that_the_example_tells_are_the_defaults() {
         // These show what a value looks like; their default is nothing.
         if ![
             "log_file",
+            "callers",
             "trusted_proxies",
             "nameservers",
             "listen.tls.cert",

@@ -110,7 +110,11 @@ fn stream(client: &mut Client, head: &mut dyn Write, body: &mut dyn Write) -> an
             }
             Response::End => return Ok(seen),
             Response::Error(error) => bail!(error),
-            Response::Text(_) | Response::Services(_) | Response::Operations(_) => {
+            Response::Text(_)
+            | Response::Services(_)
+            | Response::Operations(_)
+            | Response::Key { .. }
+            | Response::Keys(_) => {
                 bail!("the host speaks another version of this program")
             }
         }

@@ -198,35 +198,3 @@ fn table(keys: &[KeyLine], now: WallTime) -> String {
     }
     lines.join("\n")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_is_days_hours_minutes_or_for_ever() {
-        for (text, lasts) in [
-            ("never", Ok(Lasts::Ever)),
-            ("90d", Ok(Lasts::Seconds(7_776_000))),
-            ("12h", Ok(Lasts::Seconds(43_200))),
-            ("30m", Ok(Lasts::Seconds(1_800))),
-        ] {
-            assert_eq!(Lasts::parse(text), lasts, "{text}");
-        }
-        for text in [
-            "",
-            "90",
-            "d",
-            "0d",
-            "-1d",
-            "1.5d",
-            "90 days",
-            "99999999999999d",
-            "4000d",
-            "Never",
-            "1é",
-        ] {
-            assert!(Lasts::parse(text).is_err(), "{text}");
-        }
-    }
-}

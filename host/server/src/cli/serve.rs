@@ -146,13 +146,8 @@ async fn begin(
     };
     let proxies = TrustedProxies::new(policy.trusted_proxies.clone());
     let limits = policy.listen_limits;
-    let host = Arc::new(assembly::Host::start(
-        policy,
-        flags,
-        named,
-        log.clone(),
-        sources,
-    )?);
+    let host = assembly::Host::start(policy, flags, named, log.clone(), sources).await?;
+    let host = Arc::new(host);
     host.watch_pressure();
     let routes = Arc::new(Routes::default());
     let gateway = Arc::new(Gateway::new(

@@ -57,8 +57,13 @@ pub fn run(args: &WarmArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start a thread")?;
-    let started = runtime
-        .block_on(async { Host::start(policy, flags, args.config.clone(), log.clone(), sources) });
+    let started = runtime.block_on(Host::start(
+        policy,
+        flags,
+        args.config.clone(),
+        log.clone(),
+        sources,
+    ));
     let host = match started {
         Ok(host) => host,
         Err(error) => return in_use(error),

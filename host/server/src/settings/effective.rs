@@ -1,5 +1,6 @@
 //! What holds for one service: every value complete, typed and plain, with the place it came from. Made by `merge` alone.
 
+use crate::settings::callers::Callers;
 use crate::settings::excess::Refused;
 use crate::settings::host::Anonymous;
 use crate::settings::limits::Limits;

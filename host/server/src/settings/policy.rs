@@ -1,5 +1,6 @@
 //! `holdfast.toml`, the operator's file: what exists, what is allowed, and how the host itself runs.
 
+use crate::settings::callers::Callers;
 use crate::settings::compile;
 use crate::settings::error::SettingsError;
 use crate::settings::host::{
