@@ -30,8 +30,7 @@ enum What {
     Http {
         status: u16,
         headers: Vec<(String, Vec<u8>)>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        summary: Option<()>,
+        kept: Kept,
     },
     /// What an operation gave.
     Values(Vec<serde_json::Value>),
@@ -41,6 +40,16 @@ enum What {
         detail: String,
         after_ms: Option<u64>,
     },
+}
+
+/// How much of a response is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kept {
+    /// All of it.
+    Whole,
+    /// Its head.
+    Head,
 }
 
 /// A reply that was read to its end, and how it is kept.
@@ -86,7 +95,7 @@ async fn http(response: Response<Body>, id: CallId) -> Ended {
     let (head, mut body) = response.into_parts();
     let mut read = BytesMut::new();
     let mut trailers = None;
-    let mut summary = None;
+    let mut kept = Kept::Whole;
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         match frame.map(Frame::into_data) {
             Ok(Ok(data)) => read.extend_from_slice(&data),
@@ -94,7 +103,7 @@ async fn http(response: Response<Body>, id: CallId) -> Ended {
             Err(fault) => return failed(fault, id),
         }
         if read.len() > BODY_BYTES_MAX {
-            summary = Some(());
+            kept = Kept::Head;
             break;
         }
     }
@@ -104,16 +113,18 @@ async fn http(response: Response<Body>, id: CallId) -> Ended {
     let what = What::Http {
         status: head.status.as_u16(),
         headers: headers.collect(),
-        summary,
+        kept,
     };
-    let kept = if summary.is_none() { &*read } else { &[] };
-    let outcome = line(id, &what, kept);
-    let body = match (summary, &trailers) {
-        (None, None) => Body::whole(read),
-        _ => Body::stream(Box::pin(Rest {
+    let outcome = match kept {
+        Kept::Whole => line(id, &what, &read),
+        Kept::Head => line(id, &what, &[]),
+    };
+    let body = match (kept, &trailers) {
+        (Kept::Whole, None) => Body::whole(read),
+        (Kept::Whole, Some(_)) | (Kept::Head, _) => Body::stream(Box::pin(Rest {
             read: Some(read),
             trailers,
-            body: summary.map(|()| body),
+            body: (kept == Kept::Head).then_some(body),
         })),
     };
     let reply = Ok(Answer::Http(Response::from_parts(head, body)));
@@ -165,10 +176,10 @@ pub(super) fn replayed(outcome: &[u8], call: &Call) -> Option<Reply> {
         What::Http {
             status,
             headers,
-            summary,
+            kept,
         } => {
             let body = Bytes::copy_from_slice(rest.get(1..)?);
-            Ok(Answer::Http(response(status, headers, summary, body)?))
+            Ok(Answer::Http(response(status, headers, kept, body)?))
         }
         What::Values(list) => {
             let list = list.iter().map(values::read).collect::<Option<_>>()?;
@@ -199,7 +210,7 @@ pub(super) fn replayed(outcome: &[u8], call: &Call) -> Option<Reply> {
 fn response(
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
-    summary: Option<()>,
+    kept: Kept,
     body: Bytes,
 ) -> Option<Response<Body>> {
     let mut response = Response::new(Body::whole(body));
@@ -211,9 +222,9 @@ fn response(
             HeaderValue::from_maybe_shared(Bytes::from(value)).ok()?,
         );
     }
-    let how = match summary {
-        None => "true",
-        Some(()) => {
+    let how = match kept {
+        Kept::Whole => "true",
+        Kept::Head => {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             "summary"
         }
