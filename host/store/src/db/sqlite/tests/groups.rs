@@ -75,7 +75,8 @@ async fn a_unit_that_panics_or_waits_fails_alone() {
             panic!("in the middle of a unit");
         })
     });
-    let said = panics.await.unwrap_err().to_string();
+    let panicked: Result<(), DbError> = panics.await;
+    let said = panicked.unwrap_err().to_string();
     assert!(said.contains("a unit of work panicked"), "{said}");
     let waits: Result<(), DbError> = database
         .run((), |(), _tx| Box::pin(std::future::pending()))
