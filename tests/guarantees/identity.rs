@@ -140,11 +140,7 @@ fn the_policy_names_the_callers_and_a_key_reaches_no_further_than_its_scopes() {
         ("GET", "/front/count?n=1", true),
     ] {
         let answer = with(host.ask(method, path), &ci).send();
-        assert_eq!(
-            answer.status == 200,
-            allowed,
-            "{method} {path}: {answer:?}"
-        );
+        assert_eq!(answer.status == 200, allowed, "{method} {path}: {answer:?}");
     }
 
     // A change of the policy is in force for the next call, without a word to the service.
