@@ -11,6 +11,7 @@ mod h2;
 mod host;
 mod log;
 mod nameserver;
+pub(crate) mod postgres;
 mod project;
 mod scale;
 mod setup;

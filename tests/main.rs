@@ -24,6 +24,7 @@ mod gateway;
 mod logs;
 mod plugins;
 mod settings;
+mod storage;
 
 // What must hold of every parser of outside bytes, and the inputs on which it is tried; the fuzzer finds more of them.
 mod corpus;

@@ -111,7 +111,10 @@ impl CallerKeys {
             lasts: wanted.lasts,
             why: wanted.why,
         };
-        match keys::add(&self.database, key).await.map_err(told)? {
+        match keys::add(&self.database, key)
+            .await
+            .map_err(|error| told(&error))?
+        {
             Added::Kept => {}
             Added::Enough(live) => {
                 return Err(format!(
@@ -120,7 +123,7 @@ impl CallerKeys {
                 ));
             }
         }
-        self.read().await.map_err(told)?;
+        self.read().await.map_err(|error| told(&error))?;
         let key = format!("{KEY_PREFIX}{id}_{secret}");
         Ok(Fresh { key, id })
     }
@@ -130,7 +133,9 @@ impl CallerKeys {
     /// # Errors
     /// They cannot be read.
     pub async fn list(&self) -> Result<Vec<KeyLine>, String> {
-        let rows = keys::all(&self.database).await.map_err(told)?;
+        let rows = keys::all(&self.database)
+            .await
+            .map_err(|error| told(&error))?;
         Ok(rows.into_iter().map(line).collect())
     }
 
@@ -139,8 +144,10 @@ impl CallerKeys {
     /// # Errors
     /// There is none of this name, or it cannot be written; then it still holds.
     pub async fn revoke(&self, id: &str) -> Result<String, String> {
-        let revoked = keys::revoke(&self.database, id).await.map_err(told)?;
-        self.read().await.map_err(told)?;
+        let revoked = keys::revoke(&self.database, id)
+            .await
+            .map_err(|error| told(&error))?;
+        self.read().await.map_err(|error| told(&error))?;
         match revoked {
             Revoked::Now => Ok(format!("the key {id} holds no more")),
             Revoked::Before => Ok(format!("the key {id} was taken back before")),
@@ -171,7 +178,7 @@ impl CallerKeys {
     }
 }
 
-fn told(error: DbError) -> String {
+fn told(error: &DbError) -> String {
     format!("failed to {error}")
 }
 

@@ -5,15 +5,18 @@
 //! a unit was refused for is not kept.
 
 mod error;
+mod postgres;
 mod schema;
 mod sqlite;
 mod unit;
 mod value;
 
 pub use error::DbError;
+pub use postgres::Server;
 pub use unit::{Tx, Unit};
 pub use value::{Row, Value};
 
+use postgres::Postgres;
 use sqlite::Sqlite;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub enum Place {
     /// A file in a directory that belongs to the host alone.
     File(PathBuf),
+    /// A server, which many hosts may share.
+    Server(Server),
 }
 
 /// An open database; clones are the same one.
@@ -35,6 +40,7 @@ pub struct Database {
 
 enum Backend {
     Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 /// What the database has done since it was opened.
@@ -60,8 +66,10 @@ impl Database {
     /// It cannot be opened, or was written by a release that is too new.
     pub async fn open(place: Place) -> Result<Self, DbError> {
         let counts = Arc::new(Counts::default());
+        let shared = Arc::clone(&counts);
         let backend = match place {
-            Place::File(path) => Backend::Sqlite(Sqlite::open(path, Arc::clone(&counts)).await?),
+            Place::File(path) => Backend::Sqlite(Sqlite::open(path, shared).await?),
+            Place::Server(server) => Backend::Postgres(Postgres::open(&server, shared).await?),
         };
         Ok(Self {
             backend: Arc::new(backend),
@@ -82,6 +90,7 @@ impl Database {
     {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.run(input, unit).await,
+            Backend::Postgres(postgres) => postgres.run(input, unit).await,
         }
     }
 
@@ -96,6 +105,7 @@ impl Database {
     {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.read(input, unit).await,
+            Backend::Postgres(postgres) => postgres.read(input, unit).await,
         }
     }
 

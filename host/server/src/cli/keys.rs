@@ -6,9 +6,9 @@ use crate::control::words::{KeyLine, KeyRequest, Request, Response};
 use crate::logs::date;
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use holdfast_call::WallTime;
+use holdfast_call::{Clock as _, WallTime};
+use holdfast_rules::clock::HostClock;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What `keys` is told.
 #[derive(Clone, Debug, Args)]
@@ -154,9 +154,8 @@ fn new(args: &NewArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn from_now(seconds: u64) -> WallTime {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let end = now.unwrap_or_default() + Duration::from_secs(seconds);
-    WallTime(u64::try_from(end.as_micros()).unwrap_or(u64::MAX))
+    let now = HostClock::start().wall();
+    WallTime(now.0.saturating_add(seconds.saturating_mul(1_000_000)))
 }
 
 fn ls(args: &LsArgs) -> anyhow::Result<ExitCode> {

@@ -72,7 +72,7 @@ const STEPS: &[Step] = &[
 ];
 
 const FORM: &str = "CREATE TABLE holdfast_schema (
-    only {integer} PRIMARY KEY CHECK (only = 1),
+    single {integer} PRIMARY KEY CHECK (single = 1),
     version {integer} NOT NULL,
     min_reader_version {integer} NOT NULL
 ){strict}";
@@ -83,8 +83,7 @@ pub(crate) async fn migrate(tx: &mut dyn Tx, dialect: Dialect) -> Result<(), DbE
         Some(found) => found,
         None => {
             tx.execute(&dialect.write(FORM), &[]).await?;
-            let first =
-                "INSERT INTO holdfast_schema (only, version, min_reader_version) VALUES (1, 0, 0)";
+            let first = "INSERT INTO holdfast_schema (single, version, min_reader_version) VALUES (1, 0, 0)";
             tx.execute(first, &[]).await?;
             0
         }

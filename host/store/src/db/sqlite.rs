@@ -5,6 +5,7 @@ mod file;
 mod job;
 mod queue;
 mod reader;
+mod shared;
 mod transaction;
 mod writer;
 
@@ -14,11 +15,12 @@ use super::unit::Unit;
 use job::{Job, Work};
 use queue::Queue;
 use reader::Reader;
+use shared::Shared;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use tokio::sync::oneshot;
-use writer::{Opened, Writer};
+use writer::Writer;
 
 /// How many units may wait to be written; more are refused at once.
 const WRITES_WAITING_MAX: usize = 4096;
@@ -54,20 +56,20 @@ impl Sqlite {
                     return;
                 }
             };
-            let _ = told.send(Ok(writer.files()));
+            let _ = told.send(Ok(writer.shared()));
             write(&line, &mut writer);
         })?;
-        let files = opened.await.map_err(|_| ended())??;
+        let shared = opened.await.map_err(|_| ended())??;
         for _ in 0..READERS {
-            this.start_reader(path.clone(), Arc::clone(&files))?;
+            this.start_reader(path.clone(), Arc::clone(&shared))?;
         }
         Ok(this)
     }
 
-    fn start_reader(&self, path: PathBuf, files: Arc<Opened>) -> Result<(), DbError> {
+    fn start_reader(&self, path: PathBuf, shared: Arc<Shared>) -> Result<(), DbError> {
         let line = Arc::clone(&self.reads);
         start("db-read", move || {
-            let mut reader = Reader::new(path, files);
+            let reader = Reader::new(path, shared);
             while let Some(job) = line.take(1).pop() {
                 reader.serve(job);
             }

@@ -20,7 +20,8 @@ pub type Unit<I, T> = for<'a> fn(&'a I, &'a mut dyn Tx) -> BoxFuture<'a, Result<
 /// A transaction, as a unit of work sees it: it sees what was there when it began and what it has done itself, as if it were alone.
 ///
 /// A statement names its parameters `$1`, `$2` and so on. The first one that fails ends the unit: nothing of it is kept, whatever it
-/// answers. A row that may be there already is therefore written with `ON CONFLICT`.
+/// answers. A row that may be there already is therefore written with `ON CONFLICT`. What is summed up is made an integer by `CAST(… AS
+/// BIGINT)`.
 pub trait Tx: Send {
     /// Runs a statement that changes rows; how many it changed.
     fn execute<'a>(

@@ -88,8 +88,12 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, DbError> {
     let settings = format!(
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = {LOG_BYTES_LEFT};"
     );
-    let set = connection.execute_batch(&settings);
-    set.map_err(|error| fault(&error))?;
+    // The first look is what opens the log; until then it may not be there.
+    let look = "SELECT count(*) FROM sqlite_schema";
+    connection
+        .execute_batch(&settings)
+        .and_then(|()| connection.query_row(look, [], |_| Ok(())))
+        .map_err(|error| fault(&error))?;
     Ok(connection)
 }
 

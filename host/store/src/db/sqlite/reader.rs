@@ -3,54 +3,55 @@
 use super::fault::fault;
 use super::file::{self, Files};
 use super::job::{End, Job};
-use super::writer::Opened;
+use super::shared::{Seat, Shared};
 use crate::db::error::DbError;
 use rusqlite::Connection;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 pub(super) struct Reader {
     path: PathBuf,
-    /// What the writer has opened.
-    files: Arc<Opened>,
-    connection: Option<(Connection, Files)>,
+    shared: Arc<Shared>,
+    seat: Arc<Seat>,
 }
 
 impl Reader {
-    pub(super) fn new(path: PathBuf, files: Arc<Opened>) -> Self {
-        Self {
-            path,
-            files,
-            connection: None,
-        }
+    pub(super) fn new(path: PathBuf, shared: Arc<Shared>) -> Self {
+        let seat = shared.seat();
+        Self { path, shared, seat }
     }
 
     /// Runs the unit and answers it.
-    pub(super) fn serve(&mut self, mut job: Box<dyn Job>) {
+    pub(super) fn serve(&self, mut job: Box<dyn Job>) {
         let held = self.look(job.as_mut());
         job.settle(held);
     }
 
-    fn look(&mut self, job: &mut dyn Job) -> Result<(), DbError> {
-        let there = Files::of(&self.path)?;
-        if there != self.files.get() {
-            // The connection is let go of: the writer may need the log to itself.
-            self.connection = None;
+    fn look(&self, job: &mut dyn Job) -> Result<(), DbError> {
+        let mut seat = self.seat.lock().unwrap_or_else(PoisonError::into_inner);
+        if Files::of(&self.path)? != self.shared.files() {
             let path = self.path.display();
             return Err(DbError::Gone(format!("{path} is not what was opened")));
         }
-        let (mut connection, files) = match self.connection.take() {
-            Some((connection, files)) if files == there => (connection, files),
-            Some(_) | None => (file::open_to_read(&self.path)?, there),
+        let mut connection = match seat.take() {
+            Some(connection) => connection,
+            None => file::open_to_read(&self.path)?,
         };
-        let begun = connection.execute_batch("BEGIN");
-        begun.map_err(|error| fault(&error))?;
-        let end = job.attempt(&mut connection);
-        let ended = connection.execute_batch("ROLLBACK");
-        // After a failure it is opened anew: the failure may have been its own.
-        if end != End::Failed && ended.is_ok() {
-            self.connection = Some((connection, files));
+        if attempt(&mut connection, job)? != End::Failed {
+            *seat = Some(connection);
         }
+        // After a failure the connection is closed: the failure may have been its own.
         Ok(())
     }
+}
+
+fn attempt(connection: &mut Connection, job: &mut dyn Job) -> Result<End, DbError> {
+    let execute = |connection: &Connection, sql| {
+        let done = connection.execute_batch(sql);
+        done.map_err(|error| fault(&error))
+    };
+    execute(connection, "BEGIN")?;
+    let end = job.attempt(connection);
+    execute(connection, "ROLLBACK")?;
+    Ok(end)
 }

@@ -114,6 +114,10 @@ fn bind(statement: &mut CachedStatement<'_>, params: &[Value]) -> Result<(), DbE
     }
     for (number, value) in (1..).zip(params) {
         let name = format!("${number}");
+        if matches!(value, Value::Text(text) if text.contains('\0')) {
+            // The other database has no such texts, and the functions of this one end at it.
+            return Err(DbError::Failing(format!("the text {name} has a null byte")));
+        }
         let index = statement.parameter_index(&name);
         let index = index.map_err(|error| fault(&error))?.ok_or_else(|| {
             DbError::Failing(format!("a statement does not use its parameter {name}"))

@@ -6,35 +6,23 @@
 use super::fault::{fault, fault_of_commit};
 use super::file::{self, Files};
 use super::job::{End, Job};
+use super::shared::Shared;
 use super::transaction::{Transaction, at_once};
 use crate::db::Counts;
 use crate::db::error::DbError;
 use crate::db::schema::{self, Dialect};
 use rusqlite::Connection;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) type Group = Vec<Box<dyn Job>>;
 
 pub(super) struct Writer {
     path: PathBuf,
     connection: Option<Connection>,
-    files: Arc<Opened>,
+    shared: Arc<Shared>,
     counts: Arc<Counts>,
-}
-
-/// The files that the writer has opened: the readers open no others.
-pub(super) struct Opened(Mutex<Files>);
-
-impl Opened {
-    pub(super) fn get(&self) -> Files {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, files: Files) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = files;
-    }
 }
 
 /// How the transaction of a group went.
@@ -60,17 +48,17 @@ impl Writer {
         let mut transaction = Transaction::new(&mut connection);
         at_once(schema::migrate(&mut transaction, Dialect::Sqlite))?;
         execute(&connection, "COMMIT")?;
-        let files = Arc::new(Opened(Mutex::new(Files::of(&path)?)));
+        let shared = Arc::new(Shared::new(Files::of(&path)?));
         Ok(Self {
             path,
             connection: Some(connection),
-            files,
+            shared,
             counts,
         })
     }
 
-    pub(super) fn files(&self) -> Arc<Opened> {
-        Arc::clone(&self.files)
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     /// Runs the units and answers them.
@@ -129,7 +117,7 @@ impl Writer {
     /// A connection to the files that were opened in the beginning.
     fn stand(&mut self) -> Result<Connection, DbError> {
         let there = Files::of(&self.path)?;
-        let opened = self.files.get();
+        let opened = self.shared.files();
         if there.database != opened.database {
             return Err(DbError::Gone(format!(
                 "{} is another file than the one that was opened; put that one back, or restart the host to take this one",
@@ -157,19 +145,28 @@ impl Writer {
     }
 
     fn reopen(&self) -> Result<Connection, DbError> {
-        let connection = file::open_to_write(&self.path)?;
-        file::empty_the_log(&connection)?;
-        self.files.set(Files::of(&self.path)?);
-        Ok(connection)
+        // Within a process the index of the log is shared by all who have the database open, even one that lost its name.
+        self.shared.close_readers();
+        let opened = file::open_to_write(&self.path).and_then(|connection| {
+            file::empty_the_log(&connection)?;
+            Ok(connection)
+        });
+        self.note();
+        opened
     }
 
-    /// Lets go of a connection that cannot be trusted any more. The log may go with it, if nobody else has it open.
-    fn close(&mut self, connection: Connection) {
+    /// Lets go of a connection that cannot be trusted any more.
+    fn close(&self, connection: Connection) {
         drop(connection);
+        self.note();
+    }
+
+    /// Notes which files there are: the log comes and goes with its first and its last connection.
+    fn note(&self) {
         if let Ok(files) = Files::of(&self.path)
-            && files.database == self.files.get().database
+            && files.database == self.shared.files().database
         {
-            self.files.set(files);
+            self.shared.opened(files);
         }
     }
 }
