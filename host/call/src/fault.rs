@@ -6,6 +6,7 @@
 
 use crate::codes::{Boundary, Class, HostCode, Retry};
 use crate::shed::Shed;
+use http::{HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -73,6 +74,7 @@ struct Parts {
     retry_after: Option<Duration>,
     shed: Option<Shed>,
     allow: Option<Cow<'static, str>>,
+    told: Vec<(HeaderName, HeaderValue)>,
     violations: Vec<Violation>,
     verdict: Verdict,
 }
@@ -92,6 +94,7 @@ impl Fault {
             retry_after: None,
             shed: None,
             allow: None,
+            told: Vec::new(),
             violations: Vec::new(),
             verdict,
         }))
@@ -115,6 +118,13 @@ impl Fault {
     #[must_use]
     pub fn allowing(mut self, methods: impl Into<Cow<'static, str>>) -> Self {
         self.0.allow = Some(methods.into());
+        self
+    }
+
+    /// Tells the caller something more, in a field of the answer's head.
+    #[must_use]
+    pub fn telling(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.told.push((name, value));
         self
     }
 
@@ -188,6 +198,12 @@ impl Fault {
     #[must_use]
     pub fn allow(&self) -> Option<&str> {
         self.0.allow.as_deref()
+    }
+
+    /// What more the caller is told, in fields of the answer's head.
+    #[must_use]
+    pub fn told(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0.told
     }
 
     /// The stable sentence of the code.
