@@ -121,6 +121,7 @@ fn the_defaults_that_the_example_tells_are_the_defaults() {
             "log_file",
             "trusted_proxies",
             "nameservers",
+            "rate.caller",
             "listen.tls.cert",
             "listen.tls.key",
         ]

@@ -149,13 +149,14 @@ impl Flow {
 
     /// Takes a share back, as far as it has not flowed yet: what has flowed was kept from others, and nobody can have it any more.
     ///
-    /// What was given back since it was granted has moved it forward, and where the flow has stood still since, all of it has flowed. So
-    /// what may still come is never more than if he had never come.
+    /// What was given back since it was granted has moved it forward, by no more than was ahead of it; and where the flow has stood still
+    /// since, all of it has flowed. So what may still come is never more than if he had never come.
     pub fn give_back(&mut self, share: Share, now: Moment) {
         if share.granted < self.since {
             return;
         }
-        let moved = self.returned.saturating_sub(share.returned);
+        let ahead = share.end.saturating_sub(share.nanos + share.granted);
+        let moved = self.returned.saturating_sub(share.returned).min(ahead);
         let left = share.end.saturating_sub(moved);
         let nanos = left.saturating_sub(now.as_nanos()).min(share.nanos);
         self.flown = self.flown.saturating_sub(nanos);

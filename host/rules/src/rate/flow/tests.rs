@@ -91,6 +91,20 @@ fn a_share_is_given_back_as_far_as_it_has_not_flowed() {
     assert_eq!(flow.left(&ten, at(100)), 0, "it had flowed");
 }
 
+#[test]
+fn who_waits_in_vain_while_many_are_sent_away_loses_no_more_than_he_waited() {
+    let ten = quota(10, 10_000, 10);
+    let mut flow = Flow::default();
+    flow.count(&ten, 1, at(0));
+    let waits = flow.count(&ten, 1, at(0));
+    for _ in 0..100 {
+        let sent_away = flow.count(&ten, 1, at(100));
+        flow.give_back(sent_away, at(100));
+    }
+    flow.give_back(waits, at(400));
+    assert!(flow.idle(at(1_400)) && !flow.idle(at(1_399)));
+}
+
 /// What is told of a flow: how much later somebody comes, what he costs, and whether an earlier one gives his share back first.
 fn events() -> impl Strategy<Value = Vec<(u64, u32, Option<Index>)>> {
     let back = prop::option::weighted(0.3, any::<Index>());

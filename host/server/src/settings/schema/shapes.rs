@@ -53,6 +53,7 @@ const DURATION: &str = "^[0-9]+\\s*(h|m|s|ms|us)$";
 const SIZE: &str = "^[0-9]+\\s*(TiB|GiB|MiB|KiB|B)$";
 const MONEY: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD$";
 const SHARE: &str = "^\\+?[0-9]+%$";
+const QUOTA: &str = "^[0-9]+/[smhd]( burst [0-9]+)?$";
 const PART: &str = "^[0-9]+(\\.[0-9])?%$";
 
 /// What an example cannot show: words, patterns and ranges.
@@ -81,6 +82,30 @@ const TOLD: &[(&str, Shape)] = &[
         "services.*.canary",
         Shape::Text {
             pattern: Some(PART),
+        },
+    ),
+    (
+        "rate.caller",
+        Shape::Text {
+            pattern: Some(QUOTA),
+        },
+    ),
+    (
+        "services.*.rate.caller",
+        Shape::Text {
+            pattern: Some(QUOTA),
+        },
+    ),
+    (
+        "services.*.rate.calls",
+        Shape::Text {
+            pattern: Some(QUOTA),
+        },
+    ),
+    (
+        "services.*.rate.operations.*",
+        Shape::Text {
+            pattern: Some(QUOTA),
         },
     ),
     (
