@@ -8,6 +8,8 @@ mod cancellation;
 mod limits;
 // What one service may take from the others.
 mod sharing;
+// What one caller may take, and all of them together.
+mod rates;
 // A guest sees what it was given, and nothing of the host or of another call.
 mod isolation;
 // An instance may serve several calls, and no call sees another one in it.

@@ -7,6 +7,7 @@ mod effective;
 mod example;
 mod manifest;
 mod policy;
+mod rates;
 mod routes;
 mod schema;
 mod secrets;

@@ -199,6 +199,7 @@ fn the_policy_command_shows_what_holds_and_where_it_comes_from() {
         "record",
         "deadline",
         "authorize",
+        "rate",
         "admit",
         "quarantine",
         "attempt",

@@ -122,6 +122,7 @@ fn the_defaults_that_the_example_tells_are_the_defaults() {
             "callers",
             "trusted_proxies",
             "nameservers",
+            "rate.caller",
             "listen.tls.cert",
             "listen.tls.key",
         ]

@@ -180,6 +180,12 @@ fn what_an_editor_can_see_is_marked() {
         (Kind::Policy, "memory = \"many\""),
         (Kind::Policy, "trusted_proxies = [\"everybody\"]"),
         (Kind::Policy, "nameservers = [\"dns.example\"]"),
+        (Kind::Policy, "[rate]\ncaller = \"100\""),
+        (Kind::Policy, "[services.a.rate]\ncalls = \"5/w\""),
+        (
+            Kind::Policy,
+            "[services.a.rate.operations]\n\"GET /\" = \"5\"",
+        ),
         (Kind::Policy, "[limits]\ncpu = 5"),
         (Kind::Policy, "[limits]\ncpu = \"5 seconds\""),
         (Kind::Policy, "[limits]\nmemory = \"64MB\""),

@@ -111,6 +111,18 @@ const CAUSES: &[Cause<Bed>] = &[
             led_to(&bed.host, &path.replace("fetch", "fetch-many"))
         },
     ),
+    ("more calls than a caller may make", "rate-limited", |bed| {
+        bed.host.get("/counted/ok");
+        got(&bed.host, "/counted/ok")
+    }),
+    (
+        "an operation that is called too often, written in another way",
+        "rate-limited",
+        |bed| {
+            bed.host.get("/counts/ok");
+            got(&bed.host, "/counts/%6fk")
+        },
+    ),
     ("no place at the upstream is free", "overloaded", |bed| {
         let _held = asked_for(bed);
         led_to(&bed.host, &fetch("narrow", &bed.narrow, "/"))
@@ -154,6 +166,8 @@ pub(crate) fn rows() -> Vec<Row> {
     let host = Setup::new()
         .service("plain", case, "")
         .service("shut", case, "")
+        .service("counted", case, "")
+        .service("counts", case, "")
         .service("full", case, "[limits]\nplaces = 1")
         .service("streams", case, "[limits]\nopen_streams = 1")
         .service("asks", case, "upstreams = [\"listed\", \"inside\"]")
@@ -169,6 +183,8 @@ pub(crate) fn rows() -> Vec<Row> {
             ),
         )
         .policy("anonymous = \"allow\"\n[services.shut]\nanonymous = \"deny\"")
+        .policy("[services.counted.rate]\ncaller = \"1/d\"")
+        .policy("[services.counts.rate.operations]\n\"GET /ok\" = \"1/d\"")
         .policy("[services.asks]\nupstreams = [\"listed\", \"inside\"]")
         .policy("[services.often]\nupstreams = [\"rare\"]")
         .policy("[services.narrow]\nupstreams = [\"narrow\"]")

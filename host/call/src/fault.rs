@@ -7,6 +7,7 @@
 use crate::codes::{Boundary, Class, HostCode, Retry};
 use crate::id::CallId;
 use crate::shed::Shed;
+use http::{HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ struct Parts {
     shed: Option<Shed>,
     instance: Option<CallId>,
     allow: Option<Cow<'static, str>>,
+    told: Vec<(HeaderName, HeaderValue)>,
     violations: Vec<Violation>,
     verdict: Verdict,
 }
@@ -95,6 +97,7 @@ impl Fault {
             shed: None,
             instance: None,
             allow: None,
+            told: Vec::new(),
             violations: Vec::new(),
             verdict,
         }))
@@ -125,6 +128,13 @@ impl Fault {
     #[must_use]
     pub fn allowing(mut self, methods: impl Into<Cow<'static, str>>) -> Self {
         self.0.allow = Some(methods.into());
+        self
+    }
+
+    /// Tells the caller something more, in a field of the answer's head.
+    #[must_use]
+    pub fn telling(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.told.push((name, value));
         self
     }
 
@@ -204,6 +214,12 @@ impl Fault {
     #[must_use]
     pub fn allow(&self) -> Option<&str> {
         self.0.allow.as_deref()
+    }
+
+    /// What more the caller is told, in fields of the answer's head.
+    #[must_use]
+    pub fn told(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0.told
     }
 
     /// The stable sentence of the code.

@@ -24,6 +24,7 @@ pub fn response(fault: &Fault, id: CallId) -> Response<Body> {
     *response.status_mut() =
         StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
+    headers.extend(fault.told().iter().cloned());
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(methods) = fault.allow().and_then(|methods| methods.parse().ok()) {
@@ -135,7 +136,10 @@ mod tests {
              \"instance\":\"urn:uuid:00000000-0000-7000-8000-000000000000\",\"retry\":{\"policy\":\"later\",\"after_ms\":1200}}"
         );
         assert_eq!(response(&fault, id).headers()[header::RETRY_AFTER], "2");
+        let name = http::HeaderName::from_static("ratelimit");
+        let fault = fault.telling(name.clone(), HeaderValue::from_static("\"caller\";r=0;t=2"));
         let told = response(&fault.allowing("GET, HEAD"), id);
         assert_eq!(told.headers()[header::ALLOW], "GET, HEAD");
+        assert_eq!(told.headers()[name], "\"caller\";r=0;t=2");
     }
 }

@@ -8,6 +8,7 @@ pub mod rate;
 
 use crate::Parts;
 use crate::admit::retry_after;
+use crate::rate::flow::{Grant, Quota};
 use bytes::{Buf as _, BytesMut};
 use holdfast_call::pipeline::{Attempt, Dispatch};
 use holdfast_call::{
@@ -17,7 +18,7 @@ use holdfast_call::{
 };
 use http_body::Body as _;
 use price::Owed;
-use rate::{Grant, Rate};
+use rate::Rate;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ pub const MASKED_WAIT: Duration = Duration::from_millis(50);
 /// How often a target may be tried. One without these settings may be as often as it is called.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Tries a second.
-    pub per_second: u32,
+    /// So many tries a second.
+    pub quota: Quota,
     /// What was granted so far. The same for every policy.
     pub rate: Arc<Rate>,
 }
@@ -135,11 +136,11 @@ impl One {
     fn in_turn(&self, call: &Call) -> Result<(), Fault> {
         let settings = call.registered.as_ref();
         let settings = settings.and_then(|known| known.settings.get::<Settings>());
-        let Some(Settings { per_second, rate }) = settings else {
+        let Some(Settings { quota, rate }) = settings else {
             return Ok(());
         };
         let now = self.parts.sources.clock.now();
-        let then = match rate.take(*per_second, now) {
+        let then = match rate.take(quota, now) {
             Grant::Now => return Ok(()),
             Grant::Later(then) => then,
         };
@@ -152,7 +153,7 @@ impl One {
                 call.target
             ),
             seen: "as many in the last second, and one more".to_owned(),
-            limit: format!("per_second = {per_second}"),
+            limit: format!("per_second = {}", quota.count()),
             change: "per_second under [upstreams.NAME] in holdfast.toml".to_owned(),
             retry_after: Some(then.since(now)),
         };

@@ -18,7 +18,7 @@ pub mod listed;
 pub mod openapi;
 pub mod pages;
 pub mod path;
-mod percent;
+pub(crate) mod percent;
 pub mod plain;
 pub mod query;
 pub mod read;

@@ -124,7 +124,7 @@ outermost_first! {
     built authorize:
         "This caller may do this to this target: manifest and policy both say so.";
         "Somebody who may not call at all would use up the rate of those who may.";
-    planned rate:
+    built rate:
         "No caller, service or operation gets more calls in its time than the policy says.";
         "A caller over its rate would wait for, and hold, a place that others need.";
     built admit:
@@ -189,7 +189,7 @@ mod tests {
                 "Built deadline",
                 "Built identify",
                 "Built authorize",
-                "Planned rate",
+                "Built rate",
                 "Built admit",
                 "Built quarantine",
                 "Built contract",
@@ -214,6 +214,7 @@ mod tests {
                 "deadline",
                 "identify",
                 "authorize",
+                "rate",
                 "admit",
                 "quarantine",
                 "contract",

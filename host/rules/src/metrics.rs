@@ -3,8 +3,10 @@
 //! A target's [`Series`] is looked up once, when the target is loaded, and outlives its versions; counting is a handful of relaxed
 //! atomics. Labels are target names and code words only: nothing that a guest, a client or an upstream said ever becomes one.
 
+mod limited;
 mod shed;
 
+use crate::rate::Dimension;
 use crate::trial::verdict::Record;
 use holdfast_call::meter::Reading;
 use holdfast_call::{Boundary, Code, HostCode, Outcome, Target};
@@ -63,6 +65,7 @@ pub struct Series {
     in_flight: AtomicU64,
     open_streams: AtomicU64,
     shed: shed::Counts,
+    limited: limited::Counts,
 }
 
 impl Series {
@@ -81,6 +84,7 @@ impl Series {
             in_flight: AtomicU64::new(0),
             open_streams: AtomicU64::new(0),
             shed: shed::Counts::default(),
+            limited: limited::Counts::default(),
         })
     }
 
@@ -119,6 +123,10 @@ impl Series {
 
     pub(crate) fn stream_closed(&self) {
         self.open_streams.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn limited(&self, dimension: Dimension) {
+        self.limited.add(dimension);
     }
 
     pub(crate) fn closed(&self, outcome: &Outcome, took: Duration, reading: &Reading) {
@@ -296,6 +304,14 @@ impl Metrics {
         );
         all.iter()
             .for_each(|series| series.shed.write(&series.target, &mut out));
+        head(
+            &mut out,
+            limited::NAME,
+            "counter",
+            "Calls turned away because a limit had let as many come as may, by what it counts.",
+        );
+        all.iter()
+            .for_each(|series| series.limited.write(&series.target, &mut out));
         out
     }
 }

@@ -5,8 +5,10 @@
 
 use crate::admit::{self, HostGate, Places, Room};
 use crate::clock::{HostClock, HostRandom};
+use crate::rate::flow::Quota;
+use crate::rate::limit::{Limits, Whose};
 use crate::testing::{Bench, hello, register, run, service};
-use crate::{Parts, authorize, built, deadline, quarantine, record, trial};
+use crate::{Parts, authorize, built, deadline, quarantine, rate, record, trial};
 use holdfast_call::{
     Closing, GuestLine, Level, Log, Pipeline, Priority, Settings, Sources, Target,
 };
@@ -89,6 +91,11 @@ fn serving(bench: &Bench, names: &[&'static str], target: &Target) -> Arc<Pipeli
             anonymous: authorize::Anonymous::Allow,
             callers: authorize::Callers::Known,
         })
+        .with(rate::Settings {
+            caller: Some(often(Whose::Caller)),
+            calls: Some(often(Whose::Service("hello".into()))),
+            ..rate::Settings::default()
+        })
         .with(admit::Settings {
             places: Places::new(
                 admit::Limits {
@@ -105,6 +112,11 @@ fn serving(bench: &Bench, names: &[&'static str], target: &Target) -> Arc<Pipeli
         });
     register(&pipeline, target, settings, hello);
     pipeline
+}
+
+/// A limit that nobody runs against.
+fn often(whose: Whose) -> Arc<rate::limit::Limit> {
+    Limits::default().limit(whose, Quota::per_second(u32::MAX))
 }
 
 /// Nanoseconds of one call, the mean of many.

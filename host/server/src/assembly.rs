@@ -10,6 +10,7 @@ mod layers;
 mod links;
 mod pressure;
 pub mod probe;
+mod rates;
 mod secrets;
 mod services;
 mod sharing;

@@ -1,7 +1,7 @@
 //! Percent-encoding, read strictly: what is no encoding of UTF-8 is nothing.
 
 /// A text without its percent-encoding; `None` if that is broken, or no UTF-8 behind it.
-pub(super) fn decoded(text: &str) -> Option<String> {
+pub(crate) fn decoded(text: &str) -> Option<String> {
     if !text.contains('%') {
         return Some(text.to_owned());
     }

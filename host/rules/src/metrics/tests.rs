@@ -51,6 +51,7 @@ fn what_was_counted_is_what_is_read() {
         ),
         20_000,
     );
+    series.limited(crate::rate::Dimension::Caller);
     series.opened();
     series.stream_opened();
     let text = metrics.render();
@@ -74,6 +75,8 @@ fn what_was_counted_is_what_is_read() {
         "holdfast_open_streams{target=\"service:hello\"} 1",
         "# TYPE holdfast_shed_total counter",
         "holdfast_shed_total{target=\"service:hello\",class=\"batch\",reason=\"memory\"} 1",
+        "# TYPE holdfast_rate_limited_total counter",
+        "holdfast_rate_limited_total{target=\"service:hello\",dimension=\"caller\"} 1",
     ] {
         assert!(lines.contains(&line), "{line} is not in\n{text}");
     }

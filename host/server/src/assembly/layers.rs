@@ -1,6 +1,6 @@
 //! From effective settings to what each layer needs to know about a target.
 
-use super::Host;
+use super::{Host, rates};
 use crate::settings::{
     Anonymous, Breaker, Callers, Effective, Fuel, LentSecret, Policy, Repeat, Upstream,
 };
@@ -8,6 +8,7 @@ use holdfast_call::{Priority, Settings, Target};
 use holdfast_rules::contract::openapi::About;
 use holdfast_rules::contract::pages::Shown;
 use holdfast_rules::contract::safe::Safe;
+use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::{
     admit, attempt, authorize, breaker, contract, deadline, quarantine, record, retry,
 };
@@ -76,6 +77,7 @@ pub(super) fn service(
             starts: Arc::default(),
         })
         .with(grants(effective))
+        .with(rates::of(host, effective, made))
         .with(admit::Settings {
             places: host.sharing.places(target, places),
             each: None,
@@ -192,7 +194,7 @@ pub(super) fn upstream(
     };
     let settings = match upstream.per_second {
         Some(per_second) => settings.with(attempt::Settings {
-            per_second,
+            quota: Quota::per_second(per_second),
             rate: way.rate,
         }),
         None => settings,

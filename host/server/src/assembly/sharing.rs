@@ -1,9 +1,10 @@
-//! What targets share and keep over versions and policies: places of their own, and the room of their pool.
+//! What targets share and keep over versions and policies: places of their own, the room of their pool, and how many calls have come.
 
 use holdfast_call::{Clock, Target};
 use holdfast_rules::admit::{Each, Limits, Places, Room};
 use holdfast_rules::attempt::rate::Rate;
 use holdfast_rules::breaker::Breakers;
+use holdfast_rules::rate::limit::Limits as Rates;
 use holdfast_rules::retry::Histories;
 use holdfast_wasm::engine::{EngineKind, Engines};
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ pub(super) struct Sharing {
     each: Mutex<HashMap<Target, Arc<Each>>>,
     ways: Mutex<HashMap<Target, Way>>,
     rooms: Mutex<HashMap<EngineKind, Arc<Room>>>,
+    rates: Rates,
 }
 
 impl Sharing {
@@ -38,6 +40,7 @@ impl Sharing {
             each: Mutex::default(),
             ways: Mutex::default(),
             rooms: Mutex::default(),
+            rates: Rates::default(),
         }
     }
 
@@ -75,6 +78,11 @@ impl Sharing {
         lock(&self.places).remove(target);
         lock(&self.each).remove(target);
         lock(&self.ways).remove(target);
+    }
+
+    /// How many calls may come, and have.
+    pub(super) fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// The room of an engine that was made: as many slots as its pool really has.

@@ -8,9 +8,11 @@ use crate::settings::manifest::Manifest;
 use crate::settings::merge::merge;
 use crate::settings::name::Name;
 use crate::settings::policy::Policy;
+use crate::settings::rate::ServiceRate;
 use crate::settings::routes::Route;
 use crate::settings::source::Origin;
 use holdfast_call::Priority;
+use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::trial::canary::Share;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -87,6 +89,10 @@ pub struct Effective {
     pub priority: Priority,
     /// The share of the callers that a new version gets first.
     pub canary: Share,
+    /// How many calls of it may come.
+    pub rate: ServiceRate,
+    /// How many calls each caller may make, to all services together.
+    pub caller_rate: Option<Quota>,
     /// Its limits.
     pub limits: Limits,
     /// Whether it is metered.

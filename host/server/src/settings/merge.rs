@@ -4,8 +4,8 @@
 //! A running service whose policy was narrowed keeps running with the narrowed values: `merge` always gives them, also where the load of
 //! the same manifest would now be refused.
 
-use crate::settings::callers::Callers;
-use crate::settings::described::DescribedBy;
+mod alone;
+
 use crate::settings::effective::{Effective, Fuel, Grants, Mount, Row};
 use crate::settings::excess::{Change, Excess};
 use crate::settings::host::Anonymous;
@@ -17,7 +17,6 @@ use crate::settings::reuse;
 use crate::settings::source::Origin;
 use crate::settings::upstream::Class;
 use holdfast_call::Priority;
-use holdfast_rules::trial::canary::Share;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -54,6 +53,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let fuel = merge.fuel(&limits);
     let priority = merge.priority();
     let canary = merge.canary();
+    let rate = merge.rate();
     merge.safe();
     merge.described();
     merge.values();
@@ -65,6 +65,8 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         callers,
         priority,
         canary,
+        rate,
+        caller_rate: policy.caller_rate,
         limits,
         fuel,
         grants,
@@ -170,16 +172,6 @@ impl Merge<'_> {
                 (allowed, None)
             }
         }
-    }
-
-    fn callers(&mut self) -> Callers {
-        let own = self.own("callers");
-        let (key, callers) = match &self.allowed.callers {
-            Some(callers) => (own.as_str(), callers),
-            None => ("callers", &self.policy.callers),
-        };
-        self.row("callers", callers.to_string(), self.policy.origin(key));
-        callers.clone()
     }
 
     fn beyond(
@@ -399,38 +391,6 @@ impl Merge<'_> {
         class
     }
 
-    /// What describes a service is its author's to say.
-    fn described(&mut self) {
-        let Some(description) = &self.manifest.description else {
-            return;
-        };
-        let key = "contract.check";
-        self.row(key, description.checks.as_str(), self.of_manifest(key));
-        match &description.by {
-            DescribedBy::OpenApi(name) => {
-                let key = "contract.openapi";
-                self.row(key, name.clone(), self.of_manifest(key));
-            }
-            DescribedBy::Routes(routes) => {
-                for (route, bodies) in routes {
-                    let named = [&bodies.request, &bodies.answer].into_iter().flatten();
-                    let named: Vec<_> = named.map(String::as_str).collect();
-                    let key = format!("contract.routes.{route}");
-                    let origin = self.of_manifest(&key);
-                    self.row(key, named.join(", "), origin);
-                }
-            }
-        }
-    }
-
-    /// The policy alone says how a new version comes to the callers.
-    fn canary(&mut self) -> Share {
-        let share = self.allowed.canary.unwrap_or(Share::ALL);
-        let origin = self.policy.origin(&self.own("canary"));
-        self.row("canary", share.to_string(), origin);
-        share
-    }
-
     fn fuel(&mut self, limits: &Limits) -> Fuel {
         let (asked, bound) = (self.manifest.fuel == Some(true), limits.fuel != UNBOUNDED);
         let own = self.own("fuel");
@@ -465,24 +425,5 @@ impl Merge<'_> {
     fn bound_origin(&self) -> Origin {
         let row = self.rows.iter().find(|row| row.key == "limits.fuel");
         row.map_or(Origin::Default, |row| row.origin)
-    }
-
-    /// What only looks, its author alone can say.
-    fn safe(&mut self) {
-        if !self.manifest.safe.is_empty() {
-            let safe = self.manifest.safe.join(", ");
-            self.row("contract.safe", safe, self.of_manifest("contract.safe"));
-        }
-    }
-
-    fn values(&mut self) {
-        let manifest = self.manifest;
-        for (table, values) in [("env", &manifest.env), ("config", &manifest.config)] {
-            for (name, value) in values {
-                let key = format!("{table}.{name}");
-                let origin = self.of_manifest(&key);
-                self.row(key, value.clone(), origin);
-            }
-        }
     }
 }

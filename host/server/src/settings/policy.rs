@@ -11,6 +11,7 @@ use crate::settings::lent::{self, LentSecret};
 use crate::settings::limits::{Limit, SetLimits};
 use crate::settings::listen::{self, ListenLimits, Tls};
 use crate::settings::name::Name;
+use crate::settings::rate::{self, ServiceRate};
 use crate::settings::reader::Reader;
 use crate::settings::secret::SecretSource;
 use crate::settings::source::{Origin, Source};
@@ -19,6 +20,7 @@ use crate::settings::upstream::{self, Upstream, parse_net, within};
 use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
 use holdfast_call::Priority;
 use holdfast_rules::admit::pressure::MEMORY_FROM;
+use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::trial::canary::Share;
 use holdfast_store::CALL_LOG_BYTES_MIN;
 use holdfast_wasm::compile::job::CompileLimits;
@@ -59,6 +61,8 @@ pub struct ServicePolicy {
     pub priority: Option<Priority>,
     /// The share of the callers that a new version of it gets first, where that is not all of them.
     pub canary: Option<Share>,
+    /// How many calls of it may come.
+    pub rate: ServiceRate,
     /// Whether it runs on the metered engine, where that differs from the host.
     pub fuel: Option<bool>,
     /// Its limits, before the ones of all services.
@@ -110,6 +114,8 @@ pub struct Policy {
     pub compile: CompileLimits,
     /// The limits of every service.
     pub limits: SetLimits,
+    /// How many calls each caller may make, to all services together; as many as he does where there is none.
+    pub caller_rate: Option<Quota>,
     /// What single services are allowed.
     pub services: BTreeMap<Name, ServicePolicy>,
     /// The systems outside.
@@ -293,6 +299,7 @@ impl Policy {
             pool: Pool::Auto,
             compile: CompileLimits::default(),
             limits: SetLimits::default(),
+            caller_rate: None,
             services: BTreeMap::new(),
             upstreams: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -355,6 +362,7 @@ impl Policy {
             reader.source,
             &mut reader.problems,
         );
+        self.caller_rate = rate::check(&written.rate, reader);
         self.upstreams = upstream::check_all(written.upstreams, folder, reader);
         self.secrets = lent::check_all(written.secrets, folder, reader);
         self.files = check_folders(written.files, folder, reader);
@@ -429,6 +437,7 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
             .canary
             .as_deref()
             .and_then(|text| reader.take(&key("canary"), parse_canary(text))),
+        rate: rate::check_service(&written.rate, &key("rate"), reader),
         fuel: written.fuel,
         limits,
     }

@@ -96,6 +96,9 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
         [] => "those of the system".to_owned(),
         servers => servers.join(", "),
     };
+    let caller_rate = policy
+        .caller_rate
+        .map_or_else(|| "none".to_owned(), |quota| quota.to_string());
     let values = [
         ("listen", policy.listen.to_string()),
         ("admin", policy.admin.to_string()),
@@ -114,6 +117,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
         ("shed_memory", format!("{}%", policy.shed_memory)),
         ("slots", policy.slots.to_string()),
         ("pool", policy.pool.as_str().to_owned()),
+        ("rate.caller", caller_rate),
     ];
     values
         .into_iter()

@@ -4,6 +4,7 @@ use crate::settings::compile::WrittenCompile;
 use crate::settings::described::WrittenContract;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
+use crate::settings::rate::{WrittenRate, WrittenServiceRate};
 use crate::settings::units::Raw;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -51,6 +52,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) pool: Option<String>,
     pub(crate) compile: WrittenCompile,
     pub(crate) limits: WrittenLimits,
+    pub(crate) rate: WrittenRate,
     pub(crate) services: BTreeMap<String, WrittenService>,
     pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,
     pub(crate) secrets: BTreeMap<String, WrittenSecret>,
@@ -69,6 +71,7 @@ pub(crate) struct WrittenService {
     pub(crate) callers: Option<Vec<String>>,
     pub(crate) priority: Option<String>,
     pub(crate) canary: Option<String>,
+    pub(crate) rate: WrittenServiceRate,
     pub(crate) fuel: Option<bool>,
     pub(crate) limits: WrittenLimits,
 }

@@ -54,6 +54,7 @@ const SIZE: &str = "^[0-9]+\\s*(TiB|GiB|MiB|KiB|B)$";
 const MONEY: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD$";
 const CALLER: &str = "^(\\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$";
 const SHARE: &str = "^\\+?[0-9]+%$";
+const QUOTA: &str = "^[0-9]+/[smhd]( burst [0-9]+)?$";
 const PART: &str = "^[0-9]+(\\.[0-9])?%$";
 
 /// What an example cannot show: words, patterns and ranges.
@@ -82,6 +83,30 @@ const TOLD: &[(&str, Shape)] = &[
         "services.*.canary",
         Shape::Text {
             pattern: Some(PART),
+        },
+    ),
+    (
+        "rate.caller",
+        Shape::Text {
+            pattern: Some(QUOTA),
+        },
+    ),
+    (
+        "services.*.rate.caller",
+        Shape::Text {
+            pattern: Some(QUOTA),
+        },
+    ),
+    (
+        "services.*.rate.calls",
+        Shape::Text {
+            pattern: Some(QUOTA),
+        },
+    ),
+    (
+        "services.*.rate.operations.*",
+        Shape::Text {
+            pattern: Some(QUOTA),
         },
     ),
     (
