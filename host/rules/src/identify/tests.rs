@@ -6,11 +6,13 @@ use holdfast_call::{Pipeline, Settings};
 use keys::stored;
 use std::sync::Mutex;
 
+/// The caller that the service saw, and what it was sent of his `Authorization`.
+type Seen = (String, Option<HeaderValue>);
+
 struct World {
     bench: Bench,
     pipeline: Arc<Pipeline>,
-    /// The callers that the service saw, and what it was sent of their `Authorization`.
-    seen: Arc<Mutex<Vec<(String, Option<HeaderValue>)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 fn world() -> World {
