@@ -65,6 +65,8 @@ mod credentials;
 mod signatures;
 // And none of them is found anywhere.
 mod canaries;
+// The same key takes effect once.
+mod once;
 // Who asks is known before anything is done for him.
 mod identity;
 // What happens is what author and operator both allow.

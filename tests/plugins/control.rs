@@ -10,9 +10,11 @@ use holdfast_server::control::words::{CallRequest, Request, Response};
 use holdfast_server::drain::Drained;
 use holdfast_server::entry::http::Gateway;
 use holdfast_server::entry::peer::TrustedProxies;
+use holdfast_server::executions::HostExecutions;
 use holdfast_server::keys::CallerKeys;
 use holdfast_server::serve::{Host, LetsIn, Running, Settings, exposure, start};
 use holdfast_server::settings::ListenLimits;
+use holdfast_store::HostKey;
 use holdfast_store::db::{Database, Place};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -49,9 +51,14 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         drain: Duration::from_secs(60),
     };
     let database = Database::open(Place::File(data.join("holdfast.db"))).await;
+    let database = database.unwrap();
+    let key = HostKey::open(data, || [7; 32]).unwrap();
+    let (held, day) = (Arc::default(), Duration::from_secs(24 * 3600));
+    let executions = HostExecutions::begin(database.clone(), &key, held, day, &Silence).await;
     let host = Host {
+        executions: executions.unwrap(),
         keys: CallerKeys::new(
-            database.unwrap(),
+            database,
             Arc::default(),
             bed.pipeline.sources().clone(),
             Arc::new(Silence),

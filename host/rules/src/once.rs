@@ -17,7 +17,7 @@ mod values;
 
 pub use key::KEY_BYTES_MAX;
 pub use outcome::{BODY_BYTES_MAX, REPLAYED};
-pub use rows::{Executions, KEEP, LEASE, RENEW_EVERY};
+pub use rows::{Executions, KEEP_MIN, LEASE, RENEW_EVERY};
 
 use crate::Parts;
 use crate::contract;

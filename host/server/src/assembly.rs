@@ -22,6 +22,7 @@ use self::secrets::Secrets;
 use self::sharing::Sharing;
 use self::upstreams::Unusable;
 use crate::cli;
+use crate::executions::HostExecutions;
 use crate::keys::CallerKeys;
 use crate::logs::{LogWriter, Sink};
 use crate::plugins::KeepVersions;
@@ -32,6 +33,7 @@ use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, Keys, NameServers};
 use holdfast_rules::identify::keys::KeyRing;
+use holdfast_rules::once::Executions;
 use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::db::{Database, Place};
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, CallLog, DataLock, HostKey, Versions};
@@ -60,6 +62,7 @@ pub struct Host {
     log: Arc<LogWriter>,
     versions: Arc<Versions>,
     caller_keys: Arc<CallerKeys>,
+    executions: Arc<HostExecutions>,
     policy: ArcSwap<Policy>,
     flags: Flags,
     /// The policy file that the command line named.
@@ -97,17 +100,32 @@ impl Host {
         let metrics = Arc::new(Metrics::default());
         let gate = Arc::new(HostGate::default());
         let ring = Arc::new(KeyRing::default());
+        let key = HostKey::open(&policy.data, || key_bytes(&sources))?;
         let database = database(&policy).await?;
-        let caller_keys = CallerKeys::new(database, ring.clone(), sources.clone(), as_log.clone());
+        let caller_keys = CallerKeys::new(
+            database.clone(),
+            ring.clone(),
+            sources.clone(),
+            as_log.clone(),
+        );
+        let held = Arc::new(Executions::default());
+        let begun = HostExecutions::begin(
+            database,
+            &key,
+            held.clone(),
+            policy.idempotency_keep,
+            &*as_log,
+        );
+        let executions = begun.await.context("cannot begin with the database")?;
         let parts = Parts {
             sources: sources.clone(),
             log: as_log.clone(),
             metrics: metrics.clone(),
             host: gate.clone(),
-            keys: ring.clone(),
+            keys: ring,
+            executions: held,
         };
         let pipeline = holdfast_rules::pipeline(&parts)?;
-        let key = HostKey::open(&policy.data, || key_bytes(&sources))?;
         let clock = sources.clock.clone();
         let nameservers = NameServers::new(policy.nameservers.clone());
         let out = HttpOut::new(sources, as_log, nameservers.clone());
@@ -121,6 +139,7 @@ impl Host {
             log,
             versions,
             caller_keys,
+            executions,
             policy: ArcSwap::from_pointee(policy),
             flags,
             named,
@@ -168,6 +187,12 @@ impl Host {
     #[must_use]
     pub fn caller_keys(&self) -> &Arc<CallerKeys> {
         &self.caller_keys
+    }
+
+    /// The executions of this host.
+    #[must_use]
+    pub fn executions(&self) -> &Arc<HostExecutions> {
+        &self.executions
     }
 
     /// The layers' settings for a request that finds no target.
@@ -281,6 +306,10 @@ fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
         ("log", old.log != new.log),
         ("log_file", old.log_file != new.log_file),
         ("call_log", old.call_log != new.call_log),
+        (
+            "idempotency_keep",
+            old.idempotency_keep != new.idempotency_keep,
+        ),
         ("drain_ms", old.drain != new.drain),
         ("memory", old.memory != new.memory),
         ("slots", old.slots != new.slots),

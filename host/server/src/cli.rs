@@ -10,6 +10,7 @@ pub mod check;
 pub mod completions;
 pub mod describe;
 pub mod doctor;
+pub mod executions;
 pub mod explain;
 pub mod keys;
 pub mod ls;
@@ -104,6 +105,9 @@ pub enum Command {
         after_help = "Exit codes: 0 answered with 2xx · 1 anything else · 2 wrong command line"
     )]
     Call(call::CallArgs),
+    /// List the calls with an idempotency key that are not done, and release those of which nobody knows what came of them.
+    #[command(after_help = CODES)]
+    Executions(executions::ExecutionsArgs),
     /// Make, list and take back the keys by which callers are known.
     #[command(after_help = CODES)]
     Keys(keys::KeysArgs),
@@ -195,6 +199,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ls(args) => ls::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Call(args) => call::run(&args),
+        Command::Executions(args) => executions::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
         Command::Load(LoadArgs {

@@ -8,6 +8,7 @@ pub mod client;
 pub mod words;
 
 use crate::drain::{Phase, Stop};
+use crate::executions::HostExecutions;
 use crate::keys::{CallerKeys, Fresh, Wanted};
 use crate::plugins::{Plugins, Promises};
 use holdfast_call::{Level, Log, Pipeline};
@@ -42,6 +43,8 @@ pub struct Control {
     pub pipeline: Arc<Pipeline>,
     /// The keys of callers.
     pub keys: Arc<CallerKeys>,
+    /// What is kept of calls that carry a key.
+    pub executions: Arc<HostExecutions>,
     /// Where trouble is said.
     pub log: Arc<dyn Log>,
 }
@@ -159,6 +162,14 @@ impl Control {
                 Err(error) => Response::Error(error),
             },
             Request::RevokeKey { id } => match self.keys.revoke(&id).await {
+                Ok(text) => Response::Text(text),
+                Err(error) => Response::Error(error),
+            },
+            Request::Executions => match self.executions.list().await {
+                Ok(lines) => Response::Executions(lines),
+                Err(error) => Response::Error(error),
+            },
+            Request::ReleaseExecution { call } => match self.executions.release(&call).await {
                 Ok(text) => Response::Text(text),
                 Err(error) => Response::Error(error),
             },

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod control;
 pub mod drain;
 pub mod entry;
+pub mod executions;
 pub mod file;
 pub mod keys;
 pub mod logs;

@@ -7,6 +7,7 @@ use crate::control::{self, Control};
 use crate::drain::{self, Drained, Gate, Phase, Stop};
 use crate::entry::connections::{self, Terms};
 use crate::entry::http::Gateway;
+use crate::executions::HostExecutions;
 use crate::keys::CallerKeys;
 use crate::plugins::{
     Candidates, KeepVersions, LoadService, Parts, Plugins, Reload, Say, SecretFiles, load::Loader,
@@ -85,6 +86,8 @@ pub struct Host {
     pub service: Arc<dyn LoadService>,
     /// The keys of callers.
     pub keys: Arc<CallerKeys>,
+    /// What is kept of calls that carry a key.
+    pub executions: Arc<HostExecutions>,
     /// What keeps their versions.
     pub versions: Arc<dyn KeepVersions>,
     /// Takes a new policy.
@@ -214,8 +217,11 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         plugins: plugins.clone(),
         pipeline: host.pipeline.clone(),
         keys: host.keys.clone(),
-        log: host.log,
+        executions: host.executions.clone(),
+        log: host.log.clone(),
     });
+    let clock = host.pipeline.sources().clock.clone();
+    tokio::spawn(host.executions.follow(clock, host.log));
     tokio::spawn(host.keys.follow());
     tokio::spawn(control.run(owners, stop.clone()));
 

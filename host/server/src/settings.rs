@@ -43,7 +43,7 @@ pub use effective::{Effective, Fuel, Grants, Mount, Row};
 pub use error::{Problem, SettingsError};
 pub use excess::{Change, Excess, Refused};
 pub use holdfast_call::Secret;
-pub use host::{Anonymous, HostMemory, LogForm, Pool};
+pub use host::{Anonymous, HostMemory, Idempotency, LogForm, Pool};
 pub use lent::LentSecret;
 pub use limits::{Limit, Limits};
 pub use listen::{ListenLimits, Tls};

@@ -14,19 +14,20 @@ pub const LEASE: Duration = Duration::from_secs(30);
 pub const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// After how much of a lease its holder stops by himself: whatever he starts then is over before another one begins.
 const STOP_AFTER: Duration = Duration::from_secs(24);
-/// How long an outcome is kept if nothing else is said, and at least (semantics: retention).
-pub const KEEP: Duration = Duration::from_secs(24 * 3600);
+/// How long an outcome is kept if nothing else is said, and at least.
+pub const KEEP_MIN: Duration = Duration::from_secs(24 * 3600);
 
 /// The executions of this host. Until it is said where they are kept, there are none, and no call with a key is taken.
 #[derive(Default)]
 pub struct Executions(OnceLock<Arc<Rows>>);
 
 impl Executions {
-    /// They are kept there, and held by this life of the host. Said once, at its start.
-    pub fn keep_in(&self, database: Database, holder: Holder) {
+    /// They are kept there, each outcome for so long, and held by this life of the host. Said once, at its start.
+    pub fn keep_in(&self, database: Database, holder: Holder, keep: Duration) {
         let rows = Rows {
             database,
             holder,
+            keep,
             held: Mutex::default(),
         };
         // Said twice, the first holds: rows are claimed in its name.
@@ -61,6 +62,8 @@ impl Executions {
 pub(super) struct Rows {
     database: Database,
     holder: Holder,
+    /// For how long an outcome is kept.
+    keep: Duration,
     held: Mutex<HashMap<(ExecutionKey, i64), Weak<Row>>>,
 }
 
@@ -83,7 +86,7 @@ impl Rows {
         fence: i64,
         outcome: Vec<u8>,
     ) -> Result<Held, DbError> {
-        let done = executions::finish(&self.database, key, fence, outcome, KEEP).await;
+        let done = executions::finish(&self.database, key, fence, outcome, self.keep).await;
         self.let_go(key, fence);
         done
     }

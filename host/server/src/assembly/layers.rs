@@ -2,7 +2,7 @@
 
 use super::{Host, rates};
 use crate::settings::{
-    Anonymous, Breaker, Callers, Effective, Fuel, LentSecret, Policy, Repeat, Upstream,
+    Anonymous, Breaker, Callers, Effective, Fuel, Idempotency, LentSecret, Policy, Repeat, Upstream,
 };
 use holdfast_call::{Priority, Settings, Target};
 use holdfast_rules::contract::openapi::About;
@@ -10,7 +10,7 @@ use holdfast_rules::contract::pages::Shown;
 use holdfast_rules::contract::safe::Safe;
 use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::{
-    admit, attempt, authorize, breaker, contract, deadline, quarantine, record, retry,
+    admit, attempt, authorize, breaker, contract, deadline, once, quarantine, record, retry,
 };
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::limits::Limits;
@@ -72,6 +72,12 @@ pub(super) fn service(
             stream: limits.stream,
         })
         .with(authorize::Access { anonymous, callers })
+        .with(once::Settings {
+            keys: match effective.idempotency {
+                Idempotency::Accept => once::Keys::Accepted,
+                Idempotency::Require => once::Keys::Required,
+            },
+        })
         .with(quarantine::Settings {
             // Anew for each version and each policy: a larger limit may be all that was missing.
             starts: Arc::default(),

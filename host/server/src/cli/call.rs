@@ -114,7 +114,8 @@ fn stream(client: &mut Client, head: &mut dyn Write, body: &mut dyn Write) -> an
             | Response::Services(_)
             | Response::Operations(_)
             | Response::Key { .. }
-            | Response::Keys(_) => {
+            | Response::Keys(_)
+            | Response::Executions(_) => {
                 bail!("the host speaks another version of this program")
             }
         }

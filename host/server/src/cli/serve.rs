@@ -169,6 +169,7 @@ async fn begin(
         log,
         service: host.clone(),
         keys: host.caller_keys().clone(),
+        executions: host.executions().clone(),
         versions: host.versions(),
         reload: reload(&host, &routes, &gateway, renew),
         secrets: secret_files(&host),

@@ -33,6 +33,13 @@ pub enum Request {
     NewKey(KeyRequest),
     /// Every key of a caller.
     Keys,
+    /// Every call with a key that is not done.
+    Executions,
+    /// Say that one of which nobody knows what came of it may be made again.
+    ReleaseExecution {
+        /// The call.
+        call: String,
+    },
     /// Take a key back.
     RevokeKey {
         /// Its name.
@@ -109,6 +116,22 @@ pub struct KeyLine {
     pub why: String,
 }
 
+/// A call with a key that is not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExecutionLine {
+    /// The call.
+    pub call: String,
+    /// Who asked for it.
+    pub caller: String,
+    /// What was to be done.
+    pub operation: String,
+    /// Since when, in milliseconds since 1970.
+    pub began_ms: u64,
+    /// `running` or `indeterminate`.
+    pub state: String,
+}
+
 /// An operation of a typed service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +167,8 @@ pub enum Response {
     },
     /// Every key, without its secret.
     Keys(Vec<KeyLine>),
+    /// Every call with a key that is not done.
+    Executions(Vec<ExecutionLine>),
     /// The head of an answer; its body follows in [`Response::Data`] lines.
     Head {
         /// The status.

@@ -2,7 +2,7 @@
 
 use crate::settings::callers::Callers;
 use crate::settings::excess::Refused;
-use crate::settings::host::Anonymous;
+use crate::settings::host::{Anonymous, Idempotency};
 use crate::settings::limits::Limits;
 use crate::settings::manifest::Manifest;
 use crate::settings::merge::merge;
@@ -87,6 +87,8 @@ pub struct Effective {
     pub callers: Callers,
     /// Of what class its calls from outside are.
     pub priority: Priority,
+    /// Whether what changes something must carry a key.
+    pub idempotency: Idempotency,
     /// The share of the callers that a new version gets first.
     pub canary: Share,
     /// How many calls of it may come.

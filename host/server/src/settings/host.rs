@@ -4,8 +4,10 @@ use crate::settings::units::Raw;
 use crate::settings::upstream::within;
 use holdfast_call::Priority;
 use holdfast_capabilities::http::NAMESERVER_PORT;
+use holdfast_rules::once::KEEP_MIN;
 use holdfast_rules::trial::canary::Share;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// Whether callers whom nobody vouches for are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,50 @@ impl Anonymous {
             _ => Err(format!("`{text}` is neither \"allow\" nor \"deny\"")),
         }
     }
+}
+
+/// Whether what changes something must carry a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Idempotency {
+    /// It may.
+    #[default]
+    Accept,
+    /// It must.
+    Require,
+}
+
+impl Idempotency {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Require => "require",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "accept" => Ok(Self::Accept),
+            "require" => Ok(Self::Require),
+            _ => Err(format!("`{text}` is neither \"accept\" nor \"require\"")),
+        }
+    }
+}
+
+/// The longest time for which outcomes are kept: a year.
+const KEEP_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// How long outcomes are kept.
+pub(crate) fn parse_keep(raw: &Raw) -> Result<Duration, String> {
+    let span = raw.duration()?;
+    if (KEEP_MIN..=KEEP_MAX).contains(&span) {
+        return Ok(span);
+    }
+    Err(
+        "is at least \"24h\", so that whoever asks again the next day is known, and at most a year"
+            .to_owned(),
+    )
 }
 
 /// The form of the log.

@@ -53,6 +53,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let fuel = merge.fuel(&limits);
     let priority = merge.priority();
     let canary = merge.canary();
+    let idempotency = merge.idempotency();
     let rate = merge.rate();
     merge.safe();
     merge.described();
@@ -65,6 +66,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         callers,
         priority,
         canary,
+        idempotency,
         rate,
         caller_rate: policy.caller_rate,
         limits,

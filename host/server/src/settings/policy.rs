@@ -4,8 +4,8 @@ use crate::settings::callers::Callers;
 use crate::settings::compile;
 use crate::settings::error::SettingsError;
 use crate::settings::host::{
-    Anonymous, HostMemory, LogForm, Pool, parse_canary, parse_nameserver, parse_priority,
-    parse_share,
+    Anonymous, HostMemory, Idempotency, LogForm, Pool, parse_canary, parse_keep, parse_nameserver,
+    parse_priority, parse_share,
 };
 use crate::settings::lent::{self, LentSecret};
 use crate::settings::limits::{Limit, SetLimits};
@@ -20,6 +20,7 @@ use crate::settings::upstream::{self, Upstream, parse_net, within};
 use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
 use holdfast_call::Priority;
 use holdfast_rules::admit::pressure::MEMORY_FROM;
+use holdfast_rules::once::KEEP_MIN;
 use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::trial::canary::Share;
 use holdfast_store::CALL_LOG_BYTES_MIN;
@@ -59,6 +60,8 @@ pub struct ServicePolicy {
     pub callers: Option<Callers>,
     /// Of what class it may be, where that is not the default.
     pub priority: Option<Priority>,
+    /// Whether what changes something must carry a key.
+    pub idempotency: Idempotency,
     /// The share of the callers that a new version of it gets first, where that is not all of them.
     pub canary: Option<Share>,
     /// How many calls of it may come.
@@ -94,6 +97,8 @@ pub struct Policy {
     pub anonymous: Anonymous,
     /// The principals that may call services.
     pub callers: Callers,
+    /// How long the outcome of a call that carried a key is kept.
+    pub idempotency_keep: Duration,
     /// How long calls in flight may take to end once the host stops.
     pub drain: Duration,
     /// Whose `x-forwarded-for` and `traceparent` are believed.
@@ -289,6 +294,7 @@ impl Policy {
             call_log: 64 << 20,
             anonymous: Anonymous::Deny,
             callers: Callers::default(),
+            idempotency_keep: KEEP_MIN,
             drain: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
             nameservers: Vec::new(),
@@ -339,6 +345,12 @@ impl Policy {
         self.drain = reader.or("drain_ms", written.drain_ms, self.drain, |raw| {
             within(raw.count()?, 0, 600_000).map(Duration::from_millis)
         });
+        self.idempotency_keep = reader.or(
+            "idempotency_keep",
+            written.idempotency_keep,
+            self.idempotency_keep,
+            |raw| parse_keep(&raw),
+        );
         self.trusted_proxies = reader.list("trusted_proxies", &written.trusted_proxies, parse_net);
         self.nameservers = reader.list("nameservers", &written.nameservers, parse_nameserver);
         self.fuel = written.fuel.unwrap_or(false);
@@ -438,6 +450,11 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
             .as_deref()
             .and_then(|text| reader.take(&key("canary"), parse_canary(text))),
         rate: rate::check_service(&written.rate, &key("rate"), reader),
+        idempotency: written
+            .idempotency
+            .as_deref()
+            .and_then(|text| reader.take(&key("idempotency"), Idempotency::parse(text)))
+            .unwrap_or_default(),
         fuel: written.fuel,
         limits,
     }

@@ -109,6 +109,10 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
         ("call_log", size_text(policy.call_log)),
         ("anonymous", policy.anonymous.as_str().to_owned()),
         ("callers", policy.callers.to_string()),
+        (
+            "idempotency_keep",
+            duration_text(u64::try_from(policy.idempotency_keep.as_nanos()).unwrap_or(u64::MAX)),
+        ),
         ("drain_ms", policy.drain.as_millis().to_string()),
         ("trusted_proxies", none_or(&proxies)),
         ("nameservers", nameservers),

@@ -3,6 +3,7 @@
 use super::Merge;
 use crate::settings::callers::Callers;
 use crate::settings::described::DescribedBy;
+use crate::settings::host::Idempotency;
 use crate::settings::rate::ServiceRate;
 use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::trial::canary::Share;
@@ -27,6 +28,14 @@ impl Merge<'_> {
         let origin = self.policy.origin(&self.own("canary"));
         self.row("canary", share.to_string(), origin);
         share
+    }
+
+    /// The policy alone says whether a key is wanted.
+    pub(super) fn idempotency(&mut self) -> Idempotency {
+        let wanted = self.allowed.idempotency;
+        let origin = self.policy.origin(&self.own("idempotency"));
+        self.row("idempotency", wanted.as_str(), origin);
+        wanted
     }
 
     /// The policy alone says how many calls may come.

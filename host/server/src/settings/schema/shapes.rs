@@ -74,6 +74,10 @@ const TOLD: &[(&str, Shape)] = &[
     ("log", Shape::Words(&["json", "text"])),
     ("anonymous", Shape::Words(&["allow", "deny"])),
     ("services.*.anonymous", Shape::Words(&["allow", "deny"])),
+    (
+        "services.*.idempotency",
+        Shape::Words(&["accept", "require"]),
+    ),
     ("priority", Shape::Words(&["batch", "default", "critical"])),
     (
         "services.*.priority",

@@ -1,0 +1,106 @@
+//! The executions of this host, as its operator sees them, and as another life of it finds them.
+
+use crate::control::words::ExecutionLine;
+use holdfast_call::{Clock, Level, Log};
+use holdfast_rules::once::Executions;
+use holdfast_store::HostKey;
+use holdfast_store::db::{Database, DbError};
+use holdfast_store::executions::{self, Held, Left, Standing};
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many bytes of the hash name a host.
+const NAME_BYTES: usize = 16;
+
+/// The executions of this host.
+pub struct HostExecutions {
+    database: Database,
+    held: Arc<Executions>,
+}
+
+impl HostExecutions {
+    /// Begins another life of the host that has this key: what its earlier lives left is forgotten or in doubt, and `held` keeps its rows in
+    /// the database, each outcome for `keep`.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn begin(
+        database: Database,
+        key: &HostKey,
+        held: Arc<Executions>,
+        keep: Duration,
+        log: &dyn Log,
+    ) -> Result<Arc<Self>, DbError> {
+        let (holder, left) = executions::begin(&database, &name(key)).await?;
+        if left != Left::default() {
+            let text = format!(
+                "calls with a key that an earlier life of this host had begun: {} had changed nothing and may be made again, of {} nobody \
+                 knows what came of them: holdfast executions ls",
+                left.forgotten, left.in_doubt
+            );
+            log.host(Level::Warn, text);
+        }
+        held.keep_in(database.clone(), holder, keep);
+        Ok(Arc::new(Self { database, held }))
+    }
+
+    /// Holds on to what runs, for ever.
+    pub async fn follow(self: Arc<Self>, clock: Arc<dyn Clock>, log: Arc<dyn Log>) {
+        self.held.clone().follow(clock, log).await;
+    }
+
+    /// Those that are not done.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn list(&self) -> Result<Vec<ExecutionLine>, String> {
+        let rows = executions::open(&self.database).await;
+        let rows = rows.map_err(|error| format!("failed to {error}"))?;
+        let line = |row: executions::ExecutionRow| ExecutionLine {
+            call: row.call,
+            caller: row.caller,
+            operation: row.operation,
+            began_ms: row.began_ms,
+            state: match row.standing {
+                Standing::Running => "running",
+                Standing::InDoubt => "indeterminate",
+            }
+            .to_owned(),
+        };
+        Ok(rows.into_iter().map(line).collect())
+    }
+
+    /// Forgets one of which nobody knows what came of it.
+    ///
+    /// # Errors
+    /// There is none of this name, or it cannot be written; then it is as it was.
+    pub async fn release(&self, call: &str) -> Result<String, String> {
+        let released = executions::release(&self.database, call).await;
+        match released.map_err(|error| format!("failed to {error}"))? {
+            Held::Yes => Ok(format!(
+                "{call} may be made again: the next request with its key runs"
+            )),
+            Held::Lost => Err(format!(
+                "no indeterminate call has the name `{}`: `holdfast executions ls` lists them",
+                call.escape_debug()
+            )),
+        }
+    }
+}
+
+/// The name of a host, which it has as long as its data directory has its key.
+fn name(key: &HostKey) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"the name of the host");
+    hash.update(key.bytes());
+    let hash = hash.finalize();
+    hash.iter()
+        .take(NAME_BYTES)
+        .fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
