@@ -8,23 +8,28 @@ use holdfast_store::db::{Database, DbError, Place, Value};
 macro_rules! both {
     ($($sentence:ident),* $(,)?) => {
         mod file {
-            $(#[tokio::test]
-            async fn $sentence() {
-                let folder = tempfile::tempdir().unwrap();
-                let path = folder.path().join("data").join("holdfast.db");
-                let place = super::Place::File(path);
-                let database = super::Database::open(place.clone()).await.unwrap();
-                let other = super::Database::open(place).await.unwrap();
-                super::$sentence(&database, &other).await;
-            })*
+            $(
+                #[tokio::test]
+                async fn $sentence() {
+                    let folder = tempfile::tempdir().unwrap();
+                    let path = folder.path().join("data").join("holdfast.db");
+                    let place = super::Place::File(path);
+                    let database = super::Database::open(place.clone()).await.unwrap();
+                    let other = super::Database::open(place).await.unwrap();
+                    super::$sentence(&database, &other).await;
+                }
+            )*
         }
         mod server {
-            $(#[tokio::test]
-            async fn $sentence() {
-                let url = super::Postgres::database();
-                let (one, other) = tokio::join!(super::super::open(&url), super::super::open(&url));
-                super::$sentence(&one.unwrap(), &other.unwrap()).await;
-            })*
+            $(
+                #[tokio::test]
+                async fn $sentence() {
+                    let url = super::Postgres::database();
+                    let (one, other) =
+                        tokio::join!(super::super::open(&url), super::super::open(&url));
+                    super::$sentence(&one.unwrap(), &other.unwrap()).await;
+                }
+            )*
         }
     };
 }

@@ -108,6 +108,7 @@ impl Host {
             sources.clone(),
             as_log.clone(),
         );
+        caller_keys.begin().await;
         let held = Arc::new(Executions::default());
         let begun = HostExecutions::begin(
             database,

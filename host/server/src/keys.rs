@@ -65,6 +65,12 @@ impl CallerKeys {
         })
     }
 
+    /// Reads the keys a first time, so that the first caller who brings one is known. Where that fails the host begins all the same, and
+    /// [`follow`](Self::follow) says so.
+    pub async fn begin(&self) {
+        let _ = self.read().await;
+    }
+
     /// Reads the keys for ever, every [`READ_EVERY`].
     pub async fn follow(self: Arc<Self>) {
         let clock = self.sources.clock.clone();
