@@ -190,6 +190,15 @@ mod tests {
     ];
 
     proptest! {
+        /// Whatever is sent is read, and what was read is its own reading.
+        #[test]
+        fn anything_is_read(path in "(\\PC|%[0-9a-f]{2}|/){0,40}") {
+            if let Reading::Sure(read) = Reading::of(&path) {
+                prop_assert!(read.starts_with('/'));
+                prop_assert_eq!(Reading::of(&read), Reading::Sure(read.clone()));
+            }
+        }
+
         /// Whatever of this a service does, and however often: what it reads then is still what was read here.
         #[test]
         fn no_way_of_reading_leads_elsewhere(
