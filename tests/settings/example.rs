@@ -121,6 +121,8 @@ fn the_defaults_that_the_example_tells_are_the_defaults() {
             "log_file",
             "trusted_proxies",
             "nameservers",
+            "store.url",
+            "store.password",
             "listen.tls.cert",
             "listen.tls.key",
         ]

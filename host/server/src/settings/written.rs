@@ -4,6 +4,7 @@ use crate::settings::compile::WrittenCompile;
 use crate::settings::described::WrittenContract;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
+use crate::settings::store::WrittenStore;
 use crate::settings::units::Raw;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -49,6 +50,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) slots: Option<Raw>,
     pub(crate) pool: Option<String>,
     pub(crate) compile: WrittenCompile,
+    pub(crate) store: WrittenStore,
     pub(crate) limits: WrittenLimits,
     pub(crate) services: BTreeMap<String, WrittenService>,
     pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,
