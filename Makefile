@@ -7,7 +7,7 @@ SHELL := /bin/bash
 GUEST_TARGET := wasm32-wasip2
 GUESTS := --manifest-path guests/Cargo.toml --target $(GUEST_TARGET)
 
-.PHONY: help run test stress verdicts guests bench fuzz check toolchain host languages languages-present foreign tools
+.PHONY: help run test stress verdicts guests bench fuzz check toolchain host languages languages-present foreign tools database
 
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 — \2/p' $(MAKEFILE_LIST)
@@ -15,10 +15,10 @@ help: ## these lines
 run: guests host languages-present ## build everything and serve guests/services on http://127.0.0.1:8080
 	target/debug/holdfast serve --plugins target/plugins --config guests/services/holdfast.toml --data data
 
-test: guests host languages foreign ## all tests, scaled down where they count to thousands
+test: guests host languages foreign database ## all tests, scaled down where they count to thousands
 	HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
 
-stress: guests host languages foreign ## the same tests at full counts
+stress: guests host languages foreign database ## the same tests at full counts
 	HOLDFAST_SCALE=full HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
 
 verdicts: guests host ## break everything that can break, and print which boundary was named for it
@@ -64,6 +64,10 @@ host: toolchain
 toolchain:
 	@command -v cc >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev; }
 	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(GUEST_TARGET)" || rustup target add $(GUEST_TARGET)
+
+# The PostgreSQL server, of which the tests start their own: the one that is on the machine, or Debian's.
+database:
+	@command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends postgresql; }
 
 # What `holdfast build` needs for the other languages; their packages it fetches itself, into the project.
 tools: toolchain

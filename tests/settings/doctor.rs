@@ -1,5 +1,6 @@
 //! `holdfast doctor`: every probe can fail, says what to do, and the exit code is that of the first boundary that failed.
 
+use crate::harness::postgres::{PASSWORD, Postgres};
 use crate::harness::{Guest, Setup, Upstream, root, run};
 use holdfast_call::WallTime;
 use holdfast_server::cli::doctor::{Boundary, Finding, State, cache, clock, disk, first_failure};
@@ -61,6 +62,7 @@ fn a_machine_that_is_well_has_no_failure() {
         "disk",
         "sync",
         "cache",
+        "database",
         "clock",
         "engine",
         "upstreams",
@@ -345,4 +347,33 @@ fn the_first_boundary_that_failed_is_the_code() {
     ] {
         assert!(help.contains(&format!("{} ", boundary.code())), "{help}");
     }
+}
+
+#[test]
+fn the_database_is_looked_at_and_not_made() {
+    let dir = folder("anonymous = \"allow\"", &[]);
+    let (_, said) = doctor(dir.path());
+    assert!(said.contains("holdfast.db is not there yet"), "{said}");
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let file = data.join("holdfast.db");
+    fs::write(&file, "not a database at all, but a text of some length").unwrap();
+    fails(&dir, 13, &["database", "its mode is 644"]);
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    fails(&dir, 13, &["database", "damaged"]);
+}
+
+#[test]
+fn the_database_of_a_server_is_reached_as_a_host_would() {
+    let url = Postgres::database();
+    let policy = format!("[store]\nurl = \"{url}\"\npassword = {{ file = \"store.secret\" }}\n");
+    let dir = folder(&policy, &[("store.secret", PASSWORD)]);
+    let (code, said) = doctor(dir.path());
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains(&format!("{url} is empty")), "{said}");
+    fs::write(dir.path().join("store.secret"), "sesame, open now").unwrap();
+    fails(&dir, 13, &["database", "password authentication failed"]);
+    assert!(!doctor(dir.path()).1.contains("sesame"));
+    fs::remove_file(dir.path().join("store.secret")).unwrap();
+    fails(&dir, 10, &["secret", "database", "store.secret"]);
 }

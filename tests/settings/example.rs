@@ -123,6 +123,8 @@ fn the_defaults_that_the_example_tells_are_the_defaults() {
             "trusted_proxies",
             "nameservers",
             "rate.caller",
+            "store.url",
+            "store.password",
             "listen.tls.cert",
             "listen.tls.key",
         ]

@@ -148,6 +148,49 @@ fn classes_shares_and_secrets_have_theirs() {
 }
 
 #[test]
+fn a_database_is_named_without_its_password() {
+    for (text, said) in [
+        (
+            "[store]\nurl = \"mysql://me@localhost/db\"",
+            "`store.url`: is not the URL of a server",
+        ),
+        (
+            "[store]\nurl = \"postgres://me:sesame@localhost/db\"",
+            "`store.url`: holds a password",
+        ),
+        (
+            "[store]\nurl = \"postgres://me@db.example/db\"",
+            "leads to another machine",
+        ),
+        (
+            "[store]\npassword = { env = \"P\" }",
+            "`store.password`: is of no use without `url`",
+        ),
+        (
+            "[store]\nurl = \"postgres://me@localhost/db\"\n[store.password]",
+            "needs `systemd`, `file` or `env`",
+        ),
+    ] {
+        let error = refusal(text);
+        assert!(error.contains(said), "{text}: {error}");
+        assert!(!error.contains("sesame"), "{error}");
+    }
+    let text =
+        "[store]\nurl = \"postgres://me@localhost:5432/db\"\npassword = { env = \"PASS\" }\n";
+    let policy = policy(text);
+    assert!(policy.secret_variables().contains("PASS"));
+    let shown = host_text(&policy, &[]);
+    for said in [
+        "postgres://me@localhost:5432/db",
+        "environment variable PASS",
+    ] {
+        assert!(shown.contains(said), "{shown}");
+    }
+    let shown = host_text(&super::policy(""), &[]);
+    assert!(shown.contains("holdfast.db in the data directory"));
+}
+
+#[test]
 fn an_address_alone_is_a_network_of_its_own() {
     let policy = policy("trusted_proxies = [\"10.0.0.1\", \"fd00::/8\"]");
     assert_eq!(policy.trusted_proxies[0].to_string(), "10.0.0.1/32");

@@ -41,6 +41,7 @@ both![
     a_unit_that_goes_on_after_a_statement_failed_has_failed,
     a_unit_may_answer_and_leave_nothing,
     a_unit_that_panics_leaves_nothing,
+    a_unit_does_not_end_the_transaction_it_is_in,
     units_do_not_see_each_others_middle,
     what_each_looked_at_still_holds_when_both_are_kept,
     a_row_that_is_there_is_no_failure_where_the_statement_says_so,
@@ -159,6 +160,21 @@ async fn a_unit_that_panics_leaves_nothing(database: &Database, _: &Database) {
     }
     keep(database, "one").await.unwrap();
     assert_eq!(kept(database).await.unwrap(), ["one"]);
+}
+
+async fn a_unit_does_not_end_the_transaction_it_is_in(database: &Database, _: &Database) {
+    for end in ["COMMIT", " rollback", "/**/ SAVEPOINT a", "end", "BEGIN"] {
+        let ends = database.run(end, |end, tx| {
+            Box::pin(async move {
+                let row = ["half".into(), (&[1]).into(), 1.into()];
+                tx.execute(KEEP, &row).await?;
+                tx.execute(end, &[]).await
+            })
+        });
+        let said = ends.await.unwrap_err().to_string();
+        assert!(said.contains("neither begins nor ends"), "{said}");
+    }
+    assert!(kept(database).await.unwrap().is_empty());
 }
 
 async fn units_do_not_see_each_others_middle(one: &Database, other: &Database) {

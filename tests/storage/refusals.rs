@@ -3,7 +3,7 @@
 use super::{keep, kept, open};
 use crate::harness::postgres::{PASSWORD, Postgres, sql_at};
 use holdfast_call::Secret;
-use holdfast_store::db::{Database, DbError, Place, Server};
+use holdfast_store::db::{Database, DbError, Place, Seen, Server};
 use std::sync::Mutex;
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
@@ -186,6 +186,29 @@ async fn hold(database: &Database) -> (Sender<()>, JoinHandle<Result<(), DbError
     });
     begins.await.unwrap();
     (release, held)
+}
+
+#[tokio::test]
+async fn whoever_looks_sees_what_a_host_would_meet() {
+    let url = Postgres::database();
+    let look = || {
+        let server = Server::parse(&url).unwrap();
+        let server = server.with_password(Secret::new(PASSWORD).unwrap());
+        Database::look(Place::Server(server))
+    };
+    assert_eq!(look().await, Ok(Seen::Bare));
+    open(&url).await.unwrap();
+    assert_eq!(look().await, Ok(Seen::Form(1)));
+    sql_at(&url, "UPDATE holdfast_schema SET min_reader_version = 8");
+    let newer = look().await;
+    assert!(matches!(newer, Err(DbError::Newer { .. })), "{newer:?}");
+    let name = name(&url);
+    sql_at(
+        &url,
+        &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"),
+    );
+    let standby = look().await;
+    assert!(matches!(standby, Err(DbError::ReadOnly(_))), "{standby:?}");
 }
 
 fn name(url: &str) -> String {

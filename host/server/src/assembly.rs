@@ -35,7 +35,7 @@ use holdfast_capabilities::http::{HttpOut, Keys, NameServers};
 use holdfast_rules::identify::keys::KeyRing;
 use holdfast_rules::once::Executions;
 use holdfast_rules::{HostGate, Metrics, Parts};
-use holdfast_store::db::{Database, Place};
+use holdfast_store::db::Database;
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, CallLog, DataLock, HostKey, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
@@ -240,7 +240,8 @@ impl Host {
 
 /// The database of the policy.
 async fn database(policy: &Policy) -> anyhow::Result<Database> {
-    let place = Place::File(policy.data.join("holdfast.db"));
+    let place = policy.store.place(&policy.data);
+    let place = place.map_err(|error| anyhow::anyhow!("the password of [store]: {error}"))?;
     let opened = Database::open(place).await;
     opened.map_err(|error| anyhow::anyhow!("failed to open the database: {error}"))
 }

@@ -18,6 +18,7 @@ pub use value::{Row, Value};
 
 use postgres::Postgres;
 use sqlite::Sqlite;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,6 +30,26 @@ pub enum Place {
     File(PathBuf),
     /// A server, which many hosts may share.
     Server(Server),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Server(server) => server.fmt(f),
+        }
+    }
+}
+
+/// What was seen of a database that was only looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// There is no file.
+    NoFile,
+    /// There is a database, in which no host has kept anything yet.
+    Bare,
+    /// It has a form that this release understands.
+    Form(i64),
 }
 
 /// An open database; clones are the same one.
@@ -75,6 +96,17 @@ impl Database {
             backend: Arc::new(backend),
             counts,
         })
+    }
+
+    /// Looks at a database without changing it: whether it is there, whole, and of a form that this release understands.
+    ///
+    /// # Errors
+    /// Why a host could not use it.
+    pub async fn look(place: Place) -> Result<Seen, DbError> {
+        match place {
+            Place::File(path) => sqlite::look(path).await,
+            Place::Server(server) => postgres::look(&server).await,
+        }
     }
 
     /// Runs a unit of work and keeps what it has written: when this returns, that is on the disk. `input` is all that the unit is given.

@@ -256,7 +256,8 @@ fn untrusted(path: &Path, why: &str) -> Read {
     Read::Untrusted(format!("{}: {why}", path.display()))
 }
 
-fn ours(stat: &Stat) -> Result<(), String> {
+/// Whether a file is a plain one that nobody but us can read; why not.
+pub(crate) fn ours(stat: &Stat) -> Result<(), String> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err("it is not a regular file".to_owned());
     }

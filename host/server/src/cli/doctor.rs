@@ -8,6 +8,7 @@ pub mod clock;
 pub mod configuration;
 pub mod disk;
 
+mod database;
 mod engine;
 mod host;
 mod routes;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 /// What the exit codes mean.
 pub const CODES: &str = "Exit codes: 0 nothing failed · 2 wrong command line · else the first boundary at which something failed:
   10 configuration (policy, manifests, secrets) · 11 policy (a manifest asks for more than it allows) · 12 routing (two services want
-  one route) · 13 storage (disk, cache) · 14 platform (clock, engine) · 15 upstream (name, address, connection, TLS) · 16 lifecycle (the
+  one route) · 13 storage (disk, cache, database) · 14 platform (clock, engine) · 15 upstream (name, address, connection, TLS) · 16 lifecycle (the
   host that runs is not ready)";
 
 /// The arguments of `holdfast doctor`.
@@ -212,6 +213,7 @@ pub fn examine(args: &DoctorArgs) -> Vec<Finding> {
     routes::probe(&manifests, &mut findings);
     disk::probe(&policy.data, &mut findings);
     cache::probe(&policy.data, &mut findings);
+    database::probe(&policy, &mut findings);
     clock::probe(&mut findings);
     engine::probe(&policy, &mut findings);
     upstreams::probe(&policy, &mut findings);

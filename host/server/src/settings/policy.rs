@@ -15,6 +15,7 @@ use crate::settings::rate::{self, ServiceRate};
 use crate::settings::reader::Reader;
 use crate::settings::secret::SecretSource;
 use crate::settings::source::{Origin, Source};
+use crate::settings::store::{self, Store};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
 use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
@@ -115,6 +116,8 @@ pub struct Policy {
     pub slots: u32,
     /// How the pool is set up.
     pub pool: Pool,
+    /// Where the database is.
+    pub store: Store,
     /// What compiling one component may use.
     pub compile: CompileLimits,
     /// The limits of every service.
@@ -199,6 +202,7 @@ impl Policy {
         credentials
             .flat_map(|credential| &credential.sources)
             .chain(lent)
+            .chain(self.store.sources())
     }
 
     /// Reads the policy: the file that was named, which must be there, or the default one, which may be missing.
@@ -303,6 +307,7 @@ impl Policy {
             shed_memory: MEMORY_FROM / 10,
             slots: 1_000,
             pool: Pool::Auto,
+            store: Store::File,
             compile: CompileLimits::default(),
             limits: SetLimits::default(),
             caller_rate: None,
@@ -367,6 +372,7 @@ impl Policy {
             within(raw.count()?, 1, 100_000).map(|slots| u32::try_from(slots).unwrap_or(u32::MAX))
         });
         self.pool = reader.or("pool", written.pool.as_deref(), self.pool, Pool::parse);
+        self.store = store::check(written.store, folder, reader);
         self.compile = compile::check(written.compile, reader);
         self.limits = SetLimits::check(
             written.limits,

@@ -5,6 +5,7 @@ use crate::settings::effective::{Effective, Fuel, Row};
 use crate::settings::host::HostMemory;
 use crate::settings::listen;
 use crate::settings::policy::Policy;
+use crate::settings::store;
 use crate::settings::units::{duration_text, size_text};
 use holdfast_call::problem::push_escaped;
 use std::fmt::Write as _;
@@ -125,6 +126,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
     ];
     values
         .into_iter()
+        .chain(store::rows(&policy.store))
         .chain(compile::rows(&policy.compile))
         .chain(listen::rows(&policy.listen_limits, policy.tls.as_ref()))
         .map(|(key, value)| Row {

@@ -5,6 +5,7 @@ use crate::settings::described::WrittenContract;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
 use crate::settings::rate::{WrittenRate, WrittenServiceRate};
+use crate::settings::store::WrittenStore;
 use crate::settings::units::Raw;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) slots: Option<Raw>,
     pub(crate) pool: Option<String>,
     pub(crate) compile: WrittenCompile,
+    pub(crate) store: WrittenStore,
     pub(crate) limits: WrittenLimits,
     pub(crate) rate: WrittenRate,
     pub(crate) services: BTreeMap<String, WrittenService>,

@@ -19,10 +19,8 @@ pub enum DbError {
         "the database's server cannot be reached: {0}; see that it runs, the host goes on by itself"
     )]
     Unreachable(String),
-    /// The server does not let us in.
-    #[error(
-        "the database's server refuses the host: {0}; see the user, the password and the database of [store] in the policy"
-    )]
+    /// The host is not let in, or others would be.
+    #[error("the host cannot use the database: {0}; see its user, its password and its rights")]
     Refused(String),
     /// It can be read only.
     #[error("the database can only be read ({0}); make it writable, it goes on by itself")]

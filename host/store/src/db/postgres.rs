@@ -7,15 +7,17 @@
 mod cell;
 mod connection;
 mod fault;
+mod look;
 mod server;
 mod transaction;
 
+pub(super) use look::look;
 pub use server::Server;
 
 use super::Counts;
 use super::error::DbError;
 use super::schema::{self, Dialect};
-use super::unit::Unit;
+use super::unit::{Tx, Unit};
 use connection::Connection;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use fault::fault_of_commit;
@@ -76,17 +78,7 @@ enum Purpose {
 
 impl Postgres {
     pub(super) async fn open(server: &Server, counts: Arc<Counts>) -> Result<Self, DbError> {
-        let how = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let pool = Pool::builder(Manager::from_config(server.config(), NoTls, how))
-            .max_size(CONNECTIONS_MAX)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(CONNECTION_WAIT))
-            .create_timeout(Some(CONNECT_MAX))
-            .recycle_timeout(Some(CONNECT_MAX))
-            .build()
-            .map_err(|error| DbError::Failing(told(&error)))?;
+        let pool = pool(server)?;
         let shared = Shared {
             pool,
             counts,
@@ -199,12 +191,15 @@ impl Shared {
         };
         let worked = timeout(UNIT_MAX, work).await;
         match worked.unwrap_or_else(|_| Err(late("a unit of work"))) {
+            // What was only looked at needs no commit, which could be ambiguous.
+            Ok((answer, _)) if matches!(purpose, Purpose::Read) => {
+                connection.roll_back().await;
+                Ok(answer)
+            }
             Ok((answer, undone)) => {
-                let end = match purpose {
-                    Purpose::Write if undone => UNDO,
-                    Purpose::Write | Purpose::Read => KEEP,
-                };
-                self.end(connection, end).await?;
+                end_with(connection, if undone { UNDO } else { KEEP }).await?;
+                self.counts.commits.fetch_add(1, Relaxed);
+                self.counts.units.fetch_add(1, Relaxed);
                 Ok(answer)
             }
             Err(why) => {
@@ -214,41 +209,60 @@ impl Shared {
         }
     }
 
-    async fn end(&self, connection: Connection, end: &str) -> Result<(), DbError> {
-        let ended = timeout(COMMIT_MAX, connection.client()?.batch_execute(end)).await;
-        match ended {
-            Ok(Ok(())) => {
-                connection.give_back();
-                self.counts.commits.fetch_add(1, Relaxed);
-                self.counts.units.fetch_add(1, Relaxed);
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                connection.roll_back().await;
-                Err(fault_of_commit(&error))
-            }
-            Err(_) => Err(DbError::Ambiguous("the server does not answer".to_owned())),
-        }
-    }
-
     /// Brings the database to the form of this release, while no other host does.
     async fn migrate(&self) -> Result<(), DbError> {
         const ALONE: &str = "SELECT pg_advisory_xact_lock($1)::text";
-        const SAFE: &str = "SELECT 1 WHERE current_setting('fsync', true) = 'off'";
         let connection = Connection::of(&self.pool).await?;
         connection.begin(MIGRATE).await?;
         let mut transaction = Transaction::new(connection.client()?);
-        let tx: &mut dyn super::Tx = &mut transaction;
+        let tx: &mut dyn Tx = &mut transaction;
         tx.query(ALONE, &[MIGRATION.into()]).await?;
-        if !tx.query(SAFE, &[]).await?.is_empty() {
-            let why = "it is set up with fsync off, so that it would lose what it has acknowledged; set fsync on";
-            return Err(DbError::Failing(why.to_owned()));
-        }
+        lasts(tx).await?;
         schema::migrate(tx, Dialect::Postgres).await?;
         // The connection is not used again, as its statements are not.
         let kept = connection.client()?.batch_execute(KEEP).await;
         kept.map_err(|error| fault_of_commit(&error))
     }
+}
+
+async fn end_with(connection: Connection, end: &str) -> Result<(), DbError> {
+    let ended = timeout(COMMIT_MAX, connection.client()?.batch_execute(end)).await;
+    match ended {
+        Ok(Ok(())) => {
+            connection.give_back();
+            Ok(())
+        }
+        Ok(Err(error)) => {
+            connection.roll_back().await;
+            Err(fault_of_commit(&error))
+        }
+        Err(_) => Err(DbError::Ambiguous("the server does not answer".to_owned())),
+    }
+}
+
+fn pool(server: &Server) -> Result<Pool, DbError> {
+    let how = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    Pool::builder(Manager::from_config(server.config(), NoTls, how))
+        .max_size(CONNECTIONS_MAX)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(CONNECTION_WAIT))
+        .create_timeout(Some(CONNECT_MAX))
+        .recycle_timeout(Some(CONNECT_MAX))
+        .build()
+        .map_err(|error| DbError::Failing(told(&error)))
+}
+
+/// Refuses a server that acknowledges what it may lose.
+async fn lasts(tx: &mut dyn Tx) -> Result<(), DbError> {
+    const LOSES: &str = "SELECT 1 WHERE current_setting('fsync', true) = 'off'";
+    if tx.query(LOSES, &[]).await?.is_empty() {
+        return Ok(());
+    }
+    let why =
+        "its server has fsync off, so that it would lose what it has acknowledged; set fsync on";
+    Err(DbError::Failing(why.to_owned()))
 }
 
 fn late(what: &str) -> DbError {

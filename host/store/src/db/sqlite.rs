@@ -3,15 +3,16 @@
 mod fault;
 mod file;
 mod job;
+mod look;
 mod queue;
 mod reader;
 mod shared;
 mod transaction;
 mod writer;
 
-use super::Counts;
 use super::error::DbError;
 use super::unit::Unit;
+use super::{Counts, Seen};
 use job::{Job, Work};
 use queue::Queue;
 use reader::Reader;
@@ -32,6 +33,12 @@ const READS_WAITING_MAX: usize = 4096;
 const READERS: usize = 4;
 
 type Line = Arc<Queue<Box<dyn Job>>>;
+
+/// Looks at the file without changing it.
+pub(super) async fn look(path: PathBuf) -> Result<Seen, DbError> {
+    let looked = tokio::task::spawn_blocking(move || look::look(&path)).await;
+    looked.unwrap_or_else(|_| Err(ended()))
+}
 
 /// An open database. Its threads end with it, once they have done what was asked before.
 pub(super) struct Sqlite {

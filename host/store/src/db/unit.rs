@@ -43,3 +43,24 @@ pub trait Tx: Send {
     /// What this unit has written is not kept, but what it answers is handed back.
     fn undo(&mut self);
 }
+
+/// Refuses a statement that would begin or end a transaction: a unit does not know which others share the one it is in.
+pub(super) fn belongs_in_a_unit(sql: &str) -> Result<(), DbError> {
+    const OURS: &[&str] = &[
+        "begin",
+        "start",
+        "commit",
+        "end",
+        "rollback",
+        "abort",
+        "savepoint",
+        "release",
+    ];
+    let mut words = sql.split(|c: char| !c.is_ascii_alphabetic());
+    let first = words.find(|word| !word.is_empty()).unwrap_or_default();
+    if OURS.iter().any(|word| first.eq_ignore_ascii_case(word)) {
+        let why = "a unit of work neither begins nor ends a transaction";
+        return Err(DbError::Failing(why.to_owned()));
+    }
+    Ok(())
+}

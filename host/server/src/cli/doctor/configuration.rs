@@ -2,8 +2,9 @@
 
 use super::{Boundary, Finding, State};
 use crate::file;
+use crate::settings::secret::listed;
 use crate::settings::{Manifest, Name, Policy, SettingsError, merge};
-use holdfast_call::{Secret, Unread};
+use holdfast_call::Unread;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::ErrorKind;
@@ -126,19 +127,32 @@ pub(super) fn secrets(policy: &Policy, findings: &mut Vec<Finding>) {
                 format!("upstream {}", upstream.name),
                 format!("upstreams.{}.credential", upstream.name),
             );
-            findings.push(secret(&what, &table, credential, credential.read()));
+            findings.push(secret(
+                &what,
+                &table,
+                credential,
+                credential.read().map(|_| ()),
+            ));
+        }
+    }
+    match policy.store.password() {
+        Ok(None) => {}
+        read => {
+            let shown = listed(policy.store.sources());
+            let read = read.map(|_| ());
+            findings.push(secret("database", "store.password", &shown, read));
         }
     }
     for lent in policy.secrets.values() {
         let name = &lent.name;
         let (what, table) = (format!("secret {name}"), format!("secrets.{name}"));
-        findings.push(secret(&what, &table, lent, lent.read()));
+        findings.push(secret(&what, &table, lent, lent.read().map(|_| ())));
     }
 }
 
-fn secret(what: &str, table: &str, shown: &impl Display, read: Result<Secret, Unread>) -> Finding {
+fn secret(what: &str, table: &str, shown: &impl Display, read: Result<(), Unread>) -> Finding {
     match read {
-        Ok(_) => Finding::new(HERE, "secret", State::Ok, format!("{what}: {shown}")),
+        Ok(()) => Finding::new(HERE, "secret", State::Ok, format!("{what}: {shown}")),
         Err(why) => Finding::new(HERE, "secret", State::Fail, format!("{what}: {why}"))
             .next(format!("mend what [{table}] names")),
     }

@@ -2,7 +2,7 @@
 
 use super::fault::fault;
 use crate::db::error::DbError;
-use crate::db::unit::Tx;
+use crate::db::unit::{Tx, belongs_in_a_unit};
 use crate::db::value::{Row, Value};
 use deadpool_postgres::ClientWrapper;
 use holdfast_call::BoxFuture;
@@ -49,6 +49,10 @@ impl<'c> Transaction<'c> {
         self.failed = Some(DbError::Failing(
             "a unit of work did not wait for a statement".to_owned(),
         ));
+        if let Err(why) = belongs_in_a_unit(sql) {
+            self.failed = Some(why.clone());
+            return Err(why);
+        }
         let prepared = self.client.prepare_cached(sql).await;
         let statement = self.done(prepared)?;
         let (wanted, given) = (statement.params().len(), params.len());

@@ -1,8 +1,14 @@
 //! What SQLite's result codes mean.
 
 use crate::db::error::DbError;
-use rusqlite::Error;
 use rusqlite::ffi::{self, ErrorCode};
+use rusqlite::{Connection, Error};
+
+/// Runs statements that hand nothing back.
+pub(super) fn execute(connection: &Connection, sql: &str) -> Result<(), DbError> {
+    let done = connection.execute_batch(sql);
+    done.map_err(|error| fault(&error))
+}
 
 /// The error in our words.
 pub(super) fn fault(error: &Error) -> DbError {

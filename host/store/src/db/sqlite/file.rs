@@ -63,7 +63,7 @@ fn unclaimed(error: &StoreError) -> DbError {
     use std::io::ErrorKind;
     let text = error.to_string();
     let (StoreError::Read { source, .. } | StoreError::Write { source, .. }) = error else {
-        return DbError::Failing(text);
+        return DbError::Refused(text);
     };
     match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => DbError::Full,

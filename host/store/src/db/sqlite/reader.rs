@@ -1,6 +1,6 @@
 //! The threads that read: each has a connection of its own, so that nobody who reads waits for a sync of the disk.
 
-use super::fault::fault;
+use super::fault::execute;
 use super::file::{self, Files};
 use super::job::{End, Job};
 use super::shared::{Seat, Shared};
@@ -46,10 +46,6 @@ impl Reader {
 }
 
 fn attempt(connection: &mut Connection, job: &mut dyn Job) -> Result<End, DbError> {
-    let execute = |connection: &Connection, sql| {
-        let done = connection.execute_batch(sql);
-        done.map_err(|error| fault(&error))
-    };
     execute(connection, "BEGIN")?;
     let end = job.attempt(connection);
     execute(connection, "ROLLBACK")?;

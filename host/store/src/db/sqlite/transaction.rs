@@ -2,7 +2,7 @@
 
 use super::fault::fault;
 use crate::db::error::DbError;
-use crate::db::unit::Tx;
+use crate::db::unit::{Tx, belongs_in_a_unit};
 use crate::db::value::{Row, Value};
 use holdfast_call::BoxFuture;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -47,10 +47,11 @@ impl<'c> Transaction<'c> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
-        let done = self
-            .connection
-            .prepare_cached(sql)
-            .map_err(|error| fault(&error))
+        let done = belongs_in_a_unit(sql)
+            .and_then(|()| {
+                let prepared = self.connection.prepare_cached(sql);
+                prepared.map_err(|error| fault(&error))
+            })
             .and_then(|mut statement| {
                 bind(&mut statement, params)?;
                 run(&mut statement).map_err(|error| fault(&error))

@@ -3,7 +3,7 @@
 //! Nobody gets an answer before the commit of his group has returned. After a commit that failed it is not known what the disk holds: the
 //! connection is closed, and the next one copies the log into the database and syncs that before it takes anything on.
 
-use super::fault::{fault, fault_of_commit};
+use super::fault::{execute, fault_of_commit};
 use super::file::{self, Files};
 use super::job::{End, Job};
 use super::shared::Shared;
@@ -32,7 +32,7 @@ enum Went {
     /// Nothing is kept, or nobody knows.
     Lost(DbError),
     /// The unit at this place took the whole transaction with it: nothing is kept, and the others have not failed.
-    Taken(usize),
+    Taken(usize, DbError),
 }
 
 impl Writer {
@@ -40,10 +40,6 @@ impl Writer {
     pub(super) fn open(path: PathBuf, counts: Arc<Counts>) -> Result<Self, DbError> {
         file::claim(&path)?;
         let mut connection = file::open_to_write(&path)?;
-        let execute = |connection: &Connection, sql| {
-            let done = connection.execute_batch(sql);
-            done.map_err(|error| fault(&error))
-        };
         execute(&connection, "BEGIN IMMEDIATE")?;
         let mut transaction = Transaction::new(&mut connection);
         at_once(schema::migrate(&mut transaction, Dialect::Sqlite))?;
@@ -66,14 +62,13 @@ impl Writer {
         match self.group(&mut group) {
             Went::Held => settle(group, &Ok(())),
             Went::Lost(why) => settle(group, &Err(why)),
-            Went::Taken(place) if group.len() > 1 => {
-                group.remove(place).settle(Ok(()));
+            Went::Taken(place, why) => {
+                group.remove(place).settle(Err(why));
                 // Whoever does the same again does it alone.
                 for job in group {
                     self.serve(vec![job]);
                 }
             }
-            Went::Taken(_) => settle(group, &Ok(())),
         }
     }
 
@@ -82,8 +77,7 @@ impl Writer {
             Ok(connection) => connection,
             Err(why) => return Went::Lost(why),
         };
-        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-            let why = fault(&error);
+        if let Err(why) = execute(&connection, "BEGIN IMMEDIATE") {
             match why {
                 // Nothing is wrong with the connection.
                 DbError::Locked(_) => self.connection = Some(connection),
@@ -92,9 +86,9 @@ impl Writer {
             return Went::Lost(why);
         }
         for (place, job) in group.iter_mut().enumerate() {
-            if run(&mut connection, job.as_mut()).is_err() || connection.is_autocommit() {
+            if let Err(why) = run(&mut connection, job.as_mut()) {
                 self.close(connection);
-                return Went::Taken(place);
+                return Went::Taken(place, why);
             }
         }
         if let Err(error) = connection.execute_batch("COMMIT") {
@@ -110,7 +104,8 @@ impl Writer {
                 self.counts.units.fetch_add(group.len() as u64, Relaxed);
                 Went::Held
             }
-            Err(why) => Went::Lost(why),
+            // It is in a file, and that file may be put back.
+            Err(why) => Went::Lost(DbError::Ambiguous(why.to_string())),
         }
     }
 
@@ -171,14 +166,15 @@ impl Writer {
     }
 }
 
-/// Runs one unit of a group by itself: if it is not to be kept, the others do not notice.
-fn run(connection: &mut Connection, job: &mut dyn Job) -> Result<(), rusqlite::Error> {
-    connection.execute_batch("SAVEPOINT unit")?;
+/// Runs one unit of a group by itself: if it is not to be kept, the others do not notice. An error is one of them all: some failures, such
+/// as a full disk, may end the whole transaction.
+fn run(connection: &mut Connection, job: &mut dyn Job) -> Result<(), DbError> {
+    execute(connection, "SAVEPOINT unit")?;
     let end = match job.attempt(connection) {
         End::Keep => "RELEASE unit",
         End::Undo | End::Failed => "ROLLBACK TO unit; RELEASE unit",
     };
-    connection.execute_batch(end)
+    execute(connection, end)
 }
 
 fn settle(group: Group, held: &Result<(), DbError>) {

@@ -1,7 +1,7 @@
 //! Storage that fails: nothing is acknowledged that is not kept, and all goes on when it is back.
 
 use super::{Fixture, KEEP, asked, keep, kept, open};
-use crate::db::{Database, DbError};
+use crate::db::{Database, DbError, Place, Seen};
 use rusqlite::Connection;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -120,7 +120,8 @@ async fn what_was_written_while_the_file_lost_its_name_is_not_acknowledged() {
             Ok(changed)
         })
     });
-    assert!(matches!(moved.await, Err(DbError::Gone(_))));
+    let moved = moved.await;
+    assert!(matches!(moved, Err(DbError::Ambiguous(_))), "{moved:?}");
 }
 
 #[tokio::test]
@@ -196,4 +197,20 @@ async fn what_is_damaged_is_told_from_what_is_not_there() {
     let written = keep(&rows, &"5".repeat(100)).await;
     assert!(matches!(written, Err(DbError::Corrupt(_))), "{written:?}");
     rows.read((), |(), tx| tx.now()).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_looks_sees_what_a_host_would_meet_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let look = |data: &Path| Database::look(Place::File(data.join("holdfast.db")));
+    assert_eq!(look(&data).await, Ok(Seen::NoFile));
+    assert!(!data.exists());
+    let fixture = Fixture::new().await;
+    keep(&fixture.database, "one").await.unwrap();
+    assert_eq!(look(&fixture.data()).await, Ok(Seen::Form(1)));
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("holdfast.db"), "").unwrap();
+    let loose = look(&data).await;
+    assert!(matches!(loose, Err(DbError::Refused(_))), "{loose:?}");
 }
