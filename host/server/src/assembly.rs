@@ -317,6 +317,7 @@ fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
         ("slots", old.slots != new.slots),
         ("pool", old.pool != new.pool),
         ("compile", old.compile != new.compile),
+        ("store", old.store != new.store),
     ];
     let differs = keys.into_iter().filter(|(_, differs)| *differs);
     differs.map(|(key, _)| key).collect()

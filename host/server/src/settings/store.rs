@@ -28,7 +28,7 @@ pub(crate) struct WrittenPassword {
 }
 
 /// Where the database is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Store {
     /// In a file of the data directory.
     File,

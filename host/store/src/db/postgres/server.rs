@@ -14,7 +14,7 @@ pub(super) const CONNECT_MAX: Duration = Duration::from_secs(5);
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
 /// A PostgreSQL server, and the database on it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     config: Arc<Config>,
     password: Option<Secret>,
