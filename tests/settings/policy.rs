@@ -72,6 +72,8 @@ fn each_key_has_a_rule_of_its_own() {
         ("log = \"xml\"", "neither \"json\" nor \"text\""),
         ("anonymous = \"maybe\"", "neither \"allow\" nor \"deny\""),
         ("anonymous = true", "invalid type"),
+        ("idempotency_keep = \"1h\"", "at least \"24h\""),
+        ("idempotency_keep = \"9000h\"", "at most a year"),
         ("drain_ms = -1", "less than nothing"),
         ("drain_ms = 600001", "not between 0 and 600000"),
         ("drain_ms = \"10s\"", "not a plain number"),

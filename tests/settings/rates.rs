@@ -66,7 +66,7 @@ fn what_is_no_rate_or_no_operation_is_refused_with_its_line() {
             "`rate.calls`: unknown key",
         ),
         (
-            "[rate]\ncallers = \"1/s\"".to_owned(),
+            "[rate]\ncalller = \"1/s\"".to_owned(),
             "did you mean `caller`?",
         ),
         (

@@ -32,8 +32,6 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, Keys, NameServers};
-use holdfast_rules::identify::keys::KeyRing;
-use holdfast_rules::once::Executions;
 use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::db::Database;
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, CallLog, DataLock, HostKey, Versions};
@@ -99,33 +97,16 @@ impl Host {
         let workshop = workshop(&policy, &sources, &as_log)?;
         let metrics = Arc::new(Metrics::default());
         let gate = Arc::new(HostGate::default());
-        let ring = Arc::new(KeyRing::default());
         let key = HostKey::open(&policy.data, || key_bytes(&sources))?;
-        let database = database(&policy).await?;
-        let caller_keys = CallerKeys::new(
-            database.clone(),
-            ring.clone(),
-            sources.clone(),
-            as_log.clone(),
-        );
-        caller_keys.begin().await;
-        let held = Arc::new(Executions::default());
-        let begun = HostExecutions::begin(
-            database,
-            &key,
-            held.clone(),
-            policy.idempotency_keep,
-            &*as_log,
-        );
-        let executions = begun.await.context("cannot begin with the database")?;
         let parts = Parts {
             sources: sources.clone(),
             log: as_log.clone(),
             metrics: metrics.clone(),
             host: gate.clone(),
-            keys: ring,
-            executions: held,
+            keys: Arc::default(),
+            executions: Arc::default(),
         };
+        let (caller_keys, executions) = kept(&policy, &key, &parts).await?;
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let clock = sources.clock.clone();
         let nameservers = NameServers::new(policy.nameservers.clone());
@@ -244,6 +225,21 @@ async fn database(policy: &Policy) -> anyhow::Result<Database> {
     let place = place.map_err(|error| anyhow::anyhow!("the password of [store]: {error}"))?;
     let opened = Database::open(place).await;
     opened.map_err(|error| anyhow::anyhow!("failed to open the database: {error}"))
+}
+
+/// What is kept in the database, and what the rules have of it.
+async fn kept(
+    policy: &Policy,
+    key: &HostKey,
+    parts: &Parts,
+) -> anyhow::Result<(Arc<CallerKeys>, Arc<HostExecutions>)> {
+    let database = database(policy).await?;
+    let (sources, log) = (parts.sources.clone(), parts.log.clone());
+    let keys = CallerKeys::new(database.clone(), parts.keys.clone(), sources, log);
+    keys.begin().await;
+    let (held, keep) = (parts.executions.clone(), policy.idempotency_keep);
+    let executions = HostExecutions::begin(database, key, held, keep, &*parts.log).await;
+    Ok((keys, executions.context("cannot begin with the database")?))
 }
 
 fn key_bytes(sources: &Sources) -> [u8; 32] {

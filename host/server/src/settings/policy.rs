@@ -3,6 +3,7 @@
 use crate::settings::callers::Callers;
 use crate::settings::compile;
 use crate::settings::error::SettingsError;
+use crate::settings::folder::{self, Folder};
 use crate::settings::host::{
     Anonymous, HostMemory, Idempotency, LogForm, Pool, parse_canary, parse_keep, parse_nameserver,
     parse_priority, parse_share,
@@ -18,7 +19,7 @@ use crate::settings::source::{Origin, Source};
 use crate::settings::store::{self, Store};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
-use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
+use crate::settings::written::{WrittenPolicy, WrittenService};
 use holdfast_call::Priority;
 use holdfast_rules::admit::pressure::MEMORY_FROM;
 use holdfast_rules::once::KEEP_MIN;
@@ -34,15 +35,6 @@ use std::time::Duration;
 
 /// Where the policy is looked for when nobody names another place.
 pub const DEFAULT_FILE: &str = "holdfast.toml";
-
-/// A folder that services may be given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder {
-    /// Where it is on the host.
-    pub path: PathBuf,
-    /// Whether guests may change it.
-    pub writable: bool,
-}
 
 /// What the policy allows one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -383,7 +375,7 @@ impl Policy {
         self.caller_rate = rate::check(&written.rate, reader);
         self.upstreams = upstream::check_all(written.upstreams, folder, reader);
         self.secrets = lent::check_all(written.secrets, folder, reader);
-        self.files = check_folders(written.files, folder, reader);
+        self.files = folder::check_all(written.files, folder, reader);
         for (name, written) in written.services {
             let (path, name) = reader.named("services", &name);
             let service = check_service(written, &path, reader);
@@ -464,32 +456,6 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
         fuel: written.fuel,
         limits,
     }
-}
-
-fn check_folders(
-    written: BTreeMap<String, WrittenFolder>,
-    folder: &Path,
-    reader: &mut Reader<'_>,
-) -> BTreeMap<Name, Folder> {
-    let mut folders = BTreeMap::new();
-    for (name, written) in written {
-        let (key, name) = reader.named("files", &name);
-        let Some(path) = written.path else {
-            reader.wrong(&key, "needs `path`: the folder on the host");
-            continue;
-        };
-        if let Some(name) = name {
-            let path = folder.join(path);
-            folders.insert(
-                name,
-                Folder {
-                    path,
-                    writable: written.write,
-                },
-            );
-        }
-    }
-    folders
 }
 
 pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {

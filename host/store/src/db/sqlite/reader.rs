@@ -6,7 +6,7 @@ use super::job::{End, Job};
 use super::shared::{Seat, Shared};
 use crate::db::error::DbError;
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 pub(super) struct Reader {
@@ -16,8 +16,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Opens its connection at once, so that what a host holds open is what it began with. Where that fails, whoever asks is told.
     pub(super) fn new(path: PathBuf, shared: Arc<Shared>) -> Self {
         let seat = shared.seat();
+        *seat.lock().unwrap_or_else(PoisonError::into_inner) = opened(&path).ok();
         Self { path, shared, seat }
     }
 
@@ -43,6 +45,13 @@ impl Reader {
         // After a failure the connection is closed: the failure may have been its own.
         Ok(())
     }
+}
+
+/// A connection that has read: only then are all of its files open.
+fn opened(path: &Path) -> Result<Connection, DbError> {
+    let connection = file::open_to_read(path)?;
+    execute(&connection, "SELECT count(*) FROM sqlite_schema")?;
+    Ok(connection)
 }
 
 fn attempt(connection: &mut Connection, job: &mut dyn Job) -> Result<End, DbError> {
