@@ -54,7 +54,8 @@ fn what_stands_above_a_function_and_a_field_is_shown_everywhere() {
     let place = &next["parameters"][0]["content"]["application/json"]["schema"];
     assert_eq!(place["properties"]["y"]["description"], "Upwards.");
     let divide = &document["paths"]["/shapes/divide"]["post"]["responses"]["422"];
-    let error = &divide["content"]["application/problem+json"]["schema"]["properties"]["error"];
+    let error =
+        &divide["content"]["application/problem+json"]["schema"]["anyOf"][0]["properties"]["error"];
     assert_eq!(
         error["anyOf"][0]["description"],
         "Nothing can be divided by zero."

@@ -205,15 +205,18 @@ impl Maker<'_> {
         };
         put(&mut answer, "headers", faults::call_header());
         answers.insert(status.to_owned(), answer);
+        let mut declares = None;
         if let Some(declared) = declared {
             let error = self.make(Side::Given, |schemas| match declared {
                 Some(ty) => schemas.of(ty),
                 None => json!({ "type": "null" }),
             });
             let answer = faults::declared(&self.about.name, declared, error);
-            answers.insert("422".to_owned(), answer);
+            declares = Some(answer);
         }
         answers.extend(faults::references());
+        // The host has a fault of the same status, which this one tells beside its own.
+        answers.extend(declares.map(|answer| (faults::DECLARED.to_string(), answer)));
         self.left = self.left.saturating_sub(faults::REFERENCES_BYTES);
         Value::Object(answers)
     }

@@ -24,7 +24,10 @@ async fn world() -> World {
     let file = folder.path().join("test.db");
     let database = Database::open(Place::File(file)).await.unwrap();
     let (holder, _) = executions::begin(&database, "a").await.unwrap();
-    bench.parts.executions.keep_in(database.clone(), holder, KEEP_MIN);
+    bench
+        .parts
+        .executions
+        .keep_in(database.clone(), holder, KEEP_MIN);
     let pipeline = bench.only(&["once"]);
     World {
         bench,

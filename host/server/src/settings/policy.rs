@@ -342,12 +342,10 @@ impl Policy {
         self.drain = reader.or("drain_ms", written.drain_ms, self.drain, |raw| {
             within(raw.count()?, 0, 600_000).map(Duration::from_millis)
         });
-        self.idempotency_keep = reader.or(
-            "idempotency_keep",
-            written.idempotency_keep,
-            self.idempotency_keep,
-            |raw| parse_keep(&raw),
-        );
+        let keep = written.idempotency_keep;
+        self.idempotency_keep = reader.or("idempotency_keep", keep, self.idempotency_keep, |raw| {
+            parse_keep(&raw)
+        });
         self.trusted_proxies = reader.list("trusted_proxies", &written.trusted_proxies, parse_net);
         self.nameservers = reader.list("nameservers", &written.nameservers, parse_nameserver);
         self.fuel = written.fuel.unwrap_or(false);

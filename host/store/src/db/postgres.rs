@@ -123,6 +123,11 @@ impl Postgres {
     }
 }
 
+/// How long a unit rests that has lost so often: who was faster may still be keeping what he wrote, and would win again.
+fn pause(lost: u32) -> Duration {
+    Duration::from_millis(1 << lost.min(7))
+}
+
 impl Shared {
     async fn until_done<I: Sync, T: Send>(
         &self,
@@ -137,7 +142,10 @@ impl Shared {
                 Err(why) => why,
             };
             match &why {
-                DbError::Contended(_) if lost < LOST_MAX => lost += 1,
+                DbError::Contended(_) if lost < LOST_MAX => {
+                    tokio::time::sleep(pause(lost)).await;
+                    lost += 1;
+                }
                 // What broke one connection, such as a restart of the server, has broken those that wait as well.
                 DbError::Unreachable(_) if broken < BROKEN_MAX => {
                     broken += 1;

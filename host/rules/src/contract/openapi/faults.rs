@@ -5,6 +5,9 @@ use holdfast_call::contract::Type;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
+/// The status of an error that a function declares.
+pub(super) const DECLARED: u16 = 422;
+
 const PROBLEM: &str = "application/problem+json";
 
 /// About what the references of one operation take.
@@ -73,11 +76,7 @@ pub(super) fn responses() -> Value {
             let meaning = code.meaning();
             format!("`{}`: {}.", meaning.code, meaning.title)
         });
-        let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
-        let schema = json!({
-            "allOf": [{ "$ref": "#/components/schemas/fault" }],
-            "properties": { "status": { "const": status }, "code": { "enum": names } },
-        });
+        let schema = schema(status, &codes);
         let response = json!({
             "description": told.collect::<Vec<_>>().join("\n"),
             "headers": call_header(),
@@ -86,6 +85,15 @@ pub(super) fn responses() -> Value {
         (name(status), response)
     };
     by_status().into_iter().map(response).collect()
+}
+
+/// A fault of the host with this status.
+fn schema(status: u16, codes: &[HostCode]) -> Value {
+    let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
+    json!({
+        "allOf": [{ "$ref": "#/components/schemas/fault" }],
+        "properties": { "status": { "const": status }, "code": { "enum": names } },
+    })
 }
 
 /// What each operation refers to, by status.
@@ -166,15 +174,17 @@ pub(super) fn declared(service: &str, ty: Option<&Type>, error: Value) -> Value 
         .map(|name| format!("{service}/{name}"))
         .collect();
     let mut properties = public(json!({ "type": "string", "enum": codes }));
-    properties.insert("status".to_owned(), json!({ "const": 422 }));
+    properties.insert("status".to_owned(), json!({ "const": DECLARED }));
     properties.insert("error".to_owned(), error);
-    let schema = json!({
+    let own = json!({
         "type": "object",
         "properties": properties,
         "required": ["type", "title", "status", "code", "instance", "error"],
     });
+    let of_host = by_status().remove(&DECLARED).unwrap_or_default();
+    let schema = json!({ "anyOf": [own, schema(DECLARED, &of_host)] });
     json!({
-        "description": "The service says no: its own error.",
+        "description": "The service says no: its own error. Or the host: the idempotency key was used for another request.",
         "headers": call_header(),
         "content": { PROBLEM: { "schema": schema } },
     })
