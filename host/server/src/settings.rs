@@ -29,6 +29,7 @@ pub mod source;
 pub mod units;
 pub mod unknown;
 pub mod upstream;
+pub mod webhooks;
 
 mod merge;
 mod reader;
@@ -55,3 +56,4 @@ pub use secret::SecretSource;
 pub use source::{Origin, Source};
 pub use unknown::known_keys;
 pub use upstream::{Class, Upstream};
+pub use webhooks::{SignedPath, Webhook};

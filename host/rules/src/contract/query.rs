@@ -5,7 +5,7 @@
 //! `+` for a space as forms have it.
 
 use super::json::Json;
-use super::percent::form_decoded;
+use crate::percent::form_decoded;
 use super::read;
 use holdfast_call::contract::{Function, Type};
 use holdfast_call::{Value, Violation};

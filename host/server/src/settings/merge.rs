@@ -21,6 +21,8 @@ use holdfast_rules::trial::canary::Share;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+mod webhooks;
+
 /// What both files come to.
 #[derive(Clone, Debug)]
 pub struct Merged {
@@ -54,6 +56,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let fuel = merge.fuel(&limits);
     let priority = merge.priority();
     let canary = merge.canary();
+    let webhooks = merge.webhooks();
     merge.safe();
     merge.described();
     merge.values();
@@ -68,6 +71,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         limits,
         fuel,
         grants,
+        webhooks,
         safe: manifest.safe.clone(),
         mounts,
         env: manifest.env.clone().into_iter().collect(),

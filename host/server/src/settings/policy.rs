@@ -16,6 +16,7 @@ use crate::settings::secret::SecretSource;
 use crate::settings::source::{Origin, Source};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
+use crate::settings::webhooks::{self, Webhooks};
 use crate::settings::written::{WrittenFolder, WrittenPolicy, WrittenService};
 use holdfast_call::Priority;
 use holdfast_rules::admit::pressure::MEMORY_FROM;
@@ -61,6 +62,8 @@ pub struct ServicePolicy {
     pub canary: Option<Share>,
     /// Whether it runs on the metered engine, where that differs from the host.
     pub fuel: Option<bool>,
+    /// Where it takes signed requests alone.
+    pub webhooks: Webhooks,
     /// Its limits, before the ones of all services.
     pub limits: SetLimits,
 }
@@ -374,6 +377,8 @@ impl Policy {
             known(reader, service, "upstreams", &allowed.upstreams, upstreams);
             known(reader, service, "secrets", &allowed.secrets, secrets);
             known(reader, service, "files", &allowed.files, files);
+            let table = format!("services.{service}.webhooks");
+            webhooks::check_secrets(&allowed.webhooks, secrets, &table, reader);
         }
     }
 }
@@ -392,7 +397,7 @@ fn known<T>(
     }
 }
 
-fn no_such<'a>(table: &str, name: &Name, known: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn no_such<'a>(table: &str, name: &Name, known: impl Iterator<Item = &'a str>) -> String {
     match nearest(name.as_str(), known) {
         Some(near) => format!("there is no [{table}.{name}]; did you mean `{near}`?"),
         None => format!("there is no [{table}.{name}]"),
@@ -430,6 +435,7 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
             .as_deref()
             .and_then(|text| reader.take(&key("canary"), parse_canary(text))),
         fuel: written.fuel,
+        webhooks: webhooks::check(written.webhooks, &key("webhooks"), reader),
         limits,
     }
 }

@@ -5,6 +5,7 @@ use crate::settings::described::WrittenContract;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
 use crate::settings::units::Raw;
+use crate::settings::webhooks::WrittenWebhook;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -70,6 +71,7 @@ pub(crate) struct WrittenService {
     pub(crate) priority: Option<String>,
     pub(crate) canary: Option<String>,
     pub(crate) fuel: Option<bool>,
+    pub(crate) webhooks: BTreeMap<String, WrittenWebhook>,
     pub(crate) limits: WrittenLimits,
 }
 

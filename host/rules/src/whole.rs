@@ -9,13 +9,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// All of a body.
-pub(super) struct Whole {
-    pub(super) bytes: Bytes,
+pub(crate) struct Whole {
+    pub(crate) bytes: Bytes,
     trailers: Option<HeaderMap>,
 }
 
 /// Why a body could not be read whole.
-pub(super) enum NotWhole {
+pub(crate) enum NotWhole {
     /// It has more bytes.
     TooLong,
     /// It was cut.
@@ -26,7 +26,7 @@ pub(super) enum NotWhole {
 ///
 /// # Errors
 /// It is longer, or was cut.
-pub(super) async fn whole(mut body: Body, bytes_max: usize) -> Result<Whole, NotWhole> {
+pub(crate) async fn whole(mut body: Body, bytes_max: usize) -> Result<Whole, NotWhole> {
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
     let mut trailers = None;
@@ -59,7 +59,7 @@ pub(super) async fn whole(mut body: Body, bytes_max: usize) -> Result<Whole, Not
 
 impl Whole {
     /// The body again, as it came.
-    pub(super) fn again(self) -> Body {
+    pub(crate) fn again(self) -> Body {
         match self.trailers {
             None => Body::whole(self.bytes),
             Some(trailers) => Body::stream(Box::pin(Again {
