@@ -4,9 +4,7 @@
 //! declares a webhook, that is its word for whoever signs for it, at that path.
 
 use crate::identify::signed::Webhooks;
-use holdfast_call::{
-    Call, Fault, HostCode, Link, Payload, Principal, Refusal, Registered, Target,
-};
+use holdfast_call::{Call, Fault, HostCode, Link, Payload, Principal, Refusal, Registered, Target};
 use http::Method;
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -15,8 +15,8 @@ use crate::admit;
 use crate::whole::{NotWhole, Whole, whole};
 use holdfast_call::principal::NoScope;
 use holdfast_call::{
-    AccessScope, Body, Boundary, Call, Caller, Entry, Fault, HostCode, Link, Moment,
-    Payload, Principal, Priority, Refusal, Shed, ShedReason, Sources, Verdict, in_time,
+    AccessScope, Body, Boundary, Call, Caller, Entry, Fault, HostCode, Link, Moment, Payload,
+    Principal, Priority, Refusal, Shed, ShedReason, Sources, Verdict, in_time,
 };
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body::Body as _;
@@ -171,8 +171,7 @@ impl Taker {
         };
         let (request, delivery) = self.verified(request, hook, terms).await?;
         let (mut head, body) = request.into_parts();
-        head.headers
-            .insert(IDEMPOTENCY_KEY, hook.key(&delivery)?);
+        head.headers.insert(IDEMPOTENCY_KEY, hook.key(&delivery)?);
         // What another service asks stays asked by it: it only cannot make up what it hands on.
         if !call.nested() {
             call.tree.set_principal(hook.principal.clone());

@@ -330,7 +330,11 @@ impl fmt::Display for Unverified {
             Self::Twice(name) => write!(f, "the header `{name}` is there more than once"),
             Self::Malformed(name) => write!(f, "the header `{name}` cannot be read"),
             Self::Stale(by) => {
-                write!(f, "it was signed {} s ago, more than {most} s", by.as_secs())
+                write!(
+                    f,
+                    "it was signed {} s ago, more than {most} s",
+                    by.as_secs()
+                )
             }
             Self::Early(by) => {
                 let by = by.as_secs();

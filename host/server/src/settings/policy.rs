@@ -397,7 +397,11 @@ fn known<T>(
     }
 }
 
-pub(crate) fn no_such<'a>(table: &str, name: &Name, known: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn no_such<'a>(
+    table: &str,
+    name: &Name,
+    known: impl Iterator<Item = &'a str>,
+) -> String {
     match nearest(name.as_str(), known) {
         Some(near) => format!("there is no [{table}.{name}]; did you mean `{near}`?"),
         None => format!("there is no [{table}.{name}]"),

@@ -68,7 +68,10 @@ fn world(anonymous: Anonymous) -> World {
             unreachable!()
         };
         let headers = request.headers();
-        let (told, key) = (headers.get("holdfast-caller"), headers.get_all(IDEMPOTENCY_KEY));
+        let (told, key) = (
+            headers.get("holdfast-caller"),
+            headers.get_all(IDEMPOTENCY_KEY),
+        );
         kept.lock().unwrap().push(Seen {
             caller,
             told: told.cloned(),
@@ -172,7 +175,10 @@ fn whatever_is_not_signed_is_refused_there_although_strangers_are_served() {
             "{shown}"
         );
         let next = &refused.verdict().next;
-        assert!(next.contains("[services.shop.webhooks.\"/hook\"]"), "{next}");
+        assert!(
+            next.contains("[services.shop.webhooks.\"/hook\"]"),
+            "{next}"
+        );
     }
     assert_eq!(world.served(), 0);
     for path in ["/", "/hooks", "/hook/deliveries"] {
@@ -309,7 +315,10 @@ fn a_body_that_does_not_come_is_its_senders_fault() {
     let mut running = world.pipeline.run(world.call(signed("hello", body)));
     feed.send(Ok("hel")).unwrap();
     assert!(poll(&mut running).is_pending());
-    world.bench.clock.advance(deadline::Settings::default().head);
+    world
+        .bench
+        .clock
+        .advance(deadline::Settings::default().head);
     let late = fault(done(&mut running));
     assert_eq!(late.host_code(), Some(HostCode::DeadlineExceeded));
     assert_eq!(late.verdict().boundary, Boundary::Caller);
@@ -420,7 +429,11 @@ fn what_else_was_registered_has_no_webhooks() {
         }),
         testing::hello,
     );
-    let mut call = world.call(Request::get("http://other.internal/hook").body(Body::empty()).unwrap());
+    let mut call = world.call(
+        Request::get("http://other.internal/hook")
+            .body(Body::empty())
+            .unwrap(),
+    );
     call.target = other.target.clone();
     assert!(run(&world.pipeline, call).is_ok());
 }

@@ -289,8 +289,9 @@ fn a_time_that_is_signed_is_near_to_now() {
 fn each_header_must_be_there_once_and_be_one() {
     for vector in all() {
         let keys = [vector.key.clone()];
-        let verify =
-            |headers: &HeaderMap| vector.verify(headers, vector.body.as_bytes(), &keys, vector.then);
+        let verify = |headers: &HeaderMap| {
+            vector.verify(headers, vector.body.as_bytes(), &keys, vector.then)
+        };
         for (name, value) in vector.headers {
             let mut without = vector.map();
             without.remove(*name);
