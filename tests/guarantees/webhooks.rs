@@ -97,6 +97,7 @@ fn each_provider_is_let_in_by_its_signature_alone() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let all = host.log_text() + &host.stderr() + &host.metrics();
     assert!(!all.contains("canary"), "{all}");
+    assert!(!all.contains("lets nobody in"), "{all}");
 }
 
 #[test]

@@ -14,7 +14,10 @@ fn refused(host: &Host, ask: Ask, seen: &str) {
     let problem = answer.fault("unauthenticated");
     let line = host.closing(answer.call());
     assert!(
-        line["seen"].as_str().unwrap_or_default().contains(seen),
+        line["evidence"]["seen"]
+            .as_str()
+            .unwrap_or_default()
+            .contains(seen),
         "{line}"
     );
     assert_eq!(line["stage"], "identify", "{line}");
@@ -161,7 +164,10 @@ fn a_body_has_a_limit_of_its_own() {
     let more = [most, b"x".to_vec()].concat();
     let answer = sign::github(&host, GITHUB, &more).body(more.clone()).send();
     answer.fault("payload-too-large");
-    assert_eq!(host.closing(answer.call())["body_bytes"], "4096");
+    assert_eq!(
+        host.closing(answer.call())["evidence"]["body_bytes"],
+        "4096"
+    );
     let text = String::from_utf8(more.clone()).unwrap();
     let answer = sign::github(&host, GITHUB, &more)
         .chunks(&[&text[..2000], &text[2000..]], &[])

@@ -341,7 +341,7 @@ impl fmt::Display for Unverified {
                 write!(f, "it was signed {by} s in the future, more than {most} s")
             }
             Self::NoneMatches => {
-                f.write_str("these are not the bytes that were signed, or not with a key of here")
+                f.write_str("these are not the bytes that were signed, or another key was used")
             }
             Self::NoId(field) => write!(f, "its body has no `{field}` that names it"),
         }
