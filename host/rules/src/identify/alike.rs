@@ -2,12 +2,16 @@
 //!
 //! The gateway compares paths byte by byte; a service routes by whatever its framework makes of one. So where a rule hangs on a path, what
 //! is only written otherwise has to meet it too: in capitals, encoded (twice, by a reader that decodes twice), with slashes to spare or
-//! the wrong way round, with parameters behind a `;`, or with a query or an end that shows only once it is decoded.
+//! the wrong way round, behind what looks like a host, with parameters behind a `;`, or with a query or an end that shows only once it is
+//! decoded.
 
 use crate::percent::loosely_decoded;
 
 /// How often encodings are taken off. What is encoded more often is meant for nobody honest.
 const DECODED_MAX: usize = 3;
+
+/// What parts the segments.
+const SLASHES: [char; 2] = ['/', '\\'];
 
 /// Where a reader may stop: parameters, the query, the fragment, the end of a text in C.
 const ENDS: [char; 4] = [';', '?', '#', '\0'];
@@ -36,12 +40,20 @@ fn reads(path: &str, meant: &str) -> bool {
         return true;
     }
     let short = path.split(ENDS).next().unwrap_or_default();
-    segments(path).eq(segments(meant)) || segments(short).eq(segments(meant))
+    // Whoever reads it as a URL takes what stands behind two slashes for a host.
+    let hosts = match path.split(SLASHES).take(2).all(str::is_empty) {
+        true => 1,
+        false => 0,
+    };
+    (0..=hosts).any(|hosts| {
+        let same = |path| segments(path).skip(hosts).eq(segments(meant));
+        same(path) || same(short)
+    })
 }
 
 /// What a path is made of, for one who leaves out what says nothing.
 fn segments(path: &str) -> impl Iterator<Item = &str> {
-    let parts = path.split(['/', '\\']);
+    let parts = path.split(SLASHES);
     let parts = parts.map(|part| part.split(ENDS).next().unwrap_or_default().trim());
     parts.filter(|part| !matches!(*part, "" | "."))
 }
@@ -68,6 +80,9 @@ mod tests {
             "/hook%2fgithub",
             "/hook%2Fgithub",
             "/hook\\github",
+            "//any.example/hook/github",
+            "/\\user@any:80/hook/github?x",
+            "/%2fany/hook/github",
             "/hook%5cgithub",
             "/%68ook/github",
             "/%2568ook/github",
@@ -109,6 +124,7 @@ mod tests {
             "/hook/%ff",
             "/hook;github",
             "/100%25",
+            "/any.example/hook/github",
         ] {
             assert!(!alike(path, "/hook/github"), "{path}");
         }
