@@ -135,8 +135,11 @@ fn the_service_is_told_who_sends_and_by_what_it_is_known_again() {
     ] {
         assert!(seen.contains(line), "{seen}");
     }
-    assert_eq!(seen.matches("header idempotency-key").count(), 1, "{seen}");
-    assert!(!seen.contains("operator"), "{seen}");
+    assert_eq!(seen.matches("header idempotency").count(), 1, "{seen}");
+    assert!(
+        !seen.contains("operator") && !seen.contains("forged"),
+        "{seen}"
+    );
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub const BODY_BYTES_MAX: usize = 25 << 20;
 const STRIDE_BYTES: usize = 256 * 1024;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// What many programs read as the same.
+const IDEMPOTENCY_KEY_TOO: HeaderName = HeaderName::from_static("idempotency_key");
 
 /// The keys that hold at a moment, the newest first.
 pub type Keys = Arc<dyn Fn(Moment) -> Vec<Key> + Send + Sync>;
@@ -171,6 +173,7 @@ impl Taker {
         };
         let (request, delivery) = self.verified(request, hook, terms).await?;
         let (mut head, body) = request.into_parts();
+        head.headers.remove(IDEMPOTENCY_KEY_TOO);
         head.headers.insert(IDEMPOTENCY_KEY, hook.key(&delivery)?);
         // What another service asks stays asked by it: it only cannot make up what it hands on.
         if !call.nested() {
