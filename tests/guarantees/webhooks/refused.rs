@@ -189,7 +189,7 @@ fn a_body_that_does_not_come_is_its_senders_fault() {
 }
 
 /// Sends that many bytes of a body that has one more, and says how the answer begins, if one comes.
-fn unfinished(mut stream: TcpStream, bytes: usize, said: mpsc::Sender<String>) {
+fn unfinished(mut stream: TcpStream, bytes: usize, said: &mpsc::Sender<String>) {
     let piece = vec![b'x'; 1 << 16];
     for _ in 0..bytes / piece.len() {
         if stream.write_all(&piece).is_err() {
@@ -217,7 +217,7 @@ fn strangers_cannot_fill_the_memory_of_the_host() {
             .begin();
         streams.push(stream.try_clone().unwrap());
         let said = said.clone();
-        std::thread::spawn(move || unfinished(stream, MOST - (1 << 16), said));
+        std::thread::spawn(move || unfinished(stream, MOST - (1 << 16), &said));
     }
     // Whoever of the three comes last.
     assert_eq!(heard.recv().unwrap(), "HTTP/1.1 503");

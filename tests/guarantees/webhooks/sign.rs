@@ -3,8 +3,9 @@
 use crate::harness::{Ask, Host};
 use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use holdfast_call::Clock as _;
+use holdfast_rules::clock::HostClock;
 use sha2::Sha256;
-use std::time::SystemTime;
 
 /// What GitHub signs with.
 pub(super) const GITHUB: &str = "canary-github-2026";
@@ -21,8 +22,7 @@ pub(super) const TELEGRAM: &str = "canary-telegram_token";
 
 /// Now, in seconds since 1970.
 pub(super) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.unwrap().as_secs()
+    HostClock::start().wall().millis() / 1_000
 }
 
 /// The code of a message.
