@@ -85,6 +85,11 @@ fn traces_and_reasons() {
 }
 
 #[test]
+fn signed_requests() {
+    holds("webhook");
+}
+
+#[test]
 fn words_of_the_owners_socket() {
     holds("words");
 }

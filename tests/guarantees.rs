@@ -69,6 +69,8 @@ mod canaries;
 mod once;
 // Who asks is known before anything is done for him.
 mod identity;
+// What comes from a provider is verified before anybody believes it.
+mod webhooks;
 // What happens is what author and operator both allow.
 mod policy;
 // What one client may hold of the gateway.

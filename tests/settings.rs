@@ -13,6 +13,7 @@ mod schema;
 mod secrets;
 mod units;
 mod upstreams;
+mod webhooks;
 
 use holdfast_server::settings::{Manifest, Name, Policy, SettingsError};
 use std::path::Path;

@@ -12,6 +12,7 @@ pub(crate) mod policy;
 pub(crate) mod request;
 pub(crate) mod routes;
 pub(crate) mod trace;
+pub(crate) mod webhook;
 pub(crate) mod words;
 
 use holdfast_call::{
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[(&str, Check)] = &[
     ("request", request::check),
     ("routes", routes::check),
     ("trace", trace::check),
+    ("webhook", webhook::check),
     ("words", words::check),
 ];
 

@@ -133,7 +133,7 @@ fn classes_shares_and_secrets_have_theirs() {
         ("[secrets.a]\nfile = \"x\"", "`secrets.a`: needs `uses`"),
         (
             "[secrets.a]\nuses = [\"get\"]\nfile = \"x\"",
-            "`get` is neither \"sign\" nor \"verify\"",
+            "`get` is none of \"sign\", \"verify\", \"webhook\"",
         ),
         (
             "[secrets.a]\nuses = [\"sign\"]\nencoding = \"rot13\"\nfile = \"x\"",

@@ -34,11 +34,13 @@ pub enum ShedReason {
     MemoryPressure,
     /// The host came too late to everything.
     Delay,
+    /// So much was kept of requests whose senders were not known yet.
+    Bodies,
 }
 
 impl ShedReason {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::QueueFull,
         Self::TimeOut,
         Self::Preempted,
@@ -49,6 +51,7 @@ impl ShedReason {
         Self::Memory,
         Self::MemoryPressure,
         Self::Delay,
+        Self::Bodies,
     ];
 
     /// The word of the metrics.
@@ -65,6 +68,7 @@ impl ShedReason {
             Self::Memory => "memory",
             Self::MemoryPressure => "memory-pressure",
             Self::Delay => "delay",
+            Self::Bodies => "bodies",
         }
     }
 }

@@ -25,6 +25,8 @@ use std::sync::Arc;
 pub const SIGN: &str = "sign";
 /// The operation that checks one.
 pub const VERIFY: &str = "verify";
+/// What no service does: the host checks signed requests with it.
+pub const WEBHOOK: &str = "webhook";
 
 /// How much of a message is hashed between two chances for others to run, in bytes: less than a millisecond of work.
 const STRIDE_BYTES: usize = 256 * 1024;
@@ -96,6 +98,11 @@ impl SecretKey {
         values: impl Iterator<Item = &Secret> + Send,
         message: &Bytes,
     ) -> Result<Vec<Code>, Failure> {
+        // With what everybody knows, everybody could make the code.
+        if self.encoding == Encoding::Ed25519 {
+            let cause = "a public key makes no codes";
+            return Err(wrong(FailureKind::NoSuchOperation, cause));
+        }
         let mut codes = Vec::new();
         for value in values {
             let key = self.encoding.key(value);

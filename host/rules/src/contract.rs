@@ -18,7 +18,6 @@ pub mod listed;
 pub mod openapi;
 pub mod pages;
 pub mod path;
-pub(crate) mod percent;
 pub mod plain;
 pub mod query;
 pub mod read;
@@ -26,7 +25,6 @@ mod refusals;
 mod request;
 pub mod safe;
 pub mod schema;
-pub(crate) mod whole;
 pub mod write;
 
 use crate::Parts;

@@ -4,8 +4,13 @@
 //! also where strangers are served, so that nobody takes a mistake for a success. The key goes no further: no guest ever holds one. A
 //! request that brings none is a stranger's, and `authorize` says whether strangers may call. What services ask of each other is vouched
 //! for by the host, and not looked at here.
+//!
+//! But where the policy has put a webhook, nothing passes that its provider has not signed: [`signed`].
 
+mod alike;
 pub mod keys;
+pub mod signed;
+pub mod webhook;
 
 use crate::Parts;
 use holdfast_call::{
@@ -14,6 +19,7 @@ use holdfast_call::{
 };
 use http::{HeaderMap, HeaderValue, header};
 use keys::{Found, KeyRing};
+use signed::{Place, Taker};
 use std::sync::Arc;
 
 /// What every key begins with.
@@ -23,12 +29,17 @@ pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
     Box::new(Identify {
         sources: parts.sources.clone(),
         keys: parts.keys.clone(),
+        taker: Taker {
+            sources: parts.sources.clone(),
+            bodies: Arc::default(),
+        },
     })
 }
 
 struct Identify {
     sources: Sources,
     keys: Arc<KeyRing>,
+    taker: Taker,
 }
 
 impl Layer for Identify {
@@ -37,7 +48,16 @@ impl Layer for Identify {
     }
 
     fn run<'a>(&'a self, mut call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
-        match self.known(&mut call) {
+        let known = match signed::place(&call) {
+            Place::At(hook) => {
+                return Box::pin(
+                    async move { next.run(self.taker.take(call, &hook).await?).await },
+                );
+            }
+            Place::Alike(hook) => Err(hook.refused_alike(&call)),
+            Place::Elsewhere => self.known(&mut call),
+        };
+        match known {
             Ok(()) => next.run(call),
             Err(fault) => Box::pin(async move { Err(fault) }),
         }

@@ -10,10 +10,12 @@
 
 pub mod clock;
 pub mod metrics;
+mod percent;
 #[cfg(test)]
 mod price;
 #[cfg(test)]
 mod testing;
+mod whole;
 mod window;
 
 use holdfast_call::pipeline::Attempt;

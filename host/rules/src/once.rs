@@ -21,7 +21,7 @@ pub use rows::{Executions, KEEP_MIN, LEASE, RENEW_EVERY};
 
 use crate::Parts;
 use crate::contract;
-use crate::contract::whole::{NotWhole, whole};
+use crate::whole::{NotWhole, whole};
 use holdfast_call::{
     BoxFuture, Call, Fault, HostCode, Layer, Next, Payload, Reply, Sources, Target,
 };

@@ -16,6 +16,7 @@ mod services;
 mod sharing;
 mod upstreams;
 mod versions;
+mod webhooks;
 
 pub(crate) use self::described::described;
 use self::secrets::Secrets;
@@ -193,9 +194,10 @@ impl Host {
         let policy = Policy::load(named.as_deref())
             .map_err(|error: SettingsError| anyhow::anyhow!("{error}"))?;
         let policy = policy.with_flags(self.flags.clone());
-        let services = self.assembled(&policy)?;
+        // The secrets first: services are made with them.
         let made = upstreams::make(self, &policy)?;
         made.check(&self.unusable.load())?;
+        let services = self.assembled(&policy)?;
         upstreams::register(self, made);
         for registered in services {
             if let Target::Service(name) = &registered.target {

@@ -32,6 +32,7 @@ pub mod store;
 pub mod units;
 pub mod unknown;
 pub mod upstream;
+pub mod webhooks;
 
 mod merge;
 mod reader;
@@ -61,3 +62,4 @@ pub use source::{Origin, Source};
 pub use store::Store;
 pub use unknown::known_keys;
 pub use upstream::{Class, Upstream};
+pub use webhooks::{SignedPath, Webhook};

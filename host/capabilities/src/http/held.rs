@@ -158,7 +158,8 @@ impl Held {
     }
 
     /// Every value that may still be met, the newest first.
-    pub(crate) fn live(&self, now: Moment) -> Vec<Secret> {
+    #[must_use]
+    pub fn live(&self, now: Moment) -> Vec<Secret> {
         let mut state = self.state();
         state.values.age(now);
         let previous = state.values.previous.as_ref();

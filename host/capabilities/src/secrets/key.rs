@@ -4,8 +4,15 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use holdfast_call::Secret;
 use zeroize::Zeroizing;
 
-/// What Standard Webhooks writes before the base64 of a key.
+/// What Standard Webhooks writes before the base64 of a key that both sides have.
 const WHSEC: &str = "whsec_";
+/// The same of a public key.
+const WHPK: &str = "whpk_";
+/// What it writes before either half of a pair, which must never pass for a key that both sides have: everybody knows the one half.
+const HALVES: [&str; 2] = [WHPK, "whsk_"];
+
+/// A public key of ed25519, in bytes.
+const ED25519_BYTES: usize = 32;
 
 /// The shortest key, in bytes: a shorter one could be found by trying.
 const KEY_BYTES_MIN: usize = 16;
@@ -20,6 +27,9 @@ pub enum Encoding {
     Base64,
     /// Its bytes in hexadecimal.
     Hex,
+    /// Base64 as above of a public key for ed25519; a `whpk_` before it is no part of it (Standard Webhooks). Nothing is signed with it, and
+    /// no code is made.
+    Ed25519,
 }
 
 /// Why a text stands for no key. It does not hold the text.
@@ -28,6 +38,9 @@ pub enum BadKey {
     /// It is not of that encoding.
     #[error("the secret is not what `encoding` says: {0}")]
     Encoding(&'static str),
+    /// It is no public key.
+    #[error("the secret makes {0} bytes; a public key of ed25519 has {ED25519_BYTES}")]
+    Public(usize),
     /// It is too short.
     #[error("the secret makes a key of {0} bytes; a key that signs has at least {KEY_BYTES_MIN}")]
     Short(usize),
@@ -42,9 +55,20 @@ impl Encoding {
         let text = secret.reveal();
         let key = match self {
             Self::Text => text.as_bytes().to_vec(),
+            Self::Base64 if HALVES.iter().any(|half| text.starts_with(half)) => {
+                return Err(BadKey::Encoding("base64, of a key that both sides have"));
+            }
             Self::Base64 => {
                 let text = text.strip_prefix(WHSEC).unwrap_or(text);
                 base64(text).ok_or(BadKey::Encoding("base64"))?
+            }
+            Self::Ed25519 => {
+                let text = text.strip_prefix(WHPK).unwrap_or(text);
+                let key = base64(text).ok_or(BadKey::Encoding("base64"))?;
+                if key.len() != ED25519_BYTES {
+                    return Err(BadKey::Public(key.len()));
+                }
+                key
             }
             Self::Hex => {
                 let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes());
@@ -93,6 +117,22 @@ mod tests {
         }
         let text = "whsec_as-it-is-written";
         assert_eq!(key(Encoding::Text, text), Ok(text.as_bytes().to_vec()));
+    }
+
+    #[test]
+    fn half_of_a_pair_is_never_taken_for_a_key_that_both_sides_have() {
+        let public = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+        for text in [format!("whpk_{public}"), public.to_owned()] {
+            assert_eq!(key(Encoding::Ed25519, &text).unwrap().len(), 32);
+        }
+        for prefix in ["whpk_", "whsk_"] {
+            let refused = key(Encoding::Base64, &format!("{prefix}{public}"));
+            assert!(matches!(refused, Err(BadKey::Encoding(_))), "{prefix}");
+        }
+        let short = key(Encoding::Ed25519, "whpk_8PHy8/T19vf4+fr7/P3+/w==");
+        assert_eq!(short, Err(BadKey::Public(16)));
+        let shared = key(Encoding::Ed25519, &format!("whsec_{public}"));
+        assert!(shared.is_err());
     }
 
     #[test]

@@ -98,6 +98,17 @@ fn a_code_of_the_value_before_is_still_taken_and_never_made() {
 }
 
 #[test]
+fn no_code_is_made_with_a_public_key() {
+    let (_, key) = secret("A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=");
+    let key = SecretKey {
+        encoding: Encoding::Ed25519,
+        ..key
+    };
+    let refused = signed(&key, "hmac-sha256", message()).unwrap_err();
+    assert!(matches!(refused.kind, FailureKind::NoSuchOperation));
+}
+
+#[test]
 fn what_is_asked_wrongly_is_refused() {
     let (_, key) = secret(KEY);
     let kind = |payload| run(&key, payload).unwrap_err().kind;

@@ -1,10 +1,13 @@
 //! Who may call a service from outside: the operator, the principals that the policy names, and strangers where it says so.
 //!
-//! A principal needs both: the policy's word that he may call this service, and a proof whose scopes reach this operation.
+//! A principal needs both: the policy's word that he may call this service, and a proof whose scopes reach this operation. Where the policy
+//! declares a webhook, that is its word for whoever signs for it, at that path.
 
-use holdfast_call::{Call, Fault, HostCode, Link, Payload, Principal, Refusal, Target};
+use crate::identify::signed::Webhooks;
+use holdfast_call::{Call, Fault, HostCode, Link, Payload, Principal, Refusal, Registered, Target};
 use http::Method;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Whether callers whom nobody vouched for may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub(super) fn outside(call: &Call) -> Result<(), Fault> {
         Some(Link::Anonymous) if access.is_some_and(Access::has_callers) => {
             Err(unauthenticated(name))
         }
-        Some(Link::Principal(principal)) => known(call, name, principal, access),
+        Some(Link::Principal(principal)) => known(call, name, principal, registered),
         Some(Link::Anonymous | Link::Service(_)) | None => Err(forbidden(
             call,
             "anonymous = \"deny\"",
@@ -84,11 +87,16 @@ impl Access {
 fn known(
     call: &Call,
     name: &str,
-    principal: &Principal,
-    access: Option<&Access>,
+    principal: &Arc<Principal>,
+    registered: &Registered,
 ) -> Result<(), Fault> {
     let who = &principal.name;
-    if !access.is_some_and(|access| access.names(principal)) {
+    let settings = &registered.settings;
+    let named = settings.get::<Access>();
+    let signed = settings.get::<Webhooks>();
+    if !named.is_some_and(|access| access.names(principal))
+        && !signed.is_some_and(|hooks| hooks.vouched_for(principal))
+    {
         return Err(forbidden(
             call,
             &format!("the callers of {name} do not include {who}"),

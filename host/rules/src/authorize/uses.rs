@@ -18,12 +18,13 @@ impl Uses {
             return Ok(());
         }
         let secret = &self.secret;
+        let limit = match self.operations.as_slice() {
+            [] => "the policy lets no service use it".to_owned(),
+            some => format!("the policy lets it be used only to {}", some.join(" and ")),
+        };
         Err(denied(
             format!("{operation} with the secret {secret}"),
-            format!(
-                "the policy lets it be used only to {}",
-                self.operations.join(" and ")
-            ),
+            limit,
             format!("`uses` under [secrets.{secret}] in holdfast.toml"),
         ))
     }

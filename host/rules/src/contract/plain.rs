@@ -5,7 +5,7 @@
 
 use super::TEXT_BYTES_MAX;
 use super::described::{Described, Found, Promised, Request as Meant, Wanted};
-use super::whole::{NotWhole, Whole, whole};
+use crate::whole::{NotWhole, Whole, whole};
 use holdfast_call::{
     Answer, Body, Boundary, Call, Fault, HostCode, Next, Payload, Refusal, Reply, Verdict,
     Violation,

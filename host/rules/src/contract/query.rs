@@ -5,8 +5,8 @@
 //! `+` for a space as forms have it.
 
 use super::json::Json;
-use super::percent::form_decoded;
 use super::read;
+use crate::percent::form_decoded;
 use holdfast_call::contract::{Function, Type};
 use holdfast_call::{Value, Violation};
 

@@ -2,8 +2,8 @@
 
 use super::query::{self, QUERY_BYTES_MAX};
 use super::refusals::{refused, unfit};
-use super::whole::{NotWhole, whole};
 use super::{TEXT_BYTES_MAX, read};
+use crate::whole::{NotWhole, whole};
 use holdfast_call::contract::Function;
 use holdfast_call::{Body, Fault, HostCode, Value, Violation};
 use http::{Method, Request, header};

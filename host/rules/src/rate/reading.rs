@@ -180,7 +180,7 @@ mod tests {
 
     /// Each way in which a service may read a path, on its own.
     const WAYS: [fn(&str) -> String; 7] = [
-        |path| crate::contract::percent::decoded(path).unwrap_or_else(|| path.to_owned()),
+        |path| crate::percent::decoded(path).unwrap_or_else(|| path.to_owned()),
         |path| path.replace("//", "/"),
         |path| path.replace("/./", "/"),
         |path| path.replace('\\', "/"),

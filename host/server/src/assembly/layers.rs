@@ -5,6 +5,7 @@ use crate::settings::{
     Anonymous, Breaker, Callers, Effective, Fuel, Idempotency, LentSecret, Policy, Repeat, Upstream,
 };
 use holdfast_call::{Priority, Settings, Target};
+use holdfast_capabilities::secrets::WEBHOOK;
 use holdfast_rules::contract::openapi::About;
 use holdfast_rules::contract::pages::Shown;
 use holdfast_rules::contract::safe::Safe;
@@ -221,8 +222,14 @@ pub(super) fn lent(host: &Host, secret: &LentSecret) -> Settings {
         })
         .with(authorize::Uses {
             secret: secret.name.to_string(),
-            operations: secret.uses.clone(),
+            operations: operations(secret),
         })
+}
+
+/// What services may do with it: to check webhooks is the host's.
+fn operations(secret: &LentSecret) -> Vec<&'static str> {
+    let uses = secret.uses.iter().copied();
+    uses.filter(|one| *one != WEBHOOK).collect()
 }
 
 /// The longest stream from an upstream: as long as the longest answer of a service (design: defaults).

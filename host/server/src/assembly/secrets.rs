@@ -66,6 +66,12 @@ impl Secrets {
         Ok(held)
     }
 
+    /// The secret of a target, if it is held.
+    pub(super) fn known(&self, target: &Target) -> Option<Arc<Held>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(target).map(|kept| kept.held.clone())
+    }
+
     /// Lets go of the secret of a target that is no more.
     pub(super) fn forget(&self, target: &Target) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,15 +88,20 @@ fn source(wanted: Wanted, log: Arc<LogWriter>) -> Source {
     })
 }
 
+/// What a secret is called among the targets.
+pub(super) fn target(secret: &LentSecret) -> Target {
+    Target::Capability {
+        name: "secrets",
+        resource: secret.name.shared(),
+    }
+}
+
 /// A secret that services use, as a target of the pipeline.
 ///
 /// # Errors
 /// It cannot be read, or stands for no key.
 pub(super) fn lent(host: &Host, secret: &LentSecret) -> Result<Arc<Registered>, Unread> {
-    let target = Target::Capability {
-        name: "secrets",
-        resource: secret.name.shared(),
-    };
+    let target = target(secret);
     let wanted = Wanted {
         sources: secret.sources.clone(),
         key: Some(secret.encoding),

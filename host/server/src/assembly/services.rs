@@ -1,7 +1,7 @@
 //! Services: from a component and its manifest to a target of the pipeline.
 
 use super::layers::metering;
-use super::{Host, described, layers, upstreams, versions};
+use super::{Host, described, layers, upstreams, versions, webhooks};
 use crate::plugins::{LoadError, LoadService, LoadedService, Pair, Promises};
 use crate::settings::{Effective, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
@@ -91,6 +91,7 @@ impl LoadService for Host {
             ),
         };
         let registered = self.register(&effective, origin, digest.clone());
+        let registered = registered.map_err(|error| LoadError::NotAllowed(format!("{error:#}")))?;
         Ok(LoadedService {
             registered,
             purpose: purpose(&effective),
@@ -174,7 +175,9 @@ impl Host {
             .map(|name| upstreams::upstream(name));
         let secrets = grants.secrets_asked.intersection(&grants.secrets_allowed);
         let secrets = secrets.map(|name| upstreams::secret(name));
-        for what in upstreams.chain(secrets) {
+        let signed = effective.webhooks.iter().flat_map(|path| &path.secrets);
+        let signed = signed.map(|secret| upstreams::secret(secret.name()));
+        for what in upstreams.chain(secrets).chain(signed) {
             if let Some(why) = unusable.get(&what) {
                 return Err(format!("the {what} that it needs cannot be used: {why}"));
             }
@@ -211,7 +214,7 @@ impl Host {
                 described: origin.described.clone(),
                 version: origin.version.clone(),
             };
-            made.push(self.register(&effective, again, digest));
+            made.push(self.register(&effective, again, digest)?);
         }
         Ok(made)
     }
@@ -240,7 +243,12 @@ impl Host {
             .service)
     }
 
-    fn register(&self, effective: &Effective, origin: Origin, digest: Arc<str>) -> Arc<Registered> {
+    fn register(
+        &self,
+        effective: &Effective,
+        origin: Origin,
+        digest: Arc<str>,
+    ) -> anyhow::Result<Arc<Registered>> {
         let target = Target::Service(effective.name.shared());
         let service = origin.service.clone();
         let trial = trial::Settings {
@@ -251,8 +259,19 @@ impl Host {
             Some(described) => settings.with(described.clone()),
             None => settings,
         };
+        let settings = match webhooks::of(self, effective)? {
+            Some(webhooks) => settings.with(webhooks),
+            None => settings,
+        };
         let settings = settings.with(trial).with(origin);
-        Registered::new(&self.pipeline, target, Some(digest), settings, service)
+        let pipeline = &self.pipeline;
+        Ok(Registered::new(
+            pipeline,
+            target,
+            Some(digest),
+            settings,
+            service,
+        ))
     }
 }
 

@@ -213,8 +213,11 @@ fn lets_in(policy: &Policy) -> LetsIn {
     let strangers = policy.anonymous == Anonymous::Allow
         || services.any(|service| service.anonymous == Some(Anonymous::Allow));
     let mut services = policy.services.values();
+    // Who signs is known too.
     let known = policy.callers.any()
-        || services.any(|service| service.callers.as_ref().is_some_and(Callers::any));
+        || services.any(|service| {
+            service.callers.as_ref().is_some_and(Callers::any) || !service.webhooks.is_empty()
+        });
     match &policy.source {
         None => LetsIn::NoPolicy,
         Some(_) if strangers => LetsIn::Strangers,

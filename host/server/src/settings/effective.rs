@@ -11,6 +11,7 @@ use crate::settings::policy::Policy;
 use crate::settings::rate::ServiceRate;
 use crate::settings::routes::Route;
 use crate::settings::source::Origin;
+use crate::settings::webhooks::SignedPath;
 use holdfast_call::Priority;
 use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::trial::canary::Share;
@@ -101,6 +102,8 @@ pub struct Effective {
     pub fuel: Fuel,
     /// What it may reach.
     pub grants: Grants,
+    /// Where it takes signed requests alone.
+    pub webhooks: Vec<SignedPath>,
     /// The functions of its contract that only look, as `INTERFACE/FUNCTION`.
     pub safe: Vec<String>,
     /// The folders that its guests see.

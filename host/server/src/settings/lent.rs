@@ -1,21 +1,21 @@
-//! Secrets that are lent to services: they use one, to make and check codes of messages, and never see it.
+//! Secrets that are used and not seen: services make and check codes of messages with one, and the host checks signed requests.
 
 use crate::settings::name::Name;
 use crate::settings::reader::Reader;
 use crate::settings::secret::{SecretSource, listed, read_first};
 use crate::settings::written::WrittenSecret;
 use holdfast_call::{Secret, Unread};
-use holdfast_capabilities::secrets::{Encoding, SIGN, VERIFY};
+use holdfast_capabilities::secrets::{Encoding, SIGN, VERIFY, WEBHOOK};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-/// A secret of the policy that services may be granted.
+/// A secret of the policy that services may be granted, or that their webhooks are checked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LentSecret {
     /// Its name, which is what manifests ask for.
     pub name: Name,
-    /// What it may be used for: the operations of the interface.
+    /// What it may be used for: operations of the interface, or webhooks.
     pub uses: Vec<&'static str>,
     /// How its text stands for the key.
     pub encoding: Encoding,
@@ -24,6 +24,12 @@ pub struct LentSecret {
 }
 
 impl LentSecret {
+    /// Its name, as text.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
     /// Reads it, and sees whether it can be used.
     ///
     /// # Errors
@@ -41,13 +47,17 @@ impl LentSecret {
     ) -> Option<Self> {
         let key = |name: &str| format!("{path}.{name}");
         let uses = if written.uses.is_empty() {
-            reader.wrong(path, "needs `uses`: \"verify\", \"sign\", or both");
+            reader.wrong(path, "needs `uses`: \"verify\", \"sign\", \"webhook\"");
             Vec::new()
         } else {
             reader.list(&key("uses"), &written.uses, parse_use)
         };
         let encoding = written.encoding.as_deref();
         let encoding = reader.or(&key("encoding"), encoding, Encoding::Text, parse_encoding);
+        if encoding == Encoding::Ed25519 && uses.iter().any(|one| *one != WEBHOOK) {
+            let message = "is more than a public key can do: it checks webhooks and nothing else";
+            reader.wrong(&key("uses"), message);
+        }
         let WrittenSecret {
             systemd, file, env, ..
         } = written;
@@ -87,12 +97,12 @@ pub(crate) fn check_all(
 }
 
 fn parse_use(text: &str) -> Result<&'static str, String> {
-    [SIGN, VERIFY]
+    [SIGN, VERIFY, WEBHOOK]
         .into_iter()
         .find(|known| *known == text)
         .ok_or_else(|| {
             format!(
-                "`{}` is neither \"sign\" nor \"verify\"",
+                "`{}` is none of \"sign\", \"verify\", \"webhook\"",
                 text.escape_debug()
             )
         })
@@ -103,8 +113,9 @@ fn parse_encoding(text: &str) -> Result<Encoding, String> {
         "text" => Ok(Encoding::Text),
         "base64" => Ok(Encoding::Base64),
         "hex" => Ok(Encoding::Hex),
+        "ed25519" => Ok(Encoding::Ed25519),
         _ => Err(format!(
-            "`{}` is none of \"text\", \"base64\", \"hex\"",
+            "`{}` is none of \"text\", \"base64\", \"hex\", \"ed25519\"",
             text.escape_debug()
         )),
     }
@@ -116,8 +127,13 @@ impl fmt::Display for LentSecret {
             Encoding::Text => "",
             Encoding::Base64 => ", as base64",
             Encoding::Hex => ", as hex",
+            Encoding::Ed25519 => ", a public key of ed25519",
         };
-        let uses = self.uses.join(" and ");
+        let uses = self.uses.iter().map(|one| match *one {
+            WEBHOOK => "check webhooks",
+            one => one,
+        });
+        let uses = uses.collect::<Vec<_>>().join(" and ");
         write!(f, "to {uses}, from {}{encoding}", listed(&self.sources))
     }
 }

@@ -20,6 +20,8 @@ use holdfast_call::Priority;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+mod webhooks;
+
 /// What both files come to.
 #[derive(Clone, Debug)]
 pub struct Merged {
@@ -55,6 +57,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let canary = merge.canary();
     let idempotency = merge.idempotency();
     let rate = merge.rate();
+    let webhooks = merge.webhooks();
     merge.safe();
     merge.described();
     merge.values();
@@ -72,6 +75,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         limits,
         fuel,
         grants,
+        webhooks,
         safe: manifest.safe.clone(),
         mounts,
         env: manifest.env.clone().into_iter().collect(),

@@ -19,6 +19,7 @@ use crate::settings::source::{Origin, Source};
 use crate::settings::store::{self, Store};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
+use crate::settings::webhooks::{self, Webhooks};
 use crate::settings::written::{WrittenPolicy, WrittenService};
 use holdfast_call::Priority;
 use holdfast_rules::admit::pressure::MEMORY_FROM;
@@ -61,6 +62,8 @@ pub struct ServicePolicy {
     pub rate: ServiceRate,
     /// Whether it runs on the metered engine, where that differs from the host.
     pub fuel: Option<bool>,
+    /// Where it takes signed requests alone.
+    pub webhooks: Webhooks,
     /// Its limits, before the ones of all services.
     pub limits: SetLimits,
 }
@@ -390,6 +393,8 @@ impl Policy {
             known(reader, service, "upstreams", &allowed.upstreams, upstreams);
             known(reader, service, "secrets", &allowed.secrets, secrets);
             known(reader, service, "files", &allowed.files, files);
+            let table = format!("services.{service}.webhooks");
+            webhooks::check_secrets(&allowed.webhooks, secrets, &table, reader);
         }
     }
 }
@@ -408,7 +413,11 @@ fn known<T>(
     }
 }
 
-fn no_such<'a>(table: &str, name: &Name, known: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn no_such<'a>(
+    table: &str,
+    name: &Name,
+    known: impl Iterator<Item = &'a str>,
+) -> String {
     match nearest(name.as_str(), known) {
         Some(near) => format!("there is no [{table}.{name}]; did you mean `{near}`?"),
         None => format!("there is no [{table}.{name}]"),
@@ -452,6 +461,7 @@ fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -
             .and_then(|text| reader.take(&key("idempotency"), Idempotency::parse(text)))
             .unwrap_or_default(),
         fuel: written.fuel,
+        webhooks: webhooks::check(written.webhooks, &key("webhooks"), reader),
         limits,
     }
 }

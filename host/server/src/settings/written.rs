@@ -7,6 +7,7 @@ use crate::settings::listen::WrittenListen;
 use crate::settings::rate::{WrittenRate, WrittenServiceRate};
 use crate::settings::store::WrittenStore;
 use crate::settings::units::Raw;
+use crate::settings::webhooks::WrittenWebhook;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -77,6 +78,7 @@ pub(crate) struct WrittenService {
     pub(crate) idempotency: Option<String>,
     pub(crate) rate: WrittenServiceRate,
     pub(crate) fuel: Option<bool>,
+    pub(crate) webhooks: BTreeMap<String, WrittenWebhook>,
     pub(crate) limits: WrittenLimits,
 }
 

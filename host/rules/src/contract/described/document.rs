@@ -170,7 +170,7 @@ impl<'a> Document<'a> {
         let Some(fragment) = reference.strip_prefix('#') else {
             return self.wrong(at, "leads out of the document: only `#/…` is followed, so put what it means into this file");
         };
-        let Some(pointer) = super::super::percent::decoded(fragment) else {
+        let Some(pointer) = crate::percent::decoded(fragment) else {
             return self.wrong(at, "is no reference: its percent-encoding is broken");
         };
         let inside = match self.inside {

@@ -14,13 +14,13 @@
 //! A violation's pointer begins with where the parameter stands, and not with a slash, so it is never taken for one into the body:
 //! `query/limit`, `path/id`, `header/x-shop`, `query/tags/1`.
 
-use super::super::percent::{decoded, form_decoded};
 use super::check::Check;
 use super::content::{Find, media};
 use super::document::{Document, Place, Wrong, push_name, push_number};
 use super::schema::{At, Schemas};
 use super::text;
 use super::types::Types;
+use crate::percent::{decoded, form_decoded};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 

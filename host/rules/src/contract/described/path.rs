@@ -3,7 +3,7 @@
 //! A segment of a path is a text, or a parameter, with a text before and after it if need be (`{name}.json`). What is written out goes
 //! before what is a parameter, from the left. Paths are those that the guest sees: behind the service's own mount, `servers` is not read.
 
-use super::super::percent::decoded;
+use crate::percent::decoded;
 use std::cmp::Ordering;
 
 /// The most bytes of a path in a description.

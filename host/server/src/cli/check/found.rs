@@ -7,6 +7,7 @@ use crate::plugins::Documents;
 use crate::settings::show::service_text;
 use crate::settings::{Credential, Effective, Manifest, Merged, Name, Policy, Route, merge};
 use holdfast_call::problem::push_escaped;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The routes claimed so far, and by whom.
@@ -115,8 +116,15 @@ fn check_secrets(policy: &Policy, manifest: &Manifest, problems: &mut Vec<String
             problems.push(format!("upstream `{}`: {why}", upstream.name));
         }
     }
-    let lent = policy.secrets.values();
-    for secret in lent.filter(|secret| manifest.secrets.contains(&secret.name)) {
+    let service = policy.services.get(&manifest.name);
+    let webhooks = service.map(|service| service.webhooks.values());
+    let signed: BTreeSet<_> = webhooks
+        .into_iter()
+        .flatten()
+        .flat_map(|webhook| &webhook.secrets)
+        .collect();
+    let used = |name: &Name| manifest.secrets.contains(name) || signed.contains(name);
+    for secret in policy.secrets.values().filter(|secret| used(&secret.name)) {
         if let Err(why) = secret.read() {
             problems.push(format!("secret `{}`: {why}", secret.name));
         }

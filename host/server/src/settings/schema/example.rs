@@ -13,6 +13,7 @@ const NEEDED: &[&str] = &[
     "listen.tls.key",
     "upstreams.*.url",
     "secrets.*.uses",
+    "services.*.webhooks.*.from",
     "files.*.path",
 ];
 

@@ -171,10 +171,18 @@ const TOLD: &[(&str, Shape)] = &[
     ("secrets", Shape::List(Some(NAME))),
     ("services.*.secrets", Shape::List(Some(NAME))),
     ("contract.safe", Shape::List(Some(FUNCTION))),
-    ("secrets.*.uses", Shape::List(Some("^(sign|verify)$"))),
+    (
+        "services.*.webhooks.*.from",
+        Shape::Words(&["standard", "github", "stripe", "slack", "telegram"]),
+    ),
+    ("services.*.webhooks.*.secrets", Shape::List(Some(NAME))),
+    (
+        "secrets.*.uses",
+        Shape::List(Some("^(sign|verify|webhook)$")),
+    ),
     (
         "secrets.*.encoding",
-        Shape::Words(&["text", "base64", "hex"]),
+        Shape::Words(&["text", "base64", "hex", "ed25519"]),
     ),
     ("services.*.files", Shape::List(Some(NAME))),
 ];

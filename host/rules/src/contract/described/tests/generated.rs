@@ -115,6 +115,6 @@ proptest! {
         drop(wrong(&shop, &text));
         drop(super::super::parameter::query(&query));
         drop(super::super::path::Template::parse(&text));
-        drop(super::super::super::percent::decoded(&query));
+        drop(crate::percent::decoded(&query));
     }
 }

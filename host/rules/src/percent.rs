@@ -1,4 +1,4 @@
-//! Percent-encoding, read strictly: what is no encoding of UTF-8 is nothing.
+//! Percent-encoding, read strictly: what is no encoding of UTF-8 is nothing. And loosely, as whoever is to be guarded against may read it.
 
 /// A text without its percent-encoding; `None` if that is broken, or no UTF-8 behind it.
 pub(crate) fn decoded(text: &str) -> Option<String> {
@@ -17,8 +17,27 @@ pub(crate) fn decoded(text: &str) -> Option<String> {
 }
 
 /// The same of a part of a query, where a `+` is a space, as forms have it.
-pub(super) fn form_decoded(text: &str) -> Option<String> {
+pub(crate) fn form_decoded(text: &str) -> Option<String> {
     decoded(&text.replace('+', " "))
+}
+
+/// Bytes without their percent-encoding as a careless reader takes it off: what is none stays as it stands.
+pub(crate) fn loosely_decoded(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        let encoded = match behind {
+            [high, low, after @ ..] if *first == b'%' => {
+                let byte = hex(*high).zip(hex(*low));
+                byte.map(|(high, low)| (high << 4 | low, after))
+            }
+            _ => None,
+        };
+        let (byte, after) = encoded.unwrap_or((*first, behind));
+        bytes.push(byte);
+        rest = after;
+    }
+    bytes
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -28,6 +47,18 @@ fn hex(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_careless_reader_leaves_what_is_no_encoding() {
+        for (text, meant) in [
+            ("", &b""[..]),
+            ("%41%C3%a9%2541", b"A\xc3\xa9%41"),
+            ("%ff%00%4", b"\xff\0%4"),
+            ("%%41%g1%", b"%A%g1%"),
+        ] {
+            assert_eq!(loosely_decoded(text.as_bytes()), meant, "{text}");
+        }
+    }
 
     #[test]
     fn what_is_no_encoding_of_a_text_is_nothing() {
