@@ -169,10 +169,14 @@ async fn body(call: &mut Call) -> Result<bytes::Bytes, Fault> {
     let (payload, bytes) = match std::mem::replace(&mut call.payload, nothing) {
         Payload::Http(request) => {
             let (head, body) = request.into_parts();
-            let read = whole(body, BODY_BYTES_MAX).await.map_err(|not| match not {
-                NotWhole::TooLong => refusals::too_long(BODY_BYTES_MAX),
-                NotWhole::Cut(fault) => fault,
-            })?;
+            // What was read whole before, within a limit of its own, is no more for being looked at here.
+            let there = body.as_whole().map_or(0, bytes::Bytes::len);
+            let read = whole(body, BODY_BYTES_MAX.max(there))
+                .await
+                .map_err(|not| match not {
+                    NotWhole::TooLong => refusals::too_long(BODY_BYTES_MAX),
+                    NotWhole::Cut(fault) => fault,
+                })?;
             let bytes = read.bytes.clone();
             (
                 Payload::Http(http::Request::from_parts(head, read.again())),

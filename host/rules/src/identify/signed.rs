@@ -5,8 +5,8 @@
 //! what it is sent. Only the owner of the data directory, who could sign as well, need not. A path that some reader could take for such a
 //! one is refused to everybody.
 //!
-//! Of what is verified only the time is held against now; that a delivery takes effect once is not done here. Its name becomes the key by
-//! which the request is known again (`Idempotency-Key`), in the place of what the sender wrote there.
+//! Of what is verified only the time is held against now. The name of a delivery becomes the key by which the request is known again
+//! (`Idempotency-Key`), in the place of what the sender wrote there; that it takes effect once is what [`once`](crate::once) does with it.
 
 use super::alike::alike;
 use super::webhook::{Claim, Delivery, Key, Provider, Unverified};
