@@ -1,6 +1,7 @@
 //! Storage that fails: nothing is acknowledged that is not kept, and all goes on when it is back.
 
 use super::{Fixture, KEEP, asked, keep, kept, open};
+use crate::db::schema::KNOWN;
 use crate::db::{Database, DbError, Place, Seen};
 use rusqlite::Connection;
 use std::os::unix::fs::FileExt as _;
@@ -150,7 +151,7 @@ async fn a_newer_form_is_refused_unless_it_says_that_we_can_read_it() {
         other.execute(form, [version, readable_by]).unwrap();
     };
     form(9, 8);
-    let (found, needs, known) = (9, 8, 1);
+    let (found, needs, known) = (9, 8, KNOWN);
     let newer = DbError::Newer {
         found,
         needs,
@@ -208,7 +209,7 @@ async fn whoever_looks_sees_what_a_host_would_meet_and_makes_nothing() {
     assert!(!data.exists());
     let fixture = Fixture::new().await;
     keep(&fixture.database, "one").await.unwrap();
-    assert_eq!(look(&fixture.data()).await, Ok(Seen::Form(1)));
+    assert_eq!(look(&fixture.data()).await, Ok(Seen::Form(KNOWN)));
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("holdfast.db"), "").unwrap();
     let loose = look(&data).await;
