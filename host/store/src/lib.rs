@@ -1,11 +1,12 @@
-//! What must last: the versions of services, compiled components, the last calls, and who holds the data directory.
+//! What must last: the versions of services, compiled components, the audit log, the last calls, and who holds the data directory.
 //!
-//! Files only the owner of the host can read, each replaced as a whole (but the call log, which grows by lines): whatever instant the
+//! Files only the owner of the host can read, each replaced as a whole (but the logs, which grow by lines): whatever instant the
 //! machine stops at, a file is the old one or the new one. Nothing here knows what a service or a component is; it keeps bytes and says which are meant.
 
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
+pub mod audit;
 pub mod calls;
 pub mod db;
 pub mod digest;
@@ -18,6 +19,7 @@ mod private;
 pub mod versions;
 
 pub use artifacts::{ARTIFACT_BYTES_MAX, Artifacts};
+pub use audit::{Audit, AuditError};
 pub use calls::{CALL_LOG_BYTES_MIN, CallLog, read_calls};
 pub use digest::{Digest, pair_digest};
 pub use error::StoreError;
