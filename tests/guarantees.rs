@@ -65,6 +65,8 @@ mod credentials;
 mod signatures;
 // And none of them is found anywhere.
 mod canaries;
+// What an operator changes is on record.
+mod audit;
 // The same key takes effect once.
 mod once;
 // Who asks is known before anything is done for him.

@@ -14,8 +14,9 @@ use holdfast_server::executions::HostExecutions;
 use holdfast_server::keys::CallerKeys;
 use holdfast_server::serve::{Host, LetsIn, Running, Settings, exposure, start};
 use holdfast_server::settings::ListenLimits;
-use holdfast_store::HostKey;
+use holdfast_store::audit::{AUDIT_BYTES_MIN, Setup as AuditSetup};
 use holdfast_store::db::{Database, Place};
+use holdfast_store::{Audit, HostKey};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -55,7 +56,15 @@ async fn host(data: &Path, plugins: &Path) -> Running {
     let key = HostKey::open(data, || [7; 32]).unwrap();
     let (held, day) = (Arc::default(), Duration::from_secs(24 * 3600));
     let executions = HostExecutions::begin(database.clone(), &key, held, day, &Silence).await;
+    let audit = AuditSetup {
+        data: data.to_owned(),
+        copy: None,
+        budget_bytes: AUDIT_BYTES_MIN,
+        clock: bed.pipeline.sources().clock.clone(),
+        tell: Arc::new(|_| {}),
+    };
     let host = Host {
+        audit: Audit::open(audit, || [7; 32]).unwrap(),
         executions: executions.unwrap(),
         keys: CallerKeys::new(
             database,

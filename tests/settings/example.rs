@@ -123,6 +123,7 @@ fn the_defaults_that_the_example_tells_are_the_defaults() {
             "trusted_proxies",
             "nameservers",
             "rate.caller",
+            "audit.copy",
             "store.url",
             "store.password",
             "listen.tls.cert",

@@ -34,6 +34,8 @@ use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, Keys, NameServers};
 use holdfast_rules::{HostGate, Metrics, Parts};
+use holdfast_store::Audit;
+use holdfast_store::audit::Setup;
 use holdfast_store::db::Database;
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, CallLog, DataLock, HostKey, Versions};
 use holdfast_wasm::cache::ArtifactCache;
@@ -62,6 +64,7 @@ pub struct Host {
     versions: Arc<Versions>,
     caller_keys: Arc<CallerKeys>,
     executions: Arc<HostExecutions>,
+    audit: Audit,
     policy: ArcSwap<Policy>,
     flags: Flags,
     /// The policy file that the command line named.
@@ -108,6 +111,7 @@ impl Host {
             executions: Arc::default(),
         };
         let (caller_keys, executions) = kept(&policy, &key, &parts).await?;
+        let audit = audit(&policy, &parts);
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let clock = sources.clock.clone();
         let nameservers = NameServers::new(policy.nameservers.clone());
@@ -123,6 +127,7 @@ impl Host {
             versions,
             caller_keys,
             executions,
+            audit,
             policy: ArcSwap::from_pointee(policy),
             flags,
             named,
@@ -178,6 +183,12 @@ impl Host {
         &self.executions
     }
 
+    /// Where it is on record what the operator changes.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// The layers' settings for a request that finds no target.
     #[must_use]
     pub fn nowhere(&self) -> Settings {
@@ -227,6 +238,28 @@ async fn database(policy: &Policy) -> anyhow::Result<Database> {
     let place = place.map_err(|error| anyhow::anyhow!("the password of [store]: {error}"))?;
     let opened = Database::open(place).await;
     opened.map_err(|error| anyhow::anyhow!("failed to open the database: {error}"))
+}
+
+/// How many bytes of the audit log are kept: what an operator changes in many years.
+const AUDIT_BYTES: u64 = 1 << 30;
+
+/// The audit log. One that is damaged takes nothing, and nothing that would have to be in it is done; what is served is served on.
+fn audit(policy: &Policy, parts: &Parts) -> Audit {
+    let log = parts.log.clone();
+    let told = log.clone();
+    let setup = Setup {
+        data: policy.data.clone(),
+        copy: policy.audit_copy.clone(),
+        budget_bytes: AUDIT_BYTES,
+        clock: parts.sources.clock.clone(),
+        tell: Arc::new(move |event| told.host(Level::Warn, format!("the audit log: {event:?}"))),
+    };
+    Audit::open(setup, || key_bytes(&parts.sources)).unwrap_or_else(|error| {
+        let text =
+            format!("the audit log takes nothing, and the operator can change nothing: {error}");
+        log.host(Level::Error, text);
+        Audit::refusing(error)
+    })
 }
 
 /// What is kept in the database, and what the rules have of it.
@@ -316,6 +349,7 @@ fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
         ("pool", old.pool != new.pool),
         ("compile", old.compile != new.compile),
         ("store", old.store != new.store),
+        ("audit.copy", old.audit_copy != new.audit_copy),
     ];
     let differs = keys.into_iter().filter(|(_, differs)| *differs);
     differs.map(|(key, _)| key).collect()

@@ -4,6 +4,7 @@
 //! cut because they did not finish in time or a second signal came.
 
 pub mod allow;
+pub mod audit;
 pub mod build;
 pub mod call;
 pub mod check;
@@ -105,6 +106,9 @@ pub enum Command {
         after_help = "Exit codes: 0 answered with 2xx · 1 anything else · 2 wrong command line"
     )]
     Call(call::CallArgs),
+    /// Show what operators have changed, and check that the log of it is what was written.
+    #[command(after_help = CODES)]
+    Audit(audit::AuditArgs),
     /// List the calls with an idempotency key that are not done, and release those of which nobody knows what came of them.
     #[command(after_help = CODES)]
     Executions(executions::ExecutionsArgs),
@@ -199,6 +203,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ls(args) => ls::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Call(args) => call::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Executions(args) => executions::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),

@@ -3,6 +3,7 @@
 //! Only the owner of the data directory and root are served, whatever the file's mode says: the kernel tells who is at the other end, and
 //! that user is the caller of a call made here. Requests and answers are JSON, one a line; a body follows its line as plain bytes.
 
+mod audited;
 pub mod call;
 pub mod client;
 pub mod words;
@@ -11,7 +12,9 @@ use crate::drain::{Phase, Stop};
 use crate::executions::HostExecutions;
 use crate::keys::{CallerKeys, Fresh, Wanted};
 use crate::plugins::{Plugins, Promises};
+use audited::Deed;
 use holdfast_call::{Level, Log, Pipeline};
+use holdfast_store::Audit;
 use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -45,6 +48,8 @@ pub struct Control {
     pub keys: Arc<CallerKeys>,
     /// What is kept of calls that carry a key.
     pub executions: Arc<HostExecutions>,
+    /// Where it is on record what the operator changes.
+    pub audit: Audit,
     /// Where trouble is said.
     pub log: Arc<dyn Log>,
 }
@@ -134,7 +139,43 @@ impl Control {
         read: &mut BufReader<OwnedReadHalf>,
         write: &mut OwnedWriteHalf,
     ) -> std::io::Result<()> {
-        let response = match request {
+        let Request::Call(call) = request else {
+            let response = self.audited(request, uid).await;
+            return say(write, &response).await;
+        };
+        if call.body_bytes > BODY_BYTES_MAX {
+            let refused = Response::Error(format!("a body has at most {BODY_BYTES_MAX} bytes"));
+            return say(write, &refused).await;
+        }
+        let mut body = vec![0; usize::try_from(call.body_bytes).unwrap_or(0)];
+        read.read_exact(&mut body).await?;
+        call::answer(&self.pipeline, call, body, uid, read, write).await
+    }
+
+    /// Does it, between two records where it changes something.
+    async fn audited(&self, request: Request, uid: u32) -> Response {
+        let Some(deed) = Deed::of(&request) else {
+            return self.response(request).await;
+        };
+        let intent = match deed.begin(&self.audit, uid).await {
+            Ok(intent) => intent,
+            Err(error) => {
+                return Response::Error(format!(
+                    "nothing was done, because it cannot be put on record: {error}"
+                ));
+            }
+        };
+        let response = self.response(request).await;
+        match audited::end(&self.audit, intent, &response).await {
+            Ok(()) => response,
+            Err(error) => Response::Error(format!(
+                "it was done, but what came of it is not on record: {error}"
+            )),
+        }
+    }
+
+    async fn response(&self, request: Request) -> Response {
+        match request {
             Request::Ls => Response::Services(self.plugins.rows()),
             Request::Operations { name } => Response::Operations(self.plugins.operations(&name)),
             Request::Reload => match self.plugins.reload().await {
@@ -173,23 +214,9 @@ impl Control {
                 Ok(text) => Response::Text(text),
                 Err(error) => Response::Error(error),
             },
-            Request::Call(call) => {
-                let body = if call.body_bytes > BODY_BYTES_MAX {
-                    None
-                } else {
-                    let mut body = vec![0; usize::try_from(call.body_bytes).unwrap_or(0)];
-                    read.read_exact(&mut body).await?;
-                    Some(body)
-                };
-                match body {
-                    Some(body) => {
-                        return call::answer(&self.pipeline, call, body, uid, read, write).await;
-                    }
-                    None => Response::Error(format!("a body has at most {BODY_BYTES_MAX} bytes")),
-                }
-            }
-        };
-        say(write, &response).await
+            // It is streamed, and answered before.
+            Request::Call(_) => Response::Error("a call has an answer of its own".to_owned()),
+        }
     }
 }
 

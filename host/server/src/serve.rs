@@ -17,6 +17,7 @@ use crate::settings::{ListenLimits, Tls};
 use crate::tls::Keys;
 use anyhow::{Context as _, bail};
 use holdfast_call::{Log, Pipeline};
+use holdfast_store::Audit;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,6 +89,8 @@ pub struct Host {
     pub keys: Arc<CallerKeys>,
     /// What is kept of calls that carry a key.
     pub executions: Arc<HostExecutions>,
+    /// Where it is on record what the operator changes.
+    pub audit: Audit,
     /// What keeps their versions.
     pub versions: Arc<dyn KeepVersions>,
     /// Takes a new policy.
@@ -218,13 +221,13 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         pipeline: host.pipeline.clone(),
         keys: host.keys.clone(),
         executions: host.executions.clone(),
+        audit: host.audit,
         log: host.log.clone(),
     });
     let clock = host.pipeline.sources().clock.clone();
     tokio::spawn(host.executions.follow(clock, host.log));
     tokio::spawn(host.keys.follow());
     tokio::spawn(control.run(owners, stop.clone()));
-
     greet(follow(keys, &host.pipeline, &say), listen, admin, &say);
     tell(&settings.plugins, &settings.data, warning, &say);
     Ok(Running {

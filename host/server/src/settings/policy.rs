@@ -93,6 +93,8 @@ pub struct Policy {
     pub anonymous: Anonymous,
     /// The principals that may call services.
     pub callers: Callers,
+    /// The file that gets a copy of the audit log's checkpoints, if there is one.
+    pub audit_copy: Option<PathBuf>,
     /// How long the outcome of a call that carried a key is kept.
     pub idempotency_keep: Duration,
     /// How long calls in flight may take to end once the host stops.
@@ -293,6 +295,7 @@ impl Policy {
             call_log: 64 << 20,
             anonymous: Anonymous::Deny,
             callers: Callers::default(),
+            audit_copy: None,
             idempotency_keep: KEEP_MIN,
             drain: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
@@ -365,6 +368,7 @@ impl Policy {
             within(raw.count()?, 1, 100_000).map(|slots| u32::try_from(slots).unwrap_or(u32::MAX))
         });
         self.pool = reader.or("pool", written.pool.as_deref(), self.pool, Pool::parse);
+        self.audit_copy = written.audit.copy.map(|file| folder.join(file));
         self.store = store::check(written.store, folder, reader);
         self.compile = compile::check(written.compile, reader);
         self.limits = SetLimits::check(

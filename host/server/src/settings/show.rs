@@ -92,6 +92,10 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
         .iter()
         .map(ToString::to_string)
         .collect();
+    let audit_copy = match &policy.audit_copy {
+        Some(file) => file.display().to_string(),
+        None => "none".to_owned(),
+    };
     let nameservers: Vec<_> = policy.nameservers.iter().map(ToString::to_string).collect();
     let nameservers = match nameservers.as_slice() {
         [] => "those of the system".to_owned(),
@@ -114,6 +118,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
             "idempotency_keep",
             duration_text(u64::try_from(policy.idempotency_keep.as_nanos()).unwrap_or(u64::MAX)),
         ),
+        ("audit.copy", audit_copy),
         ("drain_ms", policy.drain.as_millis().to_string()),
         ("trusted_proxies", none_or(&proxies)),
         ("nameservers", nameservers),

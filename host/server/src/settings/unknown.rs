@@ -83,6 +83,7 @@ const POLICY: &[&str] = &[
     "compile.output",
     "limits.+",
     "rate.caller",
+    "audit.copy",
     "services.*.upstreams",
     "services.*.services",
     "services.*.secrets",

@@ -55,12 +55,20 @@ pub(crate) struct WrittenPolicy {
     pub(crate) pool: Option<String>,
     pub(crate) compile: WrittenCompile,
     pub(crate) store: WrittenStore,
+    pub(crate) audit: WrittenAudit,
     pub(crate) limits: WrittenLimits,
     pub(crate) rate: WrittenRate,
     pub(crate) services: BTreeMap<String, WrittenService>,
     pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,
     pub(crate) secrets: BTreeMap<String, WrittenSecret>,
     pub(crate) files: BTreeMap<String, WrittenFolder>,
+}
+
+/// `[audit]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WrittenAudit {
+    pub(crate) copy: Option<String>,
 }
 
 /// `[services.NAME]`.
