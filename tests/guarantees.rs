@@ -67,6 +67,8 @@ mod signatures;
 mod canaries;
 // What an operator changes is on record.
 mod audit;
+// And so is what anybody asks.
+mod recorded;
 // The same key takes effect once.
 mod once;
 // Who asks is known before anything is done for him.

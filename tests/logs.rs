@@ -97,6 +97,7 @@ fn closing(operation: &str) -> Closing {
             cost: holdfast_call::NanoUsd::default(),
             lines_dropped: 0,
             calls_dropped: 0,
+            intent: None,
         },
     }
 }

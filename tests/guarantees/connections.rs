@@ -27,6 +27,12 @@ const ONE: &[u8] = b"GET /two/ok HTTP/1.1\r\nhost: a\r\n\r\n";
 #[test]
 fn a_connection_of_no_use_is_closed() {
     let host = two("[limits]\nidle = \"300ms\"").start();
+    // The first call makes the host open the files of its audit log.
+    assert_eq!(host.get("/two/ok").status, 200);
+    until("the call to be on record, and signed", || {
+        let files = std::fs::read_dir(host.dir().join("data/audit"));
+        files.is_ok_and(|files| files.count() >= 2).then_some(())
+    });
     let (_, before) = host.weight();
     let gateway = host.ask("GET", "/");
     let admin = Ask::new(host.admin, "GET", "/");

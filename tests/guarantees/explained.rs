@@ -178,7 +178,7 @@ fn nothing_that_strangers_wrote_steers_the_terminal() {
 #[test]
 fn no_more_is_kept_than_the_policy_says() {
     let chaos = Chaos::start(Does::Serves);
-    let host = host(&chaos, "call_log = \"1MiB\"");
+    let host = host(&chaos, "call_log = \"1MiB\"\n[audit]\ncalls = \"changes\"");
     let first = host.get("/two/files").call().to_owned();
     host.closing(&first);
     let folder = host.dir().join("data/calls");
@@ -204,7 +204,7 @@ fn no_more_is_kept_than_the_policy_says() {
 #[test]
 fn nothing_is_kept_where_the_policy_says_so() {
     let chaos = Chaos::start(Does::Serves);
-    let host = host(&chaos, "call_log = 0");
+    let host = host(&chaos, "call_log = 0\n[audit]\ncalls = \"changes\"");
     let call = host.get("/two/files").call().to_owned();
     host.closing(&call);
     assert!(!host.dir().join("data/calls").exists());

@@ -23,6 +23,12 @@ impl CallId {
         self.0
     }
 
+    /// When it was made, to the millisecond, as far as its host's clock knew.
+    #[must_use]
+    pub const fn made_at(self) -> WallTime {
+        WallTime(((self.0 >> 80) as u64) * 1_000)
+    }
+
     /// The 36 characters of the id, without an allocation.
     #[must_use]
     pub fn text(self) -> IdText {

@@ -21,6 +21,8 @@ pub struct Meter {
     lines_dropped: AtomicU64,
     calls_dropped: AtomicU64,
     start: AtomicU8,
+    /// One more than the number of the record, so that nought is none.
+    intent: AtomicU64,
     time: TimeLedger,
     below: Below,
 }
@@ -55,6 +57,8 @@ pub struct Reading {
     pub lines_dropped: u64,
     /// Calls that the guest asked for so far beyond its limit that they were not even refused.
     pub calls_dropped: u64,
+    /// The number of the audit log's record that says what it was to change, if it was to change something.
+    pub intent: Option<u64>,
 }
 
 impl Meter {
@@ -111,6 +115,11 @@ impl Meter {
         self.calls_dropped.fetch_add(1, Relaxed);
     }
 
+    /// Notes the number of the record that says what it is to change.
+    pub fn set_intent(&self, number: u64) {
+        self.intent.store(number.saturating_add(1), Relaxed);
+    }
+
     /// Notes that what serves the call is being started.
     pub fn start_begun(&self) {
         self.start.store(BEGUN, Relaxed);
@@ -143,6 +152,7 @@ impl Meter {
             cost: NanoUsd(self.cost_nanousd.load(Relaxed)),
             lines_dropped: self.lines_dropped.load(Relaxed),
             calls_dropped: self.calls_dropped.load(Relaxed),
+            intent: self.intent.load(Relaxed).checked_sub(1),
         }
     }
 }

@@ -15,6 +15,7 @@ mod percent;
 mod price;
 #[cfg(test)]
 mod testing;
+pub mod trail;
 mod whole;
 mod window;
 
@@ -40,6 +41,8 @@ pub struct Parts {
     pub keys: Arc<identify::keys::KeyRing>,
     /// What is kept of calls that carry a key.
     pub executions: Arc<once::Executions>,
+    /// Where calls are put on record.
+    pub trail: Arc<trail::Trail>,
 }
 
 /// Whether a layer of the order exists yet.

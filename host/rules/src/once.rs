@@ -8,6 +8,7 @@
 //!
 //! The key of one caller is no other's, nor is it one at another operation.
 
+mod claim;
 mod key;
 mod outcome;
 mod refusals;
@@ -18,9 +19,11 @@ mod values;
 pub use key::KEY_BYTES_MAX;
 pub use outcome::{BODY_BYTES_MAX, REPLAYED};
 pub use rows::{Executions, KEEP_MIN, LEASE, RENEW_EVERY};
+pub(crate) use values::written;
 
 use crate::Parts;
 use crate::contract;
+use crate::trail::Trail;
 use crate::whole::{NotWhole, whole};
 use holdfast_call::{
     BoxFuture, Call, Fault, HostCode, Layer, Next, Payload, Reply, Sources, Target,
@@ -52,12 +55,14 @@ pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
     Box::new(Once {
         sources: parts.sources.clone(),
         executions: parts.executions.clone(),
+        trail: parts.trail.clone(),
     })
 }
 
 struct Once {
     sources: Sources,
     executions: Arc<Executions>,
+    trail: Arc<Trail>,
 }
 
 impl Layer for Once {
@@ -67,26 +72,38 @@ impl Layer for Once {
 
     fn run<'a>(&'a self, mut call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
         if !changes(&call) {
-            return next.run(call);
+            return match uses_a_secret(&call) {
+                true => Box::pin(async move {
+                    self.trail.intent(&call, None).await?;
+                    next.run(call).await
+                }),
+                false => next.run(call),
+            };
         }
         if let Target::Capability { .. } = &call.target {
-            let Some(execution) = call.execution.clone() else {
-                return next.run(call);
-            };
-            return Box::pin(async move {
-                execution.effect().await?;
-                next.run(call).await
-            });
+            return Box::pin(self.effect(call, next));
         }
         match call.key.take() {
             Some(written) => Box::pin(self.keyed(call, written, next)),
             None if wants_key(&call) => Box::pin(async { Err(refusals::key_wanted()) }),
-            None => next.run(call),
+            None => Box::pin(async move {
+                self.trail.intent(&call, None).await?;
+                next.run(call).await
+            }),
         }
     }
 }
 
 impl Once {
+    /// Something outside is about to be changed: that is on record first, and so is that the execution has had an effect.
+    async fn effect(&self, call: Box<Call>, next: Next<'_>) -> Reply {
+        self.trail.intent(&call, None).await?;
+        if let Some(execution) = call.execution.clone() {
+            execution.effect().await?;
+        }
+        next.run(call).await
+    }
+
     async fn keyed(&self, mut call: Box<Call>, written: Arc<str>, next: Next<'_>) -> Reply {
         let key = key::read(&written).map_err(|why| refusals::no_key(why, &written))?;
         let body = body(&mut call).await?;
@@ -103,7 +120,7 @@ impl Once {
             lease: LEASE,
         };
         let began = self.sources.clock.now();
-        let claimed = rows.claim(claim).await;
+        let claimed = claim::claimed(rows, &self.sources.clock, claim, call.id).await;
         let fence = match claimed.map_err(|error| refusals::unavailable(&error))? {
             Claimed::Yours(fence) => fence,
             Claimed::Done(outcome) => return again(&outcome, &call),
@@ -115,15 +132,19 @@ impl Once {
         let clock = self.sources.clock.clone();
         let row = Row::new((row, fence), rows.clone(), clock, above, Rows::until(began));
         rows.hold(&row);
-        self.held(call, row, next).await
+        self.held(call, &key, row, next).await
     }
 
     /// Runs the call under its row, and keeps what comes of it before anybody sees that.
-    async fn held(&self, mut call: Box<Call>, row: Arc<Row>, next: Next<'_>) -> Reply {
+    async fn held(&self, mut call: Box<Call>, key: &str, row: Arc<Row>, next: Next<'_>) -> Reply {
         let (id, meter) = (call.id, call.meter.clone());
         let holding = Holding::new(row.clone(), id, call.deadline);
         // Whoever goes away does not undo what he has begun.
         let _shield = call.tree.shield();
+        if let Err(fault) = self.trail.intent(&call, Some(key)).await {
+            holding.forget(Vec::new()).await?;
+            return Err(fault);
+        }
         call.execution = Some(row);
         let Ended { reply, outcome } = outcome::ended(next.run(call).await, id).await;
         match &reply {
@@ -137,7 +158,7 @@ impl Once {
 }
 
 /// Whether the call may change something, as far as its operation says.
-fn changes(call: &Call) -> bool {
+pub(crate) fn changes(call: &Call) -> bool {
     match (&call.payload, &call.target) {
         (Payload::Http(request), _) => !matches!(
             *request.method(),
@@ -155,6 +176,17 @@ fn changes(call: &Call) -> bool {
         // To use a secret changes nothing.
         (Payload::Values(..), Target::Capability { .. }) => false,
     }
+}
+
+/// Whether a guest has the host use a secret for it. That changes nothing, but what is signed may change something elsewhere.
+fn uses_a_secret(call: &Call) -> bool {
+    matches!(
+        call.target,
+        Target::Capability {
+            name: "secrets",
+            ..
+        }
+    )
 }
 
 fn wants_key(call: &Call) -> bool {

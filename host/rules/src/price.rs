@@ -42,6 +42,7 @@ fn of_each_layer() {
         host: Arc::new(HostGate::default()),
         keys: Arc::default(),
         executions: Arc::default(),
+        trail: Arc::default(),
     };
     let target = service("hello");
     let names = built();

@@ -1,11 +1,14 @@
 //! `record`: every call ends here. Whatever happened inside, one closing line is written and one call is counted.
 //!
 //! The record lives in the future of the call until there is an answer, and on the answer's body from then on. Dropped before either
-//! has ended, it says that the caller went away; dropped by a panic, that the host failed. It formats nothing and waits for nothing.
+//! has ended, it says that the caller went away; dropped by a panic, that the host failed. Before the caller is told what the call came to,
+//! that is in the audit log; where it cannot be, the caller is told that instead.
 
 use crate::Parts;
 use crate::admit::Gate;
 use crate::metrics::Series;
+use crate::trail::{Before, Goes};
+use bytes::Bytes;
 use holdfast_call::meter::Reading;
 use holdfast_call::{
     Account, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Caller, Closing, Fault, HostCode,
@@ -43,16 +46,15 @@ impl Layer for Record {
     fn run<'a>(&'a self, call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
             let mut open = Box::new(Open::new(&self.parts, &call));
-            match unwinding_caught(next.run(call)).await {
+            let reply = unwinding_caught(next.run(call)).await;
+            match open.on_record(reply).await {
                 Ok(mut answer) => {
-                    let status = answer.status();
-                    let body = answer.body_mut();
-                    open.head(status, body.as_whole().is_none());
-                    body.watch(open);
+                    open.told = Before::Head;
+                    answer.body_mut().watch(open);
                     Ok(answer)
                 }
                 Err(fault) => {
-                    open.refused(&fault);
+                    open.finish();
                     Err(fault)
                 }
             }
@@ -67,14 +69,12 @@ struct Open {
     series: Arc<Series>,
     tree: Arc<Tree>,
     since: Moment,
-    streams: Streams,
+    /// The keyed hash of what is asked, where its intent does not say it.
+    args: Option<String>,
+    streams: Goes,
+    /// What of it is in the audit log.
+    told: Before,
     closing: Option<Closing>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Streams {
-    No,
-    Yes,
 }
 
 impl Open {
@@ -93,7 +93,9 @@ impl Open {
             series,
             tree: call.tree.clone(),
             since,
-            streams: Streams::No,
+            args: parts.trail.args(call),
+            streams: Goes::NoFurther,
+            told: Before::Nothing,
             closing: Some(Closing {
                 wall: WallTime(0),
                 id: call.id,
@@ -115,25 +117,64 @@ impl Open {
         }
     }
 
-    fn head(&mut self, status: Option<u16>, streams: bool) {
-        if let Some(closing) = &mut self.closing {
-            closing.status = status;
-        }
-        if streams {
-            self.streams = Streams::Yes;
-            self.series.stream_opened();
+    /// Puts on record what the call came to, as far as that is known. Where it cannot be, that is what the caller is told.
+    async fn on_record(&mut self, reply: Reply) -> Reply {
+        match reply {
+            Ok(mut answer) => {
+                let whole = answer.body_mut().as_whole().map(Bytes::len);
+                self.head(answer.status(), whole);
+                match self.written().await {
+                    Ok(()) => Ok(answer),
+                    Err(fault) => Err(self.failed(fault)),
+                }
+            }
+            Err(fault) => {
+                let fault = self.failed(fault);
+                match self.written().await {
+                    Ok(()) => Err(fault),
+                    Err(other) => Err(self.failed(other)),
+                }
+            }
         }
     }
 
-    fn refused(&mut self, fault: &Fault) {
+    async fn written(&self) -> Result<(), Fault> {
+        let Some(closing) = &self.closing else {
+            return Ok(());
+        };
+        let trail = &self.parts.trail;
+        trail
+            .outcome(closing, self.args.as_deref(), self.streams)
+            .await
+    }
+
+    /// The head of its answer. A body that is there as a whole is all that will be answered.
+    fn head(&mut self, status: Option<u16>, whole: Option<usize>) {
+        self.measure(Outcome::Answered);
+        let Some(closing) = &mut self.closing else {
+            return;
+        };
+        closing.status = status;
+        match whole {
+            Some(bytes) => closing.reading.bytes_out += bytes as u64,
+            None => {
+                self.streams = Goes::On;
+                self.series.stream_opened();
+            }
+        }
+    }
+
+    fn failed(&mut self, fault: Fault) -> Fault {
+        self.measure(Outcome::Failed(fault.clone()));
         if let Some(closing) = &mut self.closing {
             closing.status = Some(fault.status());
         }
-        self.close(Outcome::Failed(fault.clone()));
+        fault
     }
 
-    fn close(&mut self, outcome: Outcome) {
-        let Some(mut closing) = self.closing.take() else {
+    /// How the call stands at this moment.
+    fn measure(&mut self, outcome: Outcome) {
+        let Some(closing) = &mut self.closing else {
             return;
         };
         let clock = &self.parts.sources.clock;
@@ -152,7 +193,29 @@ impl Open {
             spent
         };
         closing.outcome = outcome;
-        if self.streams == Streams::Yes {
+    }
+
+    /// The call has ended; the record of it is closed exactly once.
+    fn close(&mut self, outcome: Outcome) {
+        self.measure(outcome);
+        let Some(closing) = &self.closing else {
+            return;
+        };
+        // What was put on record with the head is still true, unless more came of it.
+        let told = self.told == Before::Head && self.streams == Goes::NoFurther;
+        if !told || !matches!(closing.outcome, Outcome::Answered) {
+            self.parts
+                .trail
+                .end(closing, self.args.as_deref(), self.told);
+        }
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        let Some(closing) = self.closing.take() else {
+            return;
+        };
+        if self.streams == Goes::On {
             self.series.stream_closed();
         }
         self.series

@@ -126,6 +126,7 @@ impl Bench {
             host: Arc::default(),
             keys: Arc::default(),
             executions: Arc::default(),
+            trail: Arc::default(),
         };
         Self { parts, clock, log }
     }

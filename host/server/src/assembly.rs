@@ -3,6 +3,7 @@
 //! It makes the host's parts from the policy, services from components and manifests, and upstreams from the policy, and gives each its
 //! layers' settings. It holds no rule: a value goes from the settings into the part that enforces it.
 
+mod audit;
 pub mod described;
 mod gauges;
 pub mod inspect;
@@ -33,9 +34,9 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, Keys, NameServers};
+use holdfast_rules::trail::Trail;
 use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::Audit;
-use holdfast_store::audit::Setup;
 use holdfast_store::db::Database;
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, CallLog, DataLock, HostKey, Versions};
 use holdfast_wasm::cache::ArtifactCache;
@@ -65,6 +66,7 @@ pub struct Host {
     caller_keys: Arc<CallerKeys>,
     executions: Arc<HostExecutions>,
     audit: Audit,
+    trail: Arc<Trail>,
     policy: ArcSwap<Policy>,
     flags: Flags,
     /// The policy file that the command line named.
@@ -102,6 +104,7 @@ impl Host {
         let metrics = Arc::new(Metrics::default());
         let gate = Arc::new(HostGate::default());
         let key = HostKey::open(&policy.data, || key_bytes(&sources))?;
+        let (audit, trail) = audit::open(&policy, &key, &sources, &as_log);
         let parts = Parts {
             sources: sources.clone(),
             log: as_log.clone(),
@@ -109,9 +112,9 @@ impl Host {
             host: gate.clone(),
             keys: Arc::default(),
             executions: Arc::default(),
+            trail: trail.clone(),
         };
         let (caller_keys, executions) = kept(&policy, &key, &parts).await?;
-        let audit = audit(&policy, &parts);
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let clock = sources.clock.clone();
         let nameservers = NameServers::new(policy.nameservers.clone());
@@ -128,6 +131,7 @@ impl Host {
             caller_keys,
             executions,
             audit,
+            trail,
             policy: ArcSwap::from_pointee(policy),
             flags,
             named,
@@ -183,7 +187,7 @@ impl Host {
         &self.executions
     }
 
-    /// Where it is on record what the operator changes.
+    /// What is on record.
     #[must_use]
     pub fn audit(&self) -> &Audit {
         &self.audit
@@ -238,28 +242,6 @@ async fn database(policy: &Policy) -> anyhow::Result<Database> {
     let place = place.map_err(|error| anyhow::anyhow!("the password of [store]: {error}"))?;
     let opened = Database::open(place).await;
     opened.map_err(|error| anyhow::anyhow!("failed to open the database: {error}"))
-}
-
-/// How many bytes of the audit log are kept: what an operator changes in many years.
-const AUDIT_BYTES: u64 = 1 << 30;
-
-/// The audit log. One that is damaged takes nothing, and nothing that would have to be in it is done; what is served is served on.
-fn audit(policy: &Policy, parts: &Parts) -> Audit {
-    let log = parts.log.clone();
-    let told = log.clone();
-    let setup = Setup {
-        data: policy.data.clone(),
-        copy: policy.audit_copy.clone(),
-        budget_bytes: AUDIT_BYTES,
-        clock: parts.sources.clock.clone(),
-        tell: Arc::new(move |event| told.host(Level::Warn, format!("the audit log: {event:?}"))),
-    };
-    Audit::open(setup, || key_bytes(&parts.sources)).unwrap_or_else(|error| {
-        let text =
-            format!("the audit log takes nothing, and the operator can change nothing: {error}");
-        log.host(Level::Error, text);
-        Audit::refusing(error)
-    })
 }
 
 /// What is kept in the database, and what the rules have of it.
@@ -349,7 +331,7 @@ fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
         ("pool", old.pool != new.pool),
         ("compile", old.compile != new.compile),
         ("store", old.store != new.store),
-        ("audit.copy", old.audit_copy != new.audit_copy),
+        ("audit", old.audit != new.audit),
     ];
     let differs = keys.into_iter().filter(|(_, differs)| *differs);
     differs.map(|(key, _)| key).collect()

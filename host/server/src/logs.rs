@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use crate::logs::sink::{Renew, Sink};
-pub(crate) use crate::logs::stamp::date;
+pub(crate) use crate::logs::stamp::{date, instant};
 
 /// Lines that may wait for the writer. At 100,000 lines a second this is a pause of more than half a second.
 pub const LINES_MAX: usize = 65_536;

@@ -5,6 +5,7 @@
 
 pub mod again;
 pub mod allow;
+pub mod audit;
 pub mod callers;
 mod compile;
 pub mod credential;
@@ -39,6 +40,7 @@ mod reader;
 mod written;
 
 pub use again::{Again, Breaker, Repeat};
+pub use audit::AuditLog;
 pub use callers::Callers;
 pub use credential::Credential;
 pub use described::{Bodies, Checks, DescribedBy, Description, documents_of};

@@ -9,6 +9,7 @@ mod copy;
 mod culprit;
 mod disk;
 mod error;
+mod export;
 mod format;
 mod frames;
 mod key;
@@ -23,6 +24,7 @@ mod verify;
 mod writer;
 
 pub use error::{AuditError, Damage, Finding};
+pub use export::export;
 pub use format::RECORD_BYTES_MAX;
 pub use key::{PublicKey, SEED_BYTES};
 pub use read::{Line as AuditLine, Since, read};
@@ -30,7 +32,7 @@ pub use recover::Cut;
 pub use verify::{Report, verify};
 
 use disk::{Disk, Private, Source as _};
-use holdfast_call::{Clock, WallTime};
+use holdfast_call::{BoxFuture, Clock, WallTime};
 use key::{Log as Is, SigningKey};
 use line::{Answer, Item, Line};
 use log::{Limits, Pending};
@@ -53,6 +55,8 @@ const DIRECTORY: &str = "audit";
 const DURABLE_MAX: usize = 1024;
 /// How many may wait for which nobody does.
 const SOON_MAX: usize = 4096;
+/// How many may wait of those that were handed over where nothing can wait.
+const PUT_MAX: usize = 16_384;
 
 /// Where the log of this data directory is.
 #[must_use]
@@ -101,6 +105,8 @@ pub enum Event {
 struct Figures {
     records: AtomicU64,
     groups: AtomicU64,
+    /// Records that were not taken, and that no record speaks of yet.
+    lost: AtomicU64,
 }
 
 /// An open log; clones are the same one.
@@ -117,6 +123,7 @@ struct Open {
     line: Arc<Line>,
     durable: Arc<Semaphore>,
     soon: Arc<Semaphore>,
+    put: Arc<Semaphore>,
     going: watch::Receiver<Going>,
     figures: Arc<Figures>,
     public: PublicKey,
@@ -188,6 +195,7 @@ impl Audit {
             line,
             durable: Arc::new(Semaphore::new(DURABLE_MAX)),
             soon: Arc::new(Semaphore::new(SOON_MAX)),
+            put: Arc::new(Semaphore::new(PUT_MAX)),
             going: watched,
             figures,
             public,
@@ -206,23 +214,43 @@ impl Audit {
     ///
     /// # Errors
     /// It is not in the log, or nobody was told that it is.
-    pub async fn durable(&self, record: &impl Serialize) -> Result<u64, AuditError> {
-        let open = self.opened()?;
-        let body = body(record)?;
-        let place = open.place(&open.durable).await?;
-        let (answer, answered) = oneshot::channel();
-        open.push(body, Answer::Durable(answer), place)?;
-        answered.await.unwrap_or(Err(AuditError::Closed))
+    pub fn durable(&self, record: &impl Serialize) -> BoxFuture<'static, Result<u64, AuditError>> {
+        let (this, body) = (self.clone(), body(record));
+        Box::pin(async move {
+            let (open, body) = (this.opened()?, body?);
+            let place = open.place(&open.durable).await?;
+            let (answer, answered) = oneshot::channel();
+            open.push(body, Answer::Durable(answer), place)?;
+            answered.await.unwrap_or(Err(AuditError::Closed))
+        })
     }
 
     /// Hands a record over that is written within a few milliseconds, and not lost unless the host dies before. If too many wait, this waits.
     ///
     /// # Errors
     /// The log cannot be written and holds as many such records as it can, or will never be written.
-    pub async fn soon(&self, record: &impl Serialize) -> Result<(), AuditError> {
+    pub fn soon(&self, record: &impl Serialize) -> BoxFuture<'static, Result<(), AuditError>> {
+        let (this, body) = (self.clone(), body(record));
+        Box::pin(async move {
+            let (open, body) = (this.opened()?, body?);
+            let place = open.place(&open.soon).await?;
+            open.push(body, Answer::Soon, place)
+        })
+    }
+
+    /// The same where nothing can wait: at the end of a stream, or of a call that was dropped. What is too much is counted, and the count is
+    /// a record of its own as soon as one is taken again.
+    ///
+    /// # Errors
+    /// It is not in the log.
+    pub fn put(&self, record: &impl Serialize) -> Result<(), AuditError> {
         let open = self.opened()?;
         let body = body(record)?;
-        let place = open.place(&open.soon).await?;
+        let Ok(place) = Arc::clone(&open.put).try_acquire_owned() else {
+            open.figures.lost.fetch_add(1, Relaxed);
+            return Err(AuditError::Crowded);
+        };
+        open.own_up()?;
         open.push(body, Answer::Soon, place)
     }
 
@@ -238,7 +266,9 @@ impl Audit {
     #[must_use]
     pub fn written(&self) -> (u64, u64) {
         self.opened().map_or((0, 0), |open| {
-            let Figures { records, groups } = open.figures.as_ref();
+            let Figures {
+                records, groups, ..
+            } = open.figures.as_ref();
             (records.load(Relaxed), groups.load(Relaxed))
         })
     }
@@ -288,6 +318,16 @@ impl Open {
         }
     }
 
+    /// Says how many records were not taken, if any were.
+    fn own_up(&self) -> Result<(), AuditError> {
+        if self.figures.lost.load(Relaxed) == 0 {
+            return Ok(());
+        }
+        let records = self.figures.lost.swap(0, Relaxed);
+        let item = bare(&Lost { records }, self.clock.wall());
+        self.line.push(item)
+    }
+
     fn push(
         &self,
         body: String,
@@ -328,16 +368,28 @@ struct CutOff<'a> {
     bytes: u64,
 }
 
+/// What is written of records that were not taken.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename = "lost")]
+struct Lost {
+    records: u64,
+}
+
 fn noted(cut: &Cut, at: WallTime) -> Item {
     let Cut { file, bytes } = cut;
     let record = CutOff {
         file,
         bytes: *bytes,
     };
+    bare(&record, at)
+}
+
+/// What the log says of itself. It needs no place.
+fn bare(record: &impl Serialize, at: WallTime) -> Item {
     Item {
         record: Pending {
             at,
-            body: body(&record).unwrap_or_else(|_| "{}".to_owned()),
+            body: body(record).unwrap_or_else(|_| "{}".to_owned()),
         },
         answer: Answer::Soon,
         _place: None,

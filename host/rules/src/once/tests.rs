@@ -440,3 +440,30 @@ async fn a_call_that_is_dropped_is_forgotten_or_ends_as_its_deadline_says() {
     world.serves(created);
     assert!(world.ask("k", "").await.is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_goes_away_at_any_moment_leaves_no_row_behind() {
+    let world = world().await;
+    register(
+        &world.pipeline,
+        &service("orders"),
+        All::default(),
+        crate::testing::never,
+    );
+    for pause in 0..200 {
+        let call = world.call(Some("k"), "POST", "");
+        let pipeline = world.pipeline.clone();
+        let asked = tokio::spawn(async move { pipeline.run(call).await.is_ok() });
+        for _ in 0..pause % 50 {
+            tokio::task::yield_now().await;
+        }
+        asked.abort();
+        let _ = asked.await;
+    }
+    world.serves(created);
+    // The last claims may still be on their way.
+    while let Err(fault) = world.ask("k", "").await {
+        assert_eq!(fault.host_code(), Some(HostCode::InProgress));
+        tokio::task::yield_now().await;
+    }
+}

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 const DEPTH_MAX: usize = 128;
 
 /// The value as JSON.
-pub(super) fn written(value: &Value) -> Json {
+pub(crate) fn written(value: &Value) -> Json {
     let boxed = |value: &Option<Box<Value>>| value.as_deref().map_or(Json::Null, written);
     let list = |values: &[Value]| Json::Array(values.iter().map(written).collect());
     match value {

@@ -65,10 +65,26 @@ impl Host {
              holdfast_shed_classes {}",
             self.gate.shedding().classes
         );
+        self.on_record(&mut out);
         self.pools(&mut out);
         self.quarantined(&mut out);
         self.left_alone(&mut out);
         out
+    }
+
+    fn on_record(&self, out: &mut String) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "# HELP holdfast_audit_records_total Records of the audit log.\n\
+             # TYPE holdfast_audit_records_total counter\n\
+             holdfast_audit_records_total {}\n\
+             # HELP holdfast_audit_unrecorded_total Calls that were served, or whose end came, without being on record.\n\
+             # TYPE holdfast_audit_unrecorded_total counter\n\
+             holdfast_audit_unrecorded_total {}",
+            self.audit.written().0,
+            self.trail.unrecorded()
+        );
     }
 
     fn left_alone(&self, out: &mut String) {

@@ -1,14 +1,17 @@
-//! `holdfast explain ID`: what became of a call, from the call log in the data directory; a host that runs is not needed.
+//! `holdfast explain ID`: what became of a call, from the call log in the data directory, or from the audit log where the call log no longer
+//! has it; a host that runs is not needed.
 //!
 //! It shows the whole tree that the call belongs to: each hop with its answer, its time and its tries, and for each that failed the verdict
 //! with what was seen and what to look at next.
 
+mod record;
 mod tree;
 
 use crate::assembly::CALLS;
 use crate::cli::{DataArgs, print};
 use anyhow::{Context as _, bail};
 use holdfast_call::CallId;
+use holdfast_store::audit::directory;
 use holdfast_store::read_calls;
 use serde_json::Value;
 use std::path::Path;
@@ -24,6 +27,9 @@ pub struct ExplainArgs {
     /// Print the closing lines as the log has them, one JSON object a line.
     #[arg(long)]
     pub json: bool,
+    /// Take it from the audit log alone.
+    #[arg(long)]
+    pub audit: bool,
     /// Where the host's data is.
     #[command(flatten)]
     pub data: DataArgs,
@@ -34,8 +40,24 @@ pub struct ExplainArgs {
 /// # Errors
 /// The log cannot be read, or the call is not in it.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let log = args.data.data.join(CALLS);
-    let tree = Tree::around(&args.id, &related(&log, &args.id)?);
+    let Some(id) = CallId::parse(&args.id) else {
+        bail!(
+            "`{}` is not the name of a call: the header `holdfast-call` of each answer has it",
+            args.id.escape_debug()
+        );
+    };
+    let data = &args.data.data;
+    let lines = match args.audit {
+        true => on_record(data, id)?,
+        false => match related(&data.join(CALLS), &args.id) {
+            Ok(lines) => lines,
+            // What is on record goes back further.
+            Err(error) => Some(record::of_trace(data, id)?)
+                .filter(|lines| !lines.is_empty())
+                .ok_or(error)?,
+        },
+    };
+    let tree = Tree::around(&args.id, &lines);
     if args.json {
         for line in tree.lines() {
             print(&line)?;
@@ -46,14 +68,20 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every closing line of the trace that the call belongs to.
-fn related(log: &Path, id: &str) -> anyhow::Result<Vec<Value>> {
-    if CallId::parse(id).is_none() {
+fn on_record(data: &Path, id: CallId) -> anyhow::Result<Vec<Value>> {
+    let lines = record::of_trace(data, id)?;
+    if lines.is_empty() {
+        let log = directory(data);
         bail!(
-            "`{}` is not the name of a call: the header `holdfast-call` of each answer has it",
-            id.escape_debug()
+            "the call {id} is not in {}: it was made elsewhere, is older than `[audit] keep` goes back, or was a reader's under `calls = \"changes\"`",
+            log.display()
         );
     }
+    Ok(lines)
+}
+
+/// Every closing line of the trace that the call belongs to.
+fn related(log: &Path, id: &str) -> anyhow::Result<Vec<Value>> {
     let shown = log.display();
     let read = |line: &mut dyn FnMut(&str)| {
         read_calls(log, line).with_context(|| format!("cannot read the call log {shown}"))

@@ -33,6 +33,13 @@ impl Stamp {
     }
 }
 
+/// A time, to the microsecond.
+pub(crate) fn instant(wall: WallTime) -> String {
+    let mut text = String::new();
+    Stamp::default().push(&mut text, wall);
+    text
+}
+
 /// The day of a time.
 pub(crate) fn date(wall: WallTime) -> String {
     let mut text = String::new();

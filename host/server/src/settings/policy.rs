@@ -1,5 +1,6 @@
 //! `holdfast.toml`, the operator's file: what exists, what is allowed, and how the host itself runs.
 
+use crate::settings::audit::{self, AuditLog};
 use crate::settings::callers::Callers;
 use crate::settings::compile;
 use crate::settings::error::SettingsError;
@@ -93,8 +94,8 @@ pub struct Policy {
     pub anonymous: Anonymous,
     /// The principals that may call services.
     pub callers: Callers,
-    /// The file that gets a copy of the audit log's checkpoints, if there is one.
-    pub audit_copy: Option<PathBuf>,
+    /// What is on record, and how much of it is kept.
+    pub audit: AuditLog,
     /// How long the outcome of a call that carried a key is kept.
     pub idempotency_keep: Duration,
     /// How long calls in flight may take to end once the host stops.
@@ -295,7 +296,7 @@ impl Policy {
             call_log: 64 << 20,
             anonymous: Anonymous::Deny,
             callers: Callers::default(),
-            audit_copy: None,
+            audit: AuditLog::default(),
             idempotency_keep: KEEP_MIN,
             drain: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
@@ -368,7 +369,7 @@ impl Policy {
             within(raw.count()?, 1, 100_000).map(|slots| u32::try_from(slots).unwrap_or(u32::MAX))
         });
         self.pool = reader.or("pool", written.pool.as_deref(), self.pool, Pool::parse);
-        self.audit_copy = written.audit.copy.map(|file| folder.join(file));
+        self.audit = audit::check(written.audit, folder, reader);
         self.store = store::check(written.store, folder, reader);
         self.compile = compile::check(written.compile, reader);
         self.limits = SetLimits::check(

@@ -1,5 +1,6 @@
 //! The texts of `holdfast policy`: the host's settings and layers, or everything that holds for one service, each with its origin.
 
+use crate::settings::audit;
 use crate::settings::compile;
 use crate::settings::effective::{Effective, Fuel, Row};
 use crate::settings::host::HostMemory;
@@ -92,10 +93,6 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
         .iter()
         .map(ToString::to_string)
         .collect();
-    let audit_copy = match &policy.audit_copy {
-        Some(file) => file.display().to_string(),
-        None => "none".to_owned(),
-    };
     let nameservers: Vec<_> = policy.nameservers.iter().map(ToString::to_string).collect();
     let nameservers = match nameservers.as_slice() {
         [] => "those of the system".to_owned(),
@@ -118,7 +115,6 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
             "idempotency_keep",
             duration_text(u64::try_from(policy.idempotency_keep.as_nanos()).unwrap_or(u64::MAX)),
         ),
-        ("audit.copy", audit_copy),
         ("drain_ms", policy.drain.as_millis().to_string()),
         ("trusted_proxies", none_or(&proxies)),
         ("nameservers", nameservers),
@@ -131,6 +127,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
     ];
     values
         .into_iter()
+        .chain(audit::rows(&policy.audit))
         .chain(store::rows(&policy.store))
         .chain(compile::rows(&policy.compile))
         .chain(listen::rows(&policy.listen_limits, policy.tls.as_ref()))

@@ -83,6 +83,8 @@ const POLICY: &[&str] = &[
     "compile.output",
     "limits.+",
     "rate.caller",
+    "audit.calls",
+    "audit.keep",
     "audit.copy",
     "services.*.upstreams",
     "services.*.services",

@@ -1,5 +1,6 @@
 //! Both files as they are written: what serde fills, and nothing that the program uses. No rule is checked here but the shape.
 
+use crate::settings::audit::WrittenAudit;
 use crate::settings::compile::WrittenCompile;
 use crate::settings::described::WrittenContract;
 use crate::settings::limits::WrittenLimits;
@@ -62,13 +63,6 @@ pub(crate) struct WrittenPolicy {
     pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,
     pub(crate) secrets: BTreeMap<String, WrittenSecret>,
     pub(crate) files: BTreeMap<String, WrittenFolder>,
-}
-
-/// `[audit]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct WrittenAudit {
-    pub(crate) copy: Option<String>,
 }
 
 /// `[services.NAME]`.

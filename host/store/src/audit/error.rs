@@ -35,6 +35,9 @@ pub enum AuditError {
     /// What was handed over is not an object of JSON.
     #[error("a record is no object: {0}")]
     NoRecord(String),
+    /// Too many records wait, and this one could not.
+    #[error("more records wait for the audit log than it holds")]
+    Crowded,
     /// The host is stopping.
     #[error("the audit log is closed")]
     Closed,

@@ -120,6 +120,7 @@ const TOLD: &[(&str, Shape)] = &[
         },
     ),
     ("pool", Shape::Words(&["auto", "safe"])),
+    ("audit.calls", Shape::Words(&["all", "changes"])),
     (
         "drain_ms",
         Shape::Count {

@@ -2,7 +2,7 @@
 
 use super::super::disk::Folder;
 use super::super::format::RECORD_BYTES_MAX;
-use super::super::{Audit, Event, SOON_MAX, Setup, directory, verify};
+use super::super::{Audit, Event, PUT_MAX, SOON_MAX, Setup, directory, verify};
 use super::disk::{Fate, Lossy};
 use super::*;
 use holdfast_call::{BoxFuture, Clock, Moment};
@@ -244,4 +244,36 @@ async fn one_that_refuses_says_why_to_everybody() {
     assert_eq!(audit.soon(&record("x")).await, Err(AuditError::Full));
     assert_eq!(audit.going(), Err(AuditError::Full));
     audit.close();
+}
+
+#[tokio::test]
+async fn what_nothing_can_wait_for_has_a_limit_and_what_is_beyond_it_is_counted_on_record() {
+    let (audit, disk, _) = lossy();
+    disk.fates([Fate::Refused(Errno::NOSPC); 100_000]);
+    for _ in 0..PUT_MAX {
+        audit.put(&record("end")).unwrap();
+    }
+    for _ in 0..3 {
+        assert_eq!(audit.put(&record("beyond")), Err(AuditError::Crowded));
+    }
+    disk.fates([]);
+    audit.durable(&record("after")).await.unwrap();
+    while audit.put(&record("last")).is_err() {
+        tokio::task::yield_now().await;
+    }
+    audit.close();
+    let mut lost = 0;
+    let each = |line: &super::super::read::Line<'_>| {
+        let value: serde_json::Value = serde_json::from_str(line.text).unwrap();
+        if value["kind"] == "lost" {
+            lost += value["records"].as_u64().unwrap();
+        }
+        ControlFlow::Continue(())
+    };
+    read_from(&disk, Since::Beginning, each).unwrap();
+    assert!(lost >= 3, "{lost}");
+    let names = names(&disk);
+    let ends = names.values().filter(|name| *name == "end").count();
+    assert_eq!(ends, PUT_MAX);
+    assert!(!names.values().any(|name| name == "beyond"));
 }

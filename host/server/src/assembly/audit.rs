@@ -1,0 +1,68 @@
+//! The audit log of the host, and what operators are told of it.
+
+use super::key_bytes;
+use crate::settings::Policy;
+use holdfast_call::{Level, Log, Sources};
+use holdfast_rules::trail::Trail;
+use holdfast_store::audit::{Event, Setup};
+use holdfast_store::{Audit, HostKey};
+use std::sync::Arc;
+
+/// Opens it. One that is damaged takes nothing, and nothing that would have to be in it is done; what changes nothing is served on.
+pub(super) fn open(
+    policy: &Policy,
+    key: &HostKey,
+    sources: &Sources,
+    log: &Arc<dyn Log>,
+) -> (Audit, Arc<Trail>) {
+    let told = log.clone();
+    let setup = Setup {
+        data: policy.data.clone(),
+        copy: policy.audit.copy.clone(),
+        budget_bytes: policy.audit.keep,
+        clock: sources.clock.clone(),
+        tell: Arc::new(move |event| {
+            let (level, text) = words(&event);
+            told.host(level, text);
+        }),
+    };
+    let audit = Audit::open(setup, || key_bytes(sources)).unwrap_or_else(|error| {
+        let text = format!("nothing can be changed, because the audit log takes nothing: {error}");
+        log.host(Level::Error, text);
+        Audit::refusing(error)
+    });
+    let clock = sources.clock.clone();
+    let trail = Trail::new(audit.clone(), key.bytes(), policy.audit.calls, clock);
+    (audit, Arc::new(trail))
+}
+
+fn words(event: &Event) -> (Level, String) {
+    match event {
+        Event::Cut(cut) => {
+            let text = format!(
+                "the last {} bytes of the audit log ({}) were cut off: a host that died had begun to write them, and nobody was told that \
+                 they were written",
+                cut.bytes, cut.file
+            );
+            (Level::Warn, text)
+        }
+        Event::Failing(error) => (
+            Level::Error,
+            format!("calls are refused, because they cannot be put on record: {error}"),
+        ),
+        Event::Recovered => (Level::Info, "the audit log can be written again".to_owned()),
+        Event::NotSigning(error) => (
+            Level::Error,
+            format!("the audit log is written, but not signed: {error}"),
+        ),
+        Event::Signing => (Level::Info, "the audit log is signed again".to_owned()),
+        Event::NotCopying(why) => (
+            Level::Error,
+            format!("the copy of the audit log's checkpoints is not written: {why}"),
+        ),
+        Event::Copying => (
+            Level::Info,
+            "the copy of the audit log's checkpoints is written again".to_owned(),
+        ),
+    }
+}
