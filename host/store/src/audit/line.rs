@@ -38,6 +38,8 @@ struct State {
     waiting: VecDeque<Item>,
     /// How many of those who wait want to be answered.
     durable: usize,
+    /// How many must wait for the writer to be woken; none, while he is not asleep. Waking him for each costs more than writing it.
+    wakes: Option<usize>,
     closed: bool,
 }
 
@@ -70,16 +72,21 @@ impl Line {
             state.durable += 1;
         }
         state.waiting.push_back(item);
-        drop(state);
-        self.changed.notify_one();
+        let enough = |wakes| state.durable > 0 || state.waiting.len() >= wakes;
+        if state.wakes.is_some_and(enough) {
+            state.wakes = None;
+            drop(state);
+            self.changed.notify_one();
+        }
         Ok(())
     }
 
     /// Waits until somebody is there, at most so long.
     pub(super) fn wait(&self, most: Option<Duration>) -> Woken {
         let empty = |state: &mut State| state.waiting.is_empty() && !state.closed;
-        let state = self.state();
-        let state = match most {
+        let mut state = self.state();
+        state.wakes = Some(1);
+        let mut state = match most {
             None => self
                 .changed
                 .wait_while(state, empty)
@@ -89,6 +96,7 @@ impl Line {
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         };
+        state.wakes = None;
         match (state.waiting.is_empty(), state.closed) {
             (false, _) => Woken::Some,
             (true, true) => Woken::Closed,
@@ -100,7 +108,11 @@ impl Line {
     pub(super) fn gather(&self, window: Duration, enough: usize) {
         let quiet =
             |state: &mut State| state.durable == 0 && state.waiting.len() < enough && !state.closed;
-        drop(self.changed.wait_timeout_while(self.state(), window, quiet));
+        let mut state = self.state();
+        state.wakes = Some(enough);
+        let waited = self.changed.wait_timeout_while(state, window, quiet);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.wakes = None;
     }
 
     /// Takes the first ones, as long as `room` says so.
