@@ -148,6 +148,7 @@ impl Checking<'_> {
     /// The first thing that is wrong.
     fn all(&mut self, segments: &[(u64, String)]) -> Result<Option<Finding>, AuditError> {
         let claims = self.claims(segments)?;
+        let given_up = |number: u64| claims.iter().any(|claim| claim.kept_from >= number);
         let mut begun = None;
         let mut segments = segments.iter().peekable();
         while let Some((number, name)) = segments.next() {
@@ -156,8 +157,7 @@ impl Checking<'_> {
                 Err(error) if begun.is_none() && gone(&error) => continue,
                 this => this?,
             };
-            let given_up = claims.iter().any(|claim| claim.kept_from >= *number);
-            let begins = begun.is_none() || (given_up && *number > self.chain.next);
+            let begins = begun.is_none() || (given_up(*number) && *number > self.chain.next);
             match this {
                 Some(this) if begins => {
                     begun = Some(name);
@@ -171,7 +171,11 @@ impl Checking<'_> {
                 Some((next, name)) => self.ends_before(*next, name)?,
             };
             if let Some(found) = self.segment(*number, name, ends)? {
-                return Ok(Some(found));
+                // The one that said how this one ends was given up with it, and of the two only this one is back after a crash.
+                let hole = |next: u64| given_up(next) && next > self.chain.next;
+                if !segments.peek().is_some_and(|(next, _)| hole(*next)) {
+                    return Ok(Some(found));
+                }
             }
         }
         let name = begun.map_or("", String::as_str);

@@ -60,7 +60,8 @@ impl<D: Disk> Writer<D> {
             if self.to_sign().is_zero() || self.log.unsigned() >= CHECKPOINT_RECORDS {
                 self.sign();
             }
-            if woken == Woken::Closed {
+            // What is held may be more than one group; a disk that fails now keeps nobody waiting.
+            if woken == Woken::Closed && (self.held.is_empty() || self.going.borrow().is_err()) {
                 break;
             }
         }
