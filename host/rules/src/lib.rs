@@ -40,6 +40,8 @@ pub struct Parts {
     pub keys: Arc<identify::keys::KeyRing>,
     /// What is kept of calls that carry a key.
     pub executions: Arc<once::Executions>,
+    /// What is paid for.
+    pub ledger: Arc<budget::Ledger>,
 }
 
 /// Whether a layer of the order exists yet.
@@ -147,7 +149,7 @@ outermost_first! {
     built breaker:
         "A target that keeps failing is left alone for a while; each try needs a permit.";
         "Each call that the breaker refuses would first have reserved money.";
-    planned budget:
+    built budget:
         "The worst case of a try is reserved at every level before it is made, and settled after.";
         "A try would be made before its price is reserved, so calls at the same time would overspend.";
     => attempt:
@@ -198,7 +200,7 @@ mod tests {
                 "Built once",
                 "Built retry",
                 "Built breaker",
-                "Planned budget",
+                "Built budget",
                 "Built attempt",
             ]
         );
@@ -223,6 +225,7 @@ mod tests {
                 "once",
                 "retry",
                 "breaker",
+                "budget",
                 "attempt"
             ]
         );

@@ -126,6 +126,7 @@ impl Bench {
             host: Arc::default(),
             keys: Arc::default(),
             executions: Arc::default(),
+            ledger: Arc::default(),
         };
         Self { parts, clock, log }
     }
