@@ -146,7 +146,7 @@ fn a_unit_says_what_it_costs_where_it_is_told_and_how_many_there_are_at_most() {
 fn what_is_limited_has_a_price() {
     let error = refusal("[upstreams.a]\nurl = \"https://a.b\"\nbudget = \"1 USD / day\"");
     assert!(
-        error.starts_with("holdfast.toml:3: `upstreams.a.budget` has a budget, but no price"),
+        error.starts_with("holdfast.toml:3: `upstreams.a.budget`: has a budget, but no price"),
         "{error}"
     );
     let model = "[upstreams.a]\nurl = \"https://a.b\"\nclass = \"llm\"\n";

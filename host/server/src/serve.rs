@@ -232,10 +232,13 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         audit: host.audit,
         log: host.log.clone(),
     });
-    let clock = host.pipeline.sources().clock.clone();
-    tokio::spawn(host.ledger.clone().follow());
-    tokio::spawn(host.executions.follow(clock, host.log));
-    tokio::spawn(host.keys.follow());
+    keep_up(
+        &host.pipeline,
+        &host.ledger,
+        host.executions,
+        host.keys,
+        host.log,
+    );
     tokio::spawn(control.run(owners, stop.clone()));
     greet(follow(keys, &host.pipeline, &say), listen, admin, &say);
     tell(&settings.plugins, &settings.data, warning, &say);
@@ -253,6 +256,20 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         control: control::path(&settings.data),
         connections,
     })
+}
+
+/// Has what is kept in the database followed, for ever.
+fn keep_up(
+    pipeline: &Pipeline,
+    ledger: &Arc<HostLedger>,
+    executions: Arc<HostExecutions>,
+    keys: Arc<CallerKeys>,
+    log: Arc<dyn Log>,
+) {
+    let clock = pipeline.sources().clock.clone();
+    tokio::spawn(ledger.clone().follow());
+    tokio::spawn(executions.follow(clock, log));
+    tokio::spawn(keys.follow());
 }
 
 /// Says what is served from where, and what an operator should know of that.

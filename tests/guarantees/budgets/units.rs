@@ -25,7 +25,7 @@ const WORST: u64 = PRICE + 1_000 * TOKEN + 100 * PAGE;
 const BOTH: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-pages: 3\r\ncontent-length: 24\r\n\r\n{\"usage\": {\"total\": 17}}";
 const MORE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-pages: 0\r\ncontent-length: 26\r\n\r\n{\"usage\": {\"total\": 5000}}";
 const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-pages: 1\r\ntransfer-encoding: chunked\r\n\r\n\
-    18\r\ndata: {\"usage\": null}\n\nda\r\n23\r\nta: {\"usage\": {\"total\": 40}, \"c\": 1}\r\n10\r\n\n\ndata: [DONE]\n\n\r\n0\r\n\r\n";
+    19\r\ndata: {\"usage\": null}\n\nda\r\n24\r\nta: {\"usage\": {\"total\": 40}, \"c\": 1}\r\n10\r\n\n\ndata: [DONE]\n\n\r\n0\r\n\r\n";
 const NO_PAGES: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 24\r\n\r\n{\"usage\": {\"total\": 17}}";
 const NO_USAGE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-pages: 3\r\ncontent-length: 13\r\n\r\n{\"usage\": {}}";
 const CUT: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-pages: 3\r\ncontent-length: 99\r\n\r\n{\"usage\": {\"total\": 17}}";
