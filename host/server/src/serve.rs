@@ -17,13 +17,13 @@ use crate::router::Routes;
 use crate::settings::{ListenLimits, Tls};
 use crate::tls::Keys;
 use anyhow::{Context as _, bail};
-use holdfast_call::{Log, Pipeline, in_time};
+use holdfast_call::{Clock, Log, Pipeline, in_time};
 use holdfast_store::Audit;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub mod handed;
@@ -201,9 +201,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         clock: host.pipeline.sources().clock.clone(),
         log: host.log.clone(),
     };
-    let data = settings.data.display();
-    let owners = control::open(&settings.data)
-        .with_context(|| format!("cannot open the control socket in {data}"))?;
+    let owners = owners_socket(&settings.data)?;
     let plugins = Plugins::start(Parts {
         directory: settings.plugins.clone(),
         policy: settings.policy,
@@ -232,13 +230,8 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         audit: host.audit,
         log: host.log.clone(),
     });
-    keep_up(
-        &host.pipeline,
-        &host.ledger,
-        host.executions,
-        host.keys,
-        host.log,
-    );
+    let clock = host.pipeline.sources().clock.clone();
+    keep_up(&host.ledger, host.executions, host.keys, clock, host.log);
     tokio::spawn(control.run(owners, stop.clone()));
     greet(follow(keys, &host.pipeline, &say), listen, admin, &say);
     tell(&settings.plugins, &settings.data, warning, &say);
@@ -260,16 +253,21 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
 
 /// Has what is kept in the database followed, for ever.
 fn keep_up(
-    pipeline: &Pipeline,
     ledger: &Arc<HostLedger>,
     executions: Arc<HostExecutions>,
     keys: Arc<CallerKeys>,
+    clock: Arc<dyn Clock>,
     log: Arc<dyn Log>,
 ) {
-    let clock = pipeline.sources().clock.clone();
     tokio::spawn(ledger.clone().follow());
     tokio::spawn(executions.follow(clock, log));
     tokio::spawn(keys.follow());
+}
+
+/// The socket of the owner of this data directory.
+fn owners_socket(data: &Path) -> anyhow::Result<UnixListener> {
+    let at = data.display();
+    control::open(data).with_context(|| format!("cannot open the control socket in {at}"))
 }
 
 /// Says what is served from where, and what an operator should know of that.

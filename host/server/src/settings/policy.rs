@@ -358,13 +358,7 @@ impl Policy {
         self.upstreams = upstream::check_all(written.upstreams, folder, reader);
         self.secrets = lent::check_all(written.secrets, folder, reader);
         self.files = folder::check_all(written.files, folder, reader);
-        for (name, written) in written.services {
-            let (path, name) = reader.named("services", &name);
-            let service = service::check(written, &path, reader);
-            if let Some(name) = name {
-                self.services.insert(name, service);
-            }
-        }
+        self.services = service::check_all(written.services, reader);
     }
 
     /// What `[services]` names must exist: a grant of nothing is a mistake.

@@ -13,7 +13,7 @@ use crate::settings::written::WrittenService;
 use holdfast_call::Priority;
 use holdfast_rules::budget::{Degrade, Limit as Budget};
 use holdfast_rules::trial::canary::Share;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the policy allows one service.
@@ -51,7 +51,23 @@ pub struct ServicePolicy {
     pub limits: SetLimits,
 }
 
-pub(super) fn check(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> ServicePolicy {
+/// Reads `[services]`.
+pub(super) fn check_all(
+    written: BTreeMap<String, WrittenService>,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<Name, ServicePolicy> {
+    let mut services = BTreeMap::new();
+    for (name, written) in written {
+        let (path, name) = reader.named("services", &name);
+        let service = check(written, &path, reader);
+        if let Some(name) = name {
+            services.insert(name, service);
+        }
+    }
+    services
+}
+
+fn check(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> ServicePolicy {
     let key = |name: &str| format!("{path}.{name}");
     let (source, problems) = (reader.source, &mut reader.problems);
     let limits = SetLimits::check(written.limits, &key("limits"), source, problems);

@@ -192,22 +192,16 @@ fn check(
     let origin = reader.take(&key("url"), parse_origin(&url));
     let before = origin.as_ref().and_then(|origin| origin.before.as_deref());
     let credential = check_credential(written.credential, before, path, folder, reader);
-    let Origin {
-        scheme,
-        host,
-        port,
-        origin,
-        ..
-    } = origin?;
+    let at = origin?;
     if credential.is_some() && allow_private.is_empty() {
-        check_way(&scheme, &key("credential"), reader);
+        check_way(&at.scheme, &key("credential"), reader);
     }
     Some(Upstream {
         name,
-        origin,
-        scheme,
-        host,
-        port,
+        origin: at.origin,
+        scheme: at.scheme,
+        host: at.host,
+        port: at.port,
         class,
         connect: patience.connect,
         first_byte: patience.first_byte,
