@@ -85,6 +85,8 @@ mod encryption;
 mod explained;
 // What an upstream costs is counted.
 mod prices;
+// And nobody spends more than he may.
+mod budgets;
 // What an answer says of its connection is the host's to say.
 mod frames;
 mod handoffs;

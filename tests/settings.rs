@@ -1,6 +1,7 @@
 //! The settings: both files, what follows from them, and the commands that show and change them.
 
 mod allow;
+mod budgets;
 mod check;
 mod doctor;
 mod effective;

@@ -4,6 +4,8 @@
 mod a01_fragility;
 // An upstream that takes half a minute.
 mod a02_latency;
+// A provider who fails, and his invoice.
+mod a03_cost;
 // No call without a closing line, a why and an id, whatever it died of.
 mod a06_observability;
 // Services that hand work to each other, in every version, shape and failure.

@@ -98,6 +98,11 @@ impl Chaos {
         std::mem::take(&mut self.shared.lock().unwrap().seen)
     }
 
+    /// How many requests it has read in all.
+    pub(crate) fn count(&self) -> u64 {
+        self.shared.lock().unwrap().count
+    }
+
     /// How many connections were opened to it, and forgets them.
     pub(crate) fn opened(&self) -> usize {
         std::mem::take(&mut self.shared.lock().unwrap().connections)

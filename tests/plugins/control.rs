@@ -12,6 +12,7 @@ use holdfast_server::entry::http::Gateway;
 use holdfast_server::entry::peer::TrustedProxies;
 use holdfast_server::executions::HostExecutions;
 use holdfast_server::keys::CallerKeys;
+use holdfast_server::ledger::HostLedger;
 use holdfast_server::serve::{Host, LetsIn, Running, Settings, exposure, start};
 use holdfast_server::settings::ListenLimits;
 use holdfast_store::audit::{AUDIT_BYTES_MIN, Setup as AuditSetup};
@@ -56,6 +57,11 @@ async fn host(data: &Path, plugins: &Path) -> Running {
     let key = HostKey::open(data, || [7; 32]).unwrap();
     let (held, day) = (Arc::default(), Duration::from_secs(24 * 3600));
     let executions = HostExecutions::begin(database.clone(), &key, held, day, &Silence).await;
+    let executions = executions.unwrap();
+    let (holder, clock) = (executions.holder(), bed.pipeline.sources().clock.clone());
+    let held = Arc::default();
+    let silence = Arc::new(Silence);
+    let ledger = HostLedger::begin(database.clone(), holder, held, clock, silence).await;
     let audit = AuditSetup {
         data: data.to_owned(),
         copy: None,
@@ -65,7 +71,8 @@ async fn host(data: &Path, plugins: &Path) -> Running {
     };
     let host = Host {
         audit: Audit::open(audit, || [7; 32]).unwrap(),
-        executions: executions.unwrap(),
+        executions,
+        ledger: ledger.unwrap(),
         keys: CallerKeys::new(
             database,
             Arc::default(),

@@ -271,7 +271,11 @@ fn a_price_is_an_amount_and_not_a_number() {
     let written = |amount: &str| {
         format!("[upstreams.a]\nurl = \"https://a.b\"\n[upstreams.a.price]\nrequest = {amount}")
     };
-    let read = |amount: &str| policy(&written(amount)).upstreams["a"].price;
+    let read = |amount: &str| {
+        let policy = policy(&written(amount));
+        let price = policy.upstreams["a"].price.as_ref();
+        price.map(|list| list.request)
+    };
     assert_eq!(read("\"0.0004 USD\""), Some(NanoUsd(400_000)));
     assert_eq!(read("\"2 USD\""), Some(NanoUsd(2_000_000_000)));
     assert_eq!(

@@ -78,7 +78,17 @@ struct Parts {
     allow: Option<Cow<'static, str>>,
     told: Vec<(HeaderName, HeaderValue)>,
     violations: Vec<Violation>,
+    reached: Reached,
     verdict: Verdict,
+}
+
+/// How far a call that failed came to what it was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// It is certain that nothing came to it.
+    Nothing,
+    /// Something may have: it may have been done, and is paid for.
+    Perhaps,
 }
 
 impl Fault {
@@ -99,6 +109,7 @@ impl Fault {
             allow: None,
             told: Vec::new(),
             violations: Vec::new(),
+            reached: Reached::Perhaps,
             verdict,
         }))
     }
@@ -142,6 +153,13 @@ impl Fault {
     #[must_use]
     pub fn with_violations(mut self, violations: Vec<Violation>) -> Self {
         self.0.violations = violations;
+        self
+    }
+
+    /// Says how far the call came to what it was for.
+    #[must_use]
+    pub fn having_reached(mut self, reached: Reached) -> Self {
+        self.0.reached = reached;
         self
     }
 
@@ -240,6 +258,12 @@ impl Fault {
         &self.0.violations
     }
 
+    /// How far the call came to what it was for.
+    #[must_use]
+    pub fn reached(&self) -> Reached {
+        self.0.reached
+    }
+
     /// What only the operator may read.
     #[must_use]
     pub fn verdict(&self) -> &Verdict {
@@ -299,6 +323,7 @@ impl From<Refusal> for Fault {
             next: refusal.change,
         };
         let fault = Self::host(refusal.code, refusal.detail, verdict);
+        let fault = fault.having_reached(Reached::Nothing);
         match refusal.retry_after {
             Some(span) => fault.retry_after(span),
             None => fault,

@@ -10,6 +10,7 @@ use crate::future::BoxFuture;
 use crate::id::CallId;
 use crate::lot::Lot;
 use crate::meter::Meter;
+use crate::money::NanoUsd;
 use crate::payload::Payload;
 use crate::pipeline::{Pipeline, Reply};
 use crate::principal::Principal;
@@ -32,6 +33,8 @@ pub struct Tree {
     lot: Lot,
     /// Who asked for its root, once he is known to be who he says.
     principal: OnceLock<Arc<Principal>>,
+    /// What all of its calls have cost, and may still cost that are under way, in nano-USD.
+    cost: AtomicU64,
 }
 
 impl Tree {
@@ -60,6 +63,30 @@ impl Tree {
     pub fn set_principal(&self, principal: Arc<Principal>) {
         // A root that is tried again proves the same thing again.
         let _ = self.principal.set(principal);
+    }
+
+    /// Sets `amount` aside for a call of it that is about to be paid for, if all that it costs stays within `limit`.
+    ///
+    /// # Errors
+    /// It does not; what it costs without this one.
+    pub fn set_aside(&self, amount: NanoUsd, limit: NanoUsd) -> Result<(), NanoUsd> {
+        let within = |cost| {
+            let cost = NanoUsd(cost).plus(amount);
+            (cost <= limit).then_some(cost.0)
+        };
+        let kept = self
+            .cost
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, within);
+        kept.map(|_| ()).map_err(NanoUsd)
+    }
+
+    /// What was set aside for a call has come to `actual`, which may be more.
+    pub fn paid(&self, aside: NanoUsd, actual: NanoUsd) {
+        let settled = |cost: u64| Some(cost.saturating_sub(aside.0).saturating_add(actual.0));
+        // It always has an answer, so this cannot fail.
+        let _ = self
+            .cost
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, settled);
     }
 
     /// Of what class all of its calls are.

@@ -1,9 +1,8 @@
-//! `attempt`: one try, at a rate and a price. What an implementation reports becomes a stable fault here, by the one table of `holdfast_call::mask`.
+//! `attempt`: one try, at a rate. What an implementation reports becomes a stable fault here, by the one table of `holdfast_call::mask`.
 //!
 //! The cause of a failure may quote a trap, a path or an upstream: it goes into the verdict, for the operator, and never into what a
 //! stranger reads. A service's own 5xx is such a failure too: its text goes to the log.
 
-pub mod price;
 pub mod rate;
 
 use crate::Parts;
@@ -13,11 +12,10 @@ use bytes::{Buf as _, BytesMut};
 use holdfast_call::pipeline::{Attempt, Dispatch};
 use holdfast_call::{
     Account, Answer, Body, BoxFuture, Call, CallId, Failure, FailureKind, Fault, GuestLine,
-    HostCode, Level, Meter, Moment, Payload, Priority, Refusal, Reply, Shed, ShedReason, Target,
-    Trace, mask,
+    HostCode, Level, Meter, Moment, Payload, Priority, Reached, Refusal, Reply, Shed, ShedReason,
+    Target, Trace, mask,
 };
 use http_body::Body as _;
-use price::Owed;
 use rate::Rate;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -97,7 +95,6 @@ impl Attempt for One {
             };
             let meter = &seen.meter;
             meter.time().enter(Account::Serve, clock.now());
-            let owed = Owed::of(&call);
             let answer = match dispatch.run(call).await {
                 Ok(mut answer) => {
                     // What is streamed is still being served.
@@ -107,9 +104,6 @@ impl Attempt for One {
                     answer
                 }
                 Err(failure) => {
-                    if let Some(owed) = owed.filter(|_| failure.kind.is_unsent()) {
-                        owed.void();
-                    }
                     let now = clock.now();
                     let spent = meter.time().read(now, meter.read().cpu_nanos);
                     meter.time().enter(Account::Settle, now);
@@ -233,7 +227,13 @@ impl One {
         {
             failure.kind = FailureKind::UpstreamTimeout;
         }
-        let fault = mask::fault(&failure, target, &seen.meter);
+        let reached = if failure.kind.is_unsent() {
+            Reached::Nothing
+        } else {
+            Reached::Perhaps
+        };
+        // Said anew: what is handed on may be the fault of another call, which came as far as it came.
+        let fault = mask::fault(&failure, target, &seen.meter).having_reached(reached);
         let Some(reason) = wanting(&failure.kind) else {
             return fault;
         };

@@ -205,7 +205,7 @@ fn events(failed: Option<Failed>, gone: Gone, passes: Passes, chance: u64) -> (E
 fn untried(fault: &Fault) -> bool {
     matches!(
         fault.verdict().boundary,
-        Boundary::Policy | Boundary::Platform
+        Boundary::Policy | Boundary::Platform | Boundary::Storage
     ) || fault.class() == Class::Permanent
 }
 

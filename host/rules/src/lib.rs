@@ -43,6 +43,8 @@ pub struct Parts {
     pub executions: Arc<once::Executions>,
     /// Where calls are put on record.
     pub trail: Arc<trail::Trail>,
+    /// What is paid for.
+    pub ledger: Arc<budget::Ledger>,
 }
 
 /// Whether a layer of the order exists yet.
@@ -150,7 +152,7 @@ outermost_first! {
     built breaker:
         "A target that keeps failing is left alone for a while; each try needs a permit.";
         "Each call that the breaker refuses would first have reserved money.";
-    planned budget:
+    built budget:
         "The worst case of a try is reserved at every level before it is made, and settled after.";
         "A try would be made before its price is reserved, so calls at the same time would overspend.";
     => attempt:
@@ -201,7 +203,7 @@ mod tests {
                 "Built once",
                 "Built retry",
                 "Built breaker",
-                "Planned budget",
+                "Built budget",
                 "Built attempt",
             ]
         );
@@ -226,6 +228,7 @@ mod tests {
                 "once",
                 "retry",
                 "breaker",
+                "budget",
                 "attempt"
             ]
         );

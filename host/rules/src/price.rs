@@ -8,7 +8,7 @@ use crate::clock::{HostClock, HostRandom};
 use crate::rate::flow::Quota;
 use crate::rate::limit::{Limits, Whose};
 use crate::testing::{Bench, hello, register, run, service};
-use crate::{Parts, authorize, built, deadline, quarantine, rate, record, trial};
+use crate::{Parts, authorize, budget, built, deadline, quarantine, rate, record, trial};
 use holdfast_call::{
     Closing, GuestLine, Level, Log, Pipeline, Priority, Settings, Sources, Target,
 };
@@ -43,6 +43,7 @@ fn of_each_layer() {
         keys: Arc::default(),
         executions: Arc::default(),
         trail: Arc::default(),
+        ledger: Arc::default(),
     };
     let target = service("hello");
     let names = built();
@@ -86,6 +87,17 @@ fn serving(bench: &Bench, names: &[&'static str], target: &Target) -> Arc<Pipeli
         })
         .with(quarantine::Settings {
             starts: Arc::default(),
+        })
+        .with(budget::Purse {
+            budget: None,
+            upstreams: Vec::new(),
+            limits: budget::Limits {
+                host: None,
+                caller: None,
+                execution: None,
+                soft: 80,
+            },
+            degrade: Some(Arc::new(budget::Degrade::Service("other".into()))),
         })
         .with(deadline::Settings::default())
         .with(authorize::Access {

@@ -127,6 +127,7 @@ impl Bench {
             keys: Arc::default(),
             executions: Arc::default(),
             trail: Arc::default(),
+            ledger: Arc::default(),
         };
         Self { parts, clock, log }
     }

@@ -26,6 +26,7 @@ use self::upstreams::Unusable;
 use crate::cli;
 use crate::executions::HostExecutions;
 use crate::keys::CallerKeys;
+use crate::ledger::HostLedger;
 use crate::logs::{LogWriter, Sink};
 use crate::plugins::KeepVersions;
 use crate::router::Routes;
@@ -65,6 +66,7 @@ pub struct Host {
     versions: Arc<Versions>,
     caller_keys: Arc<CallerKeys>,
     executions: Arc<HostExecutions>,
+    ledger: Arc<HostLedger>,
     audit: Audit,
     trail: Arc<Trail>,
     policy: ArcSwap<Policy>,
@@ -112,9 +114,10 @@ impl Host {
             host: gate.clone(),
             keys: Arc::default(),
             executions: Arc::default(),
+            ledger: Arc::default(),
             trail: trail.clone(),
         };
-        let (caller_keys, executions) = kept(&policy, &key, &parts).await?;
+        let (caller_keys, executions, ledger) = kept(&policy, &key, &parts).await?;
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let clock = sources.clock.clone();
         let nameservers = NameServers::new(policy.nameservers.clone());
@@ -130,6 +133,7 @@ impl Host {
             versions,
             caller_keys,
             executions,
+            ledger,
             audit,
             trail,
             policy: ArcSwap::from_pointee(policy),
@@ -185,6 +189,12 @@ impl Host {
     #[must_use]
     pub fn executions(&self) -> &Arc<HostExecutions> {
         &self.executions
+    }
+
+    /// The ledger of this host.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<HostLedger> {
+        &self.ledger
     }
 
     /// What is on record.
@@ -249,14 +259,19 @@ async fn kept(
     policy: &Policy,
     key: &HostKey,
     parts: &Parts,
-) -> anyhow::Result<(Arc<CallerKeys>, Arc<HostExecutions>)> {
+) -> anyhow::Result<(Arc<CallerKeys>, Arc<HostExecutions>, Arc<HostLedger>)> {
     let database = database(policy).await?;
     let (sources, log) = (parts.sources.clone(), parts.log.clone());
     let keys = CallerKeys::new(database.clone(), parts.keys.clone(), sources, log);
     keys.begin().await;
     let (held, keep) = (parts.executions.clone(), policy.idempotency_keep);
-    let executions = HostExecutions::begin(database, key, held, keep, &*parts.log).await;
-    Ok((keys, executions.context("cannot begin with the database")?))
+    let executions = HostExecutions::begin(database.clone(), key, held, keep, &*parts.log).await;
+    let executions = executions.context("cannot begin with the database")?;
+    let (holder, held) = (executions.holder(), parts.ledger.clone());
+    let (clock, log) = (parts.sources.clock.clone(), parts.log.clone());
+    let ledger = HostLedger::begin(database, holder, held, clock, log).await;
+    let ledger = ledger.context("cannot begin with the ledger")?;
+    Ok((keys, executions, ledger))
 }
 
 fn key_bytes(sources: &Sources) -> [u8; 32] {

@@ -9,6 +9,7 @@ pub mod build;
 pub mod call;
 pub mod check;
 pub mod completions;
+pub mod cost;
 pub mod describe;
 pub mod doctor;
 pub mod executions;
@@ -112,6 +113,9 @@ pub enum Command {
     /// List the calls with an idempotency key that are not done, and release those of which nobody knows what came of them.
     #[command(after_help = CODES)]
     Executions(executions::ExecutionsArgs),
+    /// Say what was paid, by whom and for what, and compare it with an invoice.
+    #[command(after_help = CODES)]
+    Cost(cost::CostArgs),
     /// Make, list and take back the keys by which callers are known.
     #[command(after_help = CODES)]
     Keys(keys::KeysArgs),
@@ -205,6 +209,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Call(args) => call::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Executions(args) => executions::run(&args),
+        Command::Cost(args) => cost::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
         Command::Load(LoadArgs {

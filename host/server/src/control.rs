@@ -11,6 +11,7 @@ pub mod words;
 use crate::drain::{Phase, Stop};
 use crate::executions::HostExecutions;
 use crate::keys::{CallerKeys, Fresh, Wanted};
+use crate::ledger::HostLedger;
 use crate::plugins::{Plugins, Promises};
 use audited::Deed;
 use holdfast_call::{Level, Log, Pipeline};
@@ -48,6 +49,8 @@ pub struct Control {
     pub keys: Arc<CallerKeys>,
     /// What is kept of calls that carry a key.
     pub executions: Arc<HostExecutions>,
+    /// What was paid for.
+    pub ledger: Arc<HostLedger>,
     /// Where it is on record what the operator changes.
     pub audit: Audit,
     /// Where trouble is said.
@@ -212,6 +215,10 @@ impl Control {
             },
             Request::ReleaseExecution { call } => match self.executions.release(&call).await {
                 Ok(text) => Response::Text(text),
+                Err(error) => Response::Error(error),
+            },
+            Request::Cost(asked) => match self.ledger.costs(asked).await {
+                Ok(lines) => Response::Costs(lines),
                 Err(error) => Response::Error(error),
             },
             // It is streamed, and answered before.

@@ -5,7 +5,7 @@ use holdfast_call::{Clock, Level, Log};
 use holdfast_rules::once::Executions;
 use holdfast_store::HostKey;
 use holdfast_store::db::{Database, DbError};
-use holdfast_store::executions::{self, Held, Left, Standing};
+use holdfast_store::executions::{self, Held, Holder, Left, Standing};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ const NAME_BYTES: usize = 16;
 pub struct HostExecutions {
     database: Database,
     held: Arc<Executions>,
+    holder: Holder,
 }
 
 impl HostExecutions {
@@ -42,8 +43,18 @@ impl HostExecutions {
             );
             log.host(Level::Warn, text);
         }
-        held.keep_in(database.clone(), holder, keep);
-        Ok(Arc::new(Self { database, held }))
+        held.keep_in(database.clone(), holder.clone(), keep);
+        Ok(Arc::new(Self {
+            database,
+            held,
+            holder,
+        }))
+    }
+
+    /// This life of this host.
+    #[must_use]
+    pub fn holder(&self) -> Holder {
+        self.holder.clone()
     }
 
     /// Holds on to what runs, for ever.

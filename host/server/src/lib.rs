@@ -17,6 +17,7 @@ pub mod entry;
 pub mod executions;
 pub mod file;
 pub mod keys;
+pub mod ledger;
 pub mod logs;
 pub mod plugins;
 pub mod project;

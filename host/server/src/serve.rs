@@ -9,6 +9,7 @@ use crate::entry::connections::{self, Terms};
 use crate::entry::http::Gateway;
 use crate::executions::HostExecutions;
 use crate::keys::CallerKeys;
+use crate::ledger::HostLedger;
 use crate::plugins::{
     Candidates, KeepVersions, LoadService, Parts, Plugins, Reload, Say, SecretFiles, load::Loader,
 };
@@ -16,13 +17,13 @@ use crate::router::Routes;
 use crate::settings::{ListenLimits, Tls};
 use crate::tls::Keys;
 use anyhow::{Context as _, bail};
-use holdfast_call::{Log, Pipeline};
+use holdfast_call::{Clock, Log, Pipeline, in_time};
 use holdfast_store::Audit;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub mod handed;
@@ -31,6 +32,9 @@ use handed::{Handed, Socket};
 
 /// Connections of the admin pages at once.
 const ADMIN_CONNECTIONS_MAX: u32 = 64;
+
+/// How long the end waits for the ledger.
+const SETTLE_MAX: Duration = Duration::from_secs(2);
 
 /// How long the queue of a socket that was handed over is left alone while the plugin directory is read for the first time.
 const USEFUL_MAX: Duration = Duration::from_secs(10);
@@ -89,6 +93,8 @@ pub struct Host {
     pub keys: Arc<CallerKeys>,
     /// What is kept of calls that carry a key.
     pub executions: Arc<HostExecutions>,
+    /// What is paid for.
+    pub ledger: Arc<HostLedger>,
     /// Where it is on record what the operator changes.
     pub audit: Audit,
     /// What keeps their versions.
@@ -163,6 +169,7 @@ pub struct Running {
     stop: Stop,
     gate: Arc<dyn Gate>,
     pipeline: Arc<Pipeline>,
+    ledger: Arc<HostLedger>,
     say: Say,
     socket: Socket,
     drain: Duration,
@@ -194,9 +201,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         clock: host.pipeline.sources().clock.clone(),
         log: host.log.clone(),
     };
-    let data = settings.data.display();
-    let owners = control::open(&settings.data)
-        .with_context(|| format!("cannot open the control socket in {data}"))?;
+    let owners = owners_socket(&settings.data)?;
     let plugins = Plugins::start(Parts {
         directory: settings.plugins.clone(),
         policy: settings.policy,
@@ -221,12 +226,12 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         pipeline: host.pipeline.clone(),
         keys: host.keys.clone(),
         executions: host.executions.clone(),
+        ledger: host.ledger.clone(),
         audit: host.audit,
         log: host.log.clone(),
     });
     let clock = host.pipeline.sources().clock.clone();
-    tokio::spawn(host.executions.follow(clock, host.log));
-    tokio::spawn(host.keys.follow());
+    keep_up(&host.ledger, host.executions, host.keys, clock, host.log);
     tokio::spawn(control.run(owners, stop.clone()));
     greet(follow(keys, &host.pipeline, &say), listen, admin, &say);
     tell(&settings.plugins, &settings.data, warning, &say);
@@ -237,12 +242,32 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         stop,
         gate: host.gate,
         pipeline: host.pipeline,
+        ledger: host.ledger,
         say,
         socket,
         drain: settings.drain,
         control: control::path(&settings.data),
         connections,
     })
+}
+
+/// Has what is kept in the database followed, for ever.
+fn keep_up(
+    ledger: &Arc<HostLedger>,
+    executions: Arc<HostExecutions>,
+    keys: Arc<CallerKeys>,
+    clock: Arc<dyn Clock>,
+    log: Arc<dyn Log>,
+) {
+    tokio::spawn(ledger.clone().follow());
+    tokio::spawn(executions.follow(clock, log));
+    tokio::spawn(keys.follow());
+}
+
+/// The socket of the owner of this data directory.
+fn owners_socket(data: &Path) -> anyhow::Result<UnixListener> {
+    let at = data.display();
+    control::open(data).with_context(|| format!("cannot open the control socket in {at}"))
 }
 
 /// Says what is served from where, and what an operator should know of that.
@@ -299,6 +324,9 @@ impl Running {
             hurry,
         )
         .await;
+        // What is not on record by then is found by the next life, which does not know what came of it.
+        let until = clock.now().after(SETTLE_MAX);
+        in_time(clock, until, self.ledger.settled()).await;
         // A socket that stays behind is removed by the next host; this only spares its owner a puzzle.
         let _ = std::fs::remove_file(&self.control);
         (self.say)(match drained {

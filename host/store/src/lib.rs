@@ -1,4 +1,4 @@
-//! What must last: the versions of services, compiled components, the audit log, the last calls, and who holds the data directory.
+//! What must last: the versions of services, compiled components, the audit log, the last calls, what calls cost, and who holds the data directory.
 //!
 //! Files only the owner of the host can read, each replaced as a whole (but the logs, which grow by lines): whatever instant the
 //! machine stops at, a file is the old one or the new one. Nothing here knows what a service or a component is; it keeps bytes and says which are meant.
@@ -14,6 +14,7 @@ pub mod error;
 pub mod executions;
 pub mod key;
 pub mod keys;
+pub mod ledger;
 pub mod lock;
 mod private;
 pub mod versions;

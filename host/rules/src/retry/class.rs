@@ -86,8 +86,8 @@ fn exchanged(answer: &Answer) -> bool {
 
 fn fault_failed(fault: &Fault) -> Failed {
     let class = fault.class();
-    if fault.host_code() == Some(HostCode::UpstreamCircuitOpen) {
-        // Nothing was sent, but whoever waits for a breaker defeats it.
+    if let Some(HostCode::UpstreamCircuitOpen | HostCode::BudgetExhausted) = fault.host_code() {
+        // Nothing was sent, but whoever waits for a breaker or a budget defeats it.
         return Failed {
             class,
             effect: Effect::None,

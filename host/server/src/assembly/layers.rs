@@ -6,6 +6,7 @@ use crate::settings::{
 };
 use holdfast_call::{Priority, Settings, Target};
 use holdfast_capabilities::secrets::WEBHOOK;
+use holdfast_rules::budget::{self, Tariff};
 use holdfast_rules::contract::openapi::About;
 use holdfast_rules::contract::pages::Shown;
 use holdfast_rules::contract::safe::Safe;
@@ -63,7 +64,7 @@ pub(super) fn service(
             },
         }),
     };
-    settings
+    spends(settings, effective)
         .with(record::Settings {
             series: host.metrics.series(target),
         })
@@ -93,6 +94,34 @@ pub(super) fn service(
             slots: made.slots(),
             calls_max: count(limits.calls),
         })
+}
+
+/// With what a service may spend, and what it costs to use the host.
+fn spends(settings: Settings, effective: &Effective) -> Settings {
+    let limits = &effective.limits;
+    let settings = settings.with(effective.purse.clone());
+    match effective.price.of(limits.cpu, limits.response_bytes) {
+        Some(price) => settings.with(budget::Settings {
+            tariff: Tariff::Host(price),
+            limits: effective.purse.limits,
+        }),
+        None => settings,
+    }
+}
+
+/// With what an upstream costs, if it does.
+fn sells(settings: Settings, policy: &Policy, upstream: &Upstream) -> Settings {
+    match &upstream.price {
+        Some(list) => settings.with(budget::Settings {
+            tariff: Tariff::Upstream {
+                name: upstream.name.shared(),
+                list: Arc::new(list.clone()),
+                budget: upstream.budget,
+            },
+            limits: policy.budget,
+        }),
+        None => settings,
+    }
 }
 
 /// What a service says of itself beside its contract.
@@ -195,10 +224,7 @@ pub(super) fn upstream(
             },
             histories: way.histories,
         });
-    let settings = match upstream.price {
-        Some(request) => settings.with(attempt::price::Price { request }),
-        None => settings,
-    };
+    let settings = sells(settings, policy, upstream);
     let settings = match upstream.per_second {
         Some(per_second) => settings.with(attempt::Settings {
             quota: Quota::per_second(per_second),

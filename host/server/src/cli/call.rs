@@ -115,7 +115,8 @@ fn stream(client: &mut Client, head: &mut dyn Write, body: &mut dyn Write) -> an
             | Response::Operations(_)
             | Response::Key { .. }
             | Response::Keys(_)
-            | Response::Executions(_) => {
+            | Response::Executions(_)
+            | Response::Costs(_) => {
                 bail!("the host speaks another version of this program")
             }
         }

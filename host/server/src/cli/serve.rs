@@ -170,6 +170,7 @@ async fn begin(
         service: host.clone(),
         keys: host.caller_keys().clone(),
         executions: host.executions().clone(),
+        ledger: host.ledger().clone(),
         audit: host.audit().clone(),
         versions: host.versions(),
         reload: reload(&host, &routes, &gateway, renew),

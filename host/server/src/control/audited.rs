@@ -50,6 +50,7 @@ impl Deed {
             | Request::Operations { .. }
             | Request::Keys
             | Request::Executions
+            | Request::Cost(_)
             | Request::Call(_) => return None,
         };
         Some(Self { operation, target })

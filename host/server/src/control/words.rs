@@ -40,6 +40,8 @@ pub enum Request {
         /// The call.
         call: String,
     },
+    /// What was paid.
+    Cost(CostRequest),
     /// Take a key back.
     RevokeKey {
         /// Its name.
@@ -116,6 +118,32 @@ pub struct KeyLine {
     pub why: String,
 }
 
+/// What was paid, in which time, told apart by what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CostRequest {
+    /// From when on, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// Until when.
+    pub until_ms: i64,
+    /// By what.
+    pub by: Vec<String>,
+}
+
+/// A sum of what was paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CostLine {
+    /// What it is told apart by, and what that is.
+    pub by: std::collections::BTreeMap<String, String>,
+    /// How much.
+    pub amount_nanousd: u64,
+    /// In how many tries.
+    pub tries: u64,
+    /// How much of it may not have been paid.
+    pub unconfirmed_nanousd: u64,
+}
+
 /// A call with a key that is not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,6 +197,8 @@ pub enum Response {
     Keys(Vec<KeyLine>),
     /// Every call with a key that is not done.
     Executions(Vec<ExecutionLine>),
+    /// What was paid.
+    Costs(Vec<CostLine>),
     /// The head of an answer; its body follows in [`Response::Data`] lines.
     Head {
         /// The status.

@@ -8,11 +8,13 @@ use crate::settings::manifest::Manifest;
 use crate::settings::merge::merge;
 use crate::settings::name::Name;
 use crate::settings::policy::Policy;
+use crate::settings::price::HostPrices;
 use crate::settings::rate::ServiceRate;
 use crate::settings::routes::Route;
 use crate::settings::source::Origin;
 use crate::settings::webhooks::SignedPath;
 use holdfast_call::Priority;
+use holdfast_rules::budget::Purse;
 use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::trial::canary::Share;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,6 +98,10 @@ pub struct Effective {
     pub rate: ServiceRate,
     /// How many calls each caller may make, to all services together.
     pub caller_rate: Option<Quota>,
+    /// How much it may spend, and what is answered in its place once that is nearly spent.
+    pub purse: Purse,
+    /// What it costs to use the host.
+    pub price: HostPrices,
     /// Its limits.
     pub limits: Limits,
     /// Whether it is metered.

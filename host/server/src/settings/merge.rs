@@ -12,8 +12,9 @@ use crate::settings::host::Anonymous;
 use crate::settings::limits::{LLM_DEADLINE_NANOS, Limit, Limits, UNBOUNDED};
 use crate::settings::manifest::Manifest;
 use crate::settings::name::Name;
-use crate::settings::policy::{Policy, ServicePolicy};
+use crate::settings::policy::Policy;
 use crate::settings::reuse;
+use crate::settings::service::ServicePolicy;
 use crate::settings::source::Origin;
 use crate::settings::upstream::Class;
 use holdfast_call::Priority;
@@ -57,6 +58,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let canary = merge.canary();
     let idempotency = merge.idempotency();
     let rate = merge.rate();
+    let purse = merge.purse();
     let webhooks = merge.webhooks();
     merge.safe();
     merge.described();
@@ -72,6 +74,8 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         idempotency,
         rate,
         caller_rate: policy.caller_rate,
+        purse,
+        price: policy.price.clone(),
         limits,
         fuel,
         grants,

@@ -1,32 +1,33 @@
 //! `holdfast.toml`, the operator's file: what exists, what is allowed, and how the host itself runs.
 
 use crate::settings::audit::{self, AuditLog};
+use crate::settings::budget;
 use crate::settings::callers::Callers;
 use crate::settings::compile;
 use crate::settings::error::SettingsError;
 use crate::settings::folder::{self, Folder};
 use crate::settings::host::{
-    Anonymous, HostMemory, Idempotency, LogForm, Pool, parse_canary, parse_keep, parse_nameserver,
-    parse_priority, parse_share,
+    Anonymous, HostMemory, LogForm, Pool, parse_keep, parse_nameserver, parse_share,
 };
 use crate::settings::lent::{self, LentSecret};
-use crate::settings::limits::{Limit, SetLimits};
+use crate::settings::limits::SetLimits;
 use crate::settings::listen::{self, ListenLimits, Tls};
 use crate::settings::name::Name;
-use crate::settings::rate::{self, ServiceRate};
+use crate::settings::price::HostPrices;
+use crate::settings::rate;
 use crate::settings::reader::Reader;
 use crate::settings::secret::SecretSource;
+use crate::settings::service::{self, ServicePolicy};
 use crate::settings::source::{Origin, Source};
 use crate::settings::store::{self, Store};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
-use crate::settings::webhooks::{self, Webhooks};
-use crate::settings::written::{WrittenPolicy, WrittenService};
-use holdfast_call::Priority;
+use crate::settings::webhooks;
+use crate::settings::written::WrittenPolicy;
 use holdfast_rules::admit::pressure::MEMORY_FROM;
+use holdfast_rules::budget::Limits as Budgets;
 use holdfast_rules::once::KEEP_MIN;
 use holdfast_rules::rate::flow::Quota;
-use holdfast_rules::trial::canary::Share;
 use holdfast_store::CALL_LOG_BYTES_MIN;
 use holdfast_wasm::compile::job::CompileLimits;
 use ipnet::IpNet;
@@ -37,37 +38,6 @@ use std::time::Duration;
 
 /// Where the policy is looked for when nobody names another place.
 pub const DEFAULT_FILE: &str = "holdfast.toml";
-
-/// What the policy allows one service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServicePolicy {
-    /// The upstreams it may use.
-    pub upstreams: BTreeSet<Name>,
-    /// The services it may call.
-    pub services: BTreeSet<Name>,
-    /// The secrets it may use.
-    pub secrets: BTreeSet<Name>,
-    /// The folders it may have.
-    pub files: BTreeSet<Name>,
-    /// Whether it serves callers whom nobody vouches for, where that differs from the host.
-    pub anonymous: Option<Anonymous>,
-    /// The principals that may call it, where that differs from the host.
-    pub callers: Option<Callers>,
-    /// Of what class it may be, where that is not the default.
-    pub priority: Option<Priority>,
-    /// Whether what changes something must carry a key.
-    pub idempotency: Idempotency,
-    /// The share of the callers that a new version of it gets first, where that is not all of them.
-    pub canary: Option<Share>,
-    /// How many calls of it may come.
-    pub rate: ServiceRate,
-    /// Whether it runs on the metered engine, where that differs from the host.
-    pub fuel: Option<bool>,
-    /// Where it takes signed requests alone.
-    pub webhooks: Webhooks,
-    /// Its limits, before the ones of all services.
-    pub limits: SetLimits,
-}
 
 /// The operator's settings, checked and complete.
 #[derive(Clone, Debug)]
@@ -122,6 +92,10 @@ pub struct Policy {
     pub limits: SetLimits,
     /// How many calls each caller may make, to all services together; as many as he does where there is none.
     pub caller_rate: Option<Quota>,
+    /// How much may be spent.
+    pub budget: Budgets,
+    /// What services cost that use the host.
+    pub price: HostPrices,
     /// What single services are allowed.
     pub services: BTreeMap<Name, ServicePolicy>,
     /// The systems outside.
@@ -310,6 +284,8 @@ impl Policy {
             compile: CompileLimits::default(),
             limits: SetLimits::default(),
             caller_rate: None,
+            budget: budget::NONE,
+            price: HostPrices::default(),
             services: BTreeMap::new(),
             upstreams: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -379,20 +355,20 @@ impl Policy {
             &mut reader.problems,
         );
         self.caller_rate = rate::check(&written.rate, reader);
+        (self.budget, self.price) = budget::check(written.budget, written.price, reader);
         self.upstreams = upstream::check_all(written.upstreams, folder, reader);
         self.secrets = lent::check_all(written.secrets, folder, reader);
         self.files = folder::check_all(written.files, folder, reader);
-        for (name, written) in written.services {
-            let (path, name) = reader.named("services", &name);
-            let service = check_service(written, &path, reader);
-            if let Some(name) = name {
-                self.services.insert(name, service);
-            }
-        }
+        self.services = service::check_all(written.services, reader);
     }
 
     /// What `[services]` names must exist: a grant of nothing is a mistake.
     fn check_names(&self, reader: &mut Reader<'_>) {
+        let spends = |upstream: &Name| {
+            let mut services = self.services.values();
+            services.any(|one| one.budget.is_some() && one.upstreams.contains(upstream))
+        };
+        budget::check_prices(&self.budget, &self.upstreams, spends, reader);
         for (service, allowed) in &self.services {
             let (upstreams, secrets, files) = (&self.upstreams, &self.secrets, &self.files);
             known(reader, service, "upstreams", &allowed.upstreams, upstreams);
@@ -426,48 +402,6 @@ pub(crate) fn no_such<'a>(
     match nearest(name.as_str(), known) {
         Some(near) => format!("there is no [{table}.{name}]; did you mean `{near}`?"),
         None => format!("there is no [{table}.{name}]"),
-    }
-}
-
-fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> ServicePolicy {
-    let key = |name: &str| format!("{path}.{name}");
-    let (source, problems) = (reader.source, &mut reader.problems);
-    let limits = SetLimits::check(written.limits, &key("limits"), source, problems);
-    if written.fuel == Some(false) && limits.get(Limit::Fuel).is_some() {
-        reader.wrong(
-            &key("fuel"),
-            "is false, but a limit of fuel is set: one of them must go",
-        );
-    }
-    ServicePolicy {
-        upstreams: reader.names(&key("upstreams"), &written.upstreams),
-        services: reader.names(&key("services"), &written.services),
-        secrets: reader.names(&key("secrets"), &written.secrets),
-        files: reader.names(&key("files"), &written.files),
-        anonymous: written
-            .anonymous
-            .as_deref()
-            .and_then(|text| reader.take(&key("anonymous"), Anonymous::parse(text))),
-        callers: written
-            .callers
-            .map(|written| Callers::check(&written, &key("callers"), reader)),
-        priority: written
-            .priority
-            .as_deref()
-            .and_then(|text| reader.take(&key("priority"), parse_priority(text))),
-        canary: written
-            .canary
-            .as_deref()
-            .and_then(|text| reader.take(&key("canary"), parse_canary(text))),
-        rate: rate::check_service(&written.rate, &key("rate"), reader),
-        idempotency: written
-            .idempotency
-            .as_deref()
-            .and_then(|text| reader.take(&key("idempotency"), Idempotency::parse(text)))
-            .unwrap_or_default(),
-        fuel: written.fuel,
-        webhooks: webhooks::check(written.webhooks, &key("webhooks"), reader),
-        limits,
     }
 }
 

@@ -1,11 +1,13 @@
 //! The texts of `holdfast policy`: the host's settings and layers, or everything that holds for one service, each with its origin.
 
 use crate::settings::audit;
+use crate::settings::budget;
 use crate::settings::compile;
 use crate::settings::effective::{Effective, Fuel, Row};
 use crate::settings::host::HostMemory;
 use crate::settings::listen;
 use crate::settings::policy::Policy;
+use crate::settings::price;
 use crate::settings::store;
 use crate::settings::units::{duration_text, size_text};
 use holdfast_call::problem::push_escaped;
@@ -128,6 +130,8 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
     values
         .into_iter()
         .chain(audit::rows(&policy.audit))
+        .chain(budget::rows(&policy.budget))
+        .chain(price::rows(&policy.price))
         .chain(store::rows(&policy.store))
         .chain(compile::rows(&policy.compile))
         .chain(listen::rows(&policy.listen_limits, policy.tls.as_ref()))
@@ -163,11 +167,13 @@ fn push_exists(out: &mut String, policy: &Policy) {
         let only = only(&methods) + &only(&upstream.paths);
         let rate = upstream.per_second;
         let rate = rate.map_or_else(String::new, |rate| format!("{rate} a second, "));
-        let price = upstream.price;
-        let price = price.map_or_else(String::new, |price| format!("{price} a request, "));
+        let price = upstream.price.as_ref();
+        let price = price.map_or_else(String::new, |list| price::shown(list) + ", ");
+        let spent = upstream.budget;
+        let spent = spent.map_or_else(String::new, |limit| format!("at most {limit}, "));
         let _ = writeln!(
             out,
-            "  {}  {}  class {}, connect {connect}, first byte {first_byte}, between bytes {between_bytes}, body {}, places {}, {only}{rate}{}, {price}{credential}  ({})",
+            "  {}  {}  class {}, connect {connect}, first byte {first_byte}, between bytes {between_bytes}, body {}, places {}, {only}{rate}{}, {price}{spent}{credential}  ({})",
             upstream.name,
             upstream.origin,
             upstream.class.as_str(),

@@ -5,8 +5,10 @@ use crate::settings::credential::Credential;
 use crate::settings::name::Name;
 use crate::settings::reader::Reader;
 use crate::settings::units::Raw;
-use crate::settings::written::{WrittenCredential, WrittenPrice, WrittenUpstream};
-use holdfast_call::NanoUsd;
+use crate::settings::written::{WrittenCredential, WrittenUpstream};
+use crate::settings::{budget, price};
+use holdfast_rules::budget::Limit;
+use holdfast_rules::budget::price::PriceList;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -113,7 +115,9 @@ pub struct Upstream {
     /// A file of certificates that are trusted for it, instead of the public ones.
     pub ca: Option<PathBuf>,
     /// What each try that came to it costs.
-    pub price: Option<NanoUsd>,
+    pub price: Option<PriceList>,
+    /// How much may be spent on it.
+    pub budget: Option<Limit>,
     /// What the host puts into each request.
     pub credential: Option<Credential>,
 }
@@ -179,7 +183,8 @@ fn check(
     let paths = reader.list(&key("paths"), &written.paths, parse_path);
     let per_second = per_second(written.per_second, &key("per_second"), reader);
     let allow_private = reader.list(&key("allow_private"), &written.allow_private, parse_net);
-    let price = price(written.price, &key("price.request"), reader);
+    let price = price::check(written.price, &key("price"), reader);
+    let budget = budget::limit(written.budget.as_deref(), &key("budget"), reader);
     let Some(url) = written.url else {
         reader.wrong(path, "needs `url`, such as \"https://api.example.com\"");
         return None;
@@ -187,22 +192,16 @@ fn check(
     let origin = reader.take(&key("url"), parse_origin(&url));
     let before = origin.as_ref().and_then(|origin| origin.before.as_deref());
     let credential = check_credential(written.credential, before, path, folder, reader);
-    let Origin {
-        scheme,
-        host,
-        port,
-        origin,
-        ..
-    } = origin?;
+    let at = origin?;
     if credential.is_some() && allow_private.is_empty() {
-        check_way(&scheme, &key("credential"), reader);
+        check_way(&at.scheme, &key("credential"), reader);
     }
     Some(Upstream {
         name,
-        origin,
-        scheme,
-        host,
-        port,
+        origin: at.origin,
+        scheme: at.scheme,
+        host: at.host,
+        port: at.port,
         class,
         connect: patience.connect,
         first_byte: patience.first_byte,
@@ -216,6 +215,7 @@ fn check(
         allow_private,
         ca: written.ca.map(|file| folder.join(file)),
         price,
+        budget,
         credential,
     })
 }
@@ -248,22 +248,6 @@ fn check_way(scheme: &http::uri::Scheme, key: &str, reader: &mut Reader<'_>) {
 fn per_second(raw: Option<Raw>, key: &str, reader: &mut Reader<'_>) -> Option<u32> {
     let count = raw?.count().and_then(|count| within(count, 1, 1_000_000));
     u32::try_from(reader.take(key, count)?).ok()
-}
-
-/// Dearer than this a request is not: it would be an amount in another unit.
-const PRICE_MAX: NanoUsd = NanoUsd(1_000_000_000_000_000);
-
-fn price(written: WrittenPrice, key: &str, reader: &mut Reader<'_>) -> Option<NanoUsd> {
-    let amount = written.request?.money().and_then(|price| {
-        if price <= PRICE_MAX {
-            Ok(price)
-        } else {
-            Err(format!(
-                "{price} is no price of one request: at most {PRICE_MAX}"
-            ))
-        }
-    });
-    reader.take(key, amount)
 }
 
 /// How long an upstream is waited for.

@@ -1,10 +1,13 @@
 //! Both files as they are written: what serde fills, and nothing that the program uses. No rule is checked here but the shape.
 
 use crate::settings::audit::WrittenAudit;
+use crate::settings::budget::WrittenBudget;
 use crate::settings::compile::WrittenCompile;
+use crate::settings::degrade::WrittenDegrade;
 use crate::settings::described::WrittenContract;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
+use crate::settings::price::{WrittenHostPrice, WrittenPrice};
 use crate::settings::rate::{WrittenRate, WrittenServiceRate};
 use crate::settings::store::WrittenStore;
 use crate::settings::units::Raw;
@@ -59,6 +62,8 @@ pub(crate) struct WrittenPolicy {
     pub(crate) audit: WrittenAudit,
     pub(crate) limits: WrittenLimits,
     pub(crate) rate: WrittenRate,
+    pub(crate) budget: WrittenBudget,
+    pub(crate) price: WrittenHostPrice,
     pub(crate) services: BTreeMap<String, WrittenService>,
     pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,
     pub(crate) secrets: BTreeMap<String, WrittenSecret>,
@@ -79,6 +84,8 @@ pub(crate) struct WrittenService {
     pub(crate) canary: Option<String>,
     pub(crate) idempotency: Option<String>,
     pub(crate) rate: WrittenServiceRate,
+    pub(crate) budget: Option<String>,
+    pub(crate) degrade: Option<WrittenDegrade>,
     pub(crate) fuel: Option<bool>,
     pub(crate) webhooks: BTreeMap<String, WrittenWebhook>,
     pub(crate) limits: WrittenLimits,
@@ -106,14 +113,8 @@ pub(crate) struct WrittenUpstream {
     pub(crate) ca: Option<String>,
     pub(crate) override_floor: bool,
     pub(crate) price: WrittenPrice,
+    pub(crate) budget: Option<String>,
     pub(crate) credential: Option<WrittenCredential>,
-}
-
-/// `[upstreams.NAME.price]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct WrittenPrice {
-    pub(crate) request: Option<Raw>,
 }
 
 /// `[upstreams.NAME.credential]`.

@@ -24,7 +24,7 @@ struct Step {
 }
 
 /// The newest form that this release understands.
-pub(crate) const KNOWN: i64 = 2;
+pub(crate) const KNOWN: i64 = 3;
 
 const STEPS: &[Step] = &[
     Step {
@@ -67,6 +67,64 @@ const STEPS: &[Step] = &[
         ){strict}",
             "CREATE INDEX executions_over ON executions (expires_ms) WHERE state = 1",
             "CREATE INDEX executions_open ON executions (holder, epoch) WHERE state <> 1",
+        ],
+    },
+    Step {
+        version: 3,
+        readable_by: 1,
+        statements: &[
+            "ALTER TABLE hosts ADD COLUMN seen_ms {integer}",
+            "CREATE TABLE budgets (
+            level TEXT NOT NULL,
+            name TEXT NOT NULL,
+            span TEXT NOT NULL,
+            start_ms {integer} NOT NULL,
+            settled {integer} NOT NULL,
+            reserved {integer} NOT NULL CHECK (reserved >= 0),
+            PRIMARY KEY (level, name, span, start_ms)
+        ){strict}",
+            "CREATE TABLE reservations (
+            id {bytes} PRIMARY KEY,
+            holder TEXT NOT NULL,
+            epoch {integer} NOT NULL,
+            amount {integer} NOT NULL,
+            levels TEXT NOT NULL,
+            began_ms {integer} NOT NULL,
+            call TEXT NOT NULL,
+            service TEXT NOT NULL,
+            caller TEXT NOT NULL,
+            upstream TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            price_version TEXT NOT NULL
+        ){strict}",
+            "CREATE INDEX reservations_holder ON reservations (holder, epoch)",
+            "CREATE TABLE costs (
+            id {bytes} PRIMARY KEY,
+            posted_ms {integer} NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('settled', 'unconfirmed', 'overrun')),
+            amount {integer} NOT NULL,
+            reserved {integer} NOT NULL,
+            currency TEXT NOT NULL DEFAULT 'USD',
+            source TEXT NOT NULL,
+            call TEXT NOT NULL,
+            service TEXT NOT NULL,
+            caller TEXT NOT NULL,
+            upstream TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            price_version TEXT NOT NULL
+        ){strict}",
+            "CREATE INDEX costs_posted ON costs (posted_ms)",
+            "CREATE TABLE cost_hours (
+            hour_ms {integer} NOT NULL,
+            service TEXT NOT NULL,
+            caller TEXT NOT NULL,
+            upstream TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            amount {integer} NOT NULL,
+            entries {integer} NOT NULL,
+            unconfirmed {integer} NOT NULL,
+            PRIMARY KEY (hour_ms, service, caller, upstream, operation)
+        ){strict}",
         ],
     },
 ];

@@ -30,6 +30,7 @@ fn is_met(code: HostCode) -> bool {
         | HostCode::InProgress
         | HostCode::Indeterminate
         | HostCode::RateLimited
+        | HostCode::BudgetExhausted
         | HostCode::Overloaded
         | HostCode::Draining
         | HostCode::Quarantined
@@ -53,7 +54,7 @@ fn is_met(code: HostCode) -> bool {
         // Of a method that the document does not have; of a client that is gone.
         HostCode::MethodNotAllowed | HostCode::Cancelled => false,
         // No layer says these yet.
-        HostCode::ApprovalRequired | HostCode::BudgetExhausted => false,
+        HostCode::ApprovalRequired => false,
     }
 }
 

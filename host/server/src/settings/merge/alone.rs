@@ -1,10 +1,13 @@
 //! What only one of the two files may say: it holds as it is written there.
 
 use super::Merge;
+use crate::settings::budget;
 use crate::settings::callers::Callers;
+use crate::settings::degrade;
 use crate::settings::described::DescribedBy;
 use crate::settings::host::Idempotency;
 use crate::settings::rate::ServiceRate;
+use holdfast_rules::budget::Purse;
 use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::trial::canary::Share;
 
@@ -58,6 +61,29 @@ impl Merge<'_> {
             self.row("rate.caller", value, self.policy.origin("rate.caller"));
         }
         rate
+    }
+
+    /// The policy alone says how much may be spent.
+    pub(super) fn purse(&mut self) -> Purse {
+        let (policy, allowed) = (self.policy, self.allowed);
+        let degrade = allowed.degrade.clone();
+        for (key, value) in [
+            ("budget", budget::shown(allowed.budget)),
+            ("degrade", degrade::shown(degrade.as_deref())),
+        ] {
+            self.row(key, value, policy.origin(&self.own(key)));
+        }
+        let asked = self.manifest.upstreams.intersection(&allowed.upstreams);
+        let limited = asked.filter_map(|name| {
+            let budget = policy.upstreams.get(name)?.budget?;
+            Some((name.shared(), budget))
+        });
+        Purse {
+            budget: allowed.budget,
+            upstreams: limited.collect(),
+            limits: policy.budget,
+            degrade,
+        }
     }
 
     // === The manifest's ===

@@ -12,6 +12,8 @@ const NEEDED: &[&str] = &[
     "listen.tls.cert",
     "listen.tls.key",
     "upstreams.*.url",
+    "upstreams.*.price.units.*.rate",
+    "upstreams.*.price.units.*.most",
     "secrets.*.uses",
     "services.*.webhooks.*.from",
     "files.*.path",

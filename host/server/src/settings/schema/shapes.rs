@@ -52,6 +52,9 @@ const FUNCTION: &str = "^[!-.0-~]+(/[!-.0-~]+)*$";
 const DURATION: &str = "^[0-9]+\\s*(h|m|s|ms|us)$";
 const SIZE: &str = "^[0-9]+\\s*(TiB|GiB|MiB|KiB|B)$";
 const MONEY: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD$";
+const RATE: &str = "^[0-9]+(\\.[0-9]{1,12})? *USD$";
+const BUDGET: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD */ *(hour|day|month)$";
+const POINTER: &str = "^/.{0,255}$";
 const CALLER: &str = "^(\\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$";
 const SHARE: &str = "^\\+?[0-9]+%$";
 const QUOTA: &str = "^[0-9]+/[smhd]( burst [0-9]+)?$";
@@ -150,6 +153,86 @@ const TOLD: &[(&str, Shape)] = &[
         Shape::Count {
             least: 1,
             most: 1_000_000,
+        },
+    ),
+    (
+        "budget.host",
+        Shape::Text {
+            pattern: Some(BUDGET),
+        },
+    ),
+    (
+        "budget.caller",
+        Shape::Text {
+            pattern: Some(BUDGET),
+        },
+    ),
+    (
+        "budget.execution",
+        Shape::Text {
+            pattern: Some(MONEY),
+        },
+    ),
+    (
+        "budget.soft",
+        Shape::Text {
+            pattern: Some(SHARE),
+        },
+    ),
+    (
+        "price.cpu_second",
+        Shape::Text {
+            pattern: Some(MONEY),
+        },
+    ),
+    (
+        "price.gib_out",
+        Shape::Text {
+            pattern: Some(MONEY),
+        },
+    ),
+    (
+        "services.*.budget",
+        Shape::Text {
+            pattern: Some(BUDGET),
+        },
+    ),
+    (
+        "services.*.degrade.status",
+        Shape::Count {
+            least: 200,
+            most: 599,
+        },
+    ),
+    (
+        "services.*.degrade.service",
+        Shape::Text {
+            pattern: Some(NAME),
+        },
+    ),
+    (
+        "upstreams.*.budget",
+        Shape::Text {
+            pattern: Some(BUDGET),
+        },
+    ),
+    (
+        "upstreams.*.price.units.*.rate",
+        Shape::Text {
+            pattern: Some(RATE),
+        },
+    ),
+    (
+        "upstreams.*.price.units.*.pointer",
+        Shape::Text {
+            pattern: Some(POINTER),
+        },
+    ),
+    (
+        "upstreams.*.price.units.*.most",
+        Shape::Count {
+            least: 1,
+            most: 1_000_000_000_000,
         },
     ),
     (
