@@ -125,6 +125,7 @@ impl Bench {
             metrics: Arc::default(),
             host: Arc::default(),
             keys: Arc::default(),
+            issuers: Arc::default(),
             executions: Arc::default(),
         };
         Self { parts, clock, log }

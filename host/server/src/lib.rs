@@ -24,3 +24,4 @@ pub mod router;
 pub mod serve;
 pub mod settings;
 pub mod tls;
+mod tokens;

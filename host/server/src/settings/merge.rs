@@ -12,14 +12,16 @@ use crate::settings::host::Anonymous;
 use crate::settings::limits::{LLM_DEADLINE_NANOS, Limit, Limits, UNBOUNDED};
 use crate::settings::manifest::Manifest;
 use crate::settings::name::Name;
-use crate::settings::policy::{Policy, ServicePolicy};
+use crate::settings::policy::Policy;
 use crate::settings::reuse;
+use crate::settings::service::ServicePolicy;
 use crate::settings::source::Origin;
 use crate::settings::upstream::Class;
 use holdfast_call::Priority;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+mod public;
 mod webhooks;
 
 /// What both files come to.
@@ -29,8 +31,8 @@ pub struct Merged {
     pub effective: Effective,
     /// What the manifest asks beyond that and may not go without.
     pub excess: Vec<Excess>,
-    /// A wish beyond that, which it can go without: to be open to everybody.
-    pub wish: Option<Excess>,
+    /// Wishes beyond that, which it can go without: to be open to everybody, or in part.
+    pub wishes: Vec<Excess>,
 }
 
 /// Puts the two files together.
@@ -48,6 +50,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     };
     merge.describe();
     let (anonymous, wish) = merge.anonymous();
+    let (public, closed) = merge.public(anonymous);
     let callers = merge.callers();
     let grants = merge.grants();
     let mounts = merge.mounts();
@@ -66,6 +69,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         purpose: manifest.purpose.as_deref().map(Arc::from),
         routes: manifest.routes.clone(),
         anonymous,
+        public,
         callers,
         priority,
         canary,
@@ -86,7 +90,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     Merged {
         effective,
         excess: merge.excess,
-        wish,
+        wishes: wish.into_iter().chain(closed).collect(),
     }
 }
 

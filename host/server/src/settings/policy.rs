@@ -5,27 +5,26 @@ use crate::settings::compile;
 use crate::settings::error::SettingsError;
 use crate::settings::folder::{self, Folder};
 use crate::settings::host::{
-    Anonymous, HostMemory, Idempotency, LogForm, Pool, parse_canary, parse_keep, parse_nameserver,
-    parse_priority, parse_share,
+    Anonymous, HostMemory, LogForm, Pool, parse_keep, parse_nameserver, parse_share,
 };
+use crate::settings::jwt::{self, Jwt};
 use crate::settings::lent::{self, LentSecret};
-use crate::settings::limits::{Limit, SetLimits};
+use crate::settings::limits::SetLimits;
 use crate::settings::listen::{self, ListenLimits, Tls};
 use crate::settings::name::Name;
-use crate::settings::rate::{self, ServiceRate};
+use crate::settings::rate;
 use crate::settings::reader::Reader;
 use crate::settings::secret::SecretSource;
+use crate::settings::service::{self, ServicePolicy};
 use crate::settings::source::{Origin, Source};
 use crate::settings::store::{self, Store};
 use crate::settings::unknown::{Kind, nearest};
 use crate::settings::upstream::{self, Upstream, parse_net, within};
-use crate::settings::webhooks::{self, Webhooks};
-use crate::settings::written::{WrittenPolicy, WrittenService};
-use holdfast_call::Priority;
+use crate::settings::webhooks;
+use crate::settings::written::WrittenPolicy;
 use holdfast_rules::admit::pressure::MEMORY_FROM;
 use holdfast_rules::once::KEEP_MIN;
 use holdfast_rules::rate::flow::Quota;
-use holdfast_rules::trial::canary::Share;
 use holdfast_store::CALL_LOG_BYTES_MIN;
 use holdfast_wasm::compile::job::CompileLimits;
 use ipnet::IpNet;
@@ -36,37 +35,6 @@ use std::time::Duration;
 
 /// Where the policy is looked for when nobody names another place.
 pub const DEFAULT_FILE: &str = "holdfast.toml";
-
-/// What the policy allows one service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServicePolicy {
-    /// The upstreams it may use.
-    pub upstreams: BTreeSet<Name>,
-    /// The services it may call.
-    pub services: BTreeSet<Name>,
-    /// The secrets it may use.
-    pub secrets: BTreeSet<Name>,
-    /// The folders it may have.
-    pub files: BTreeSet<Name>,
-    /// Whether it serves callers whom nobody vouches for, where that differs from the host.
-    pub anonymous: Option<Anonymous>,
-    /// The principals that may call it, where that differs from the host.
-    pub callers: Option<Callers>,
-    /// Of what class it may be, where that is not the default.
-    pub priority: Option<Priority>,
-    /// Whether what changes something must carry a key.
-    pub idempotency: Idempotency,
-    /// The share of the callers that a new version of it gets first, where that is not all of them.
-    pub canary: Option<Share>,
-    /// How many calls of it may come.
-    pub rate: ServiceRate,
-    /// Whether it runs on the metered engine, where that differs from the host.
-    pub fuel: Option<bool>,
-    /// Where it takes signed requests alone.
-    pub webhooks: Webhooks,
-    /// Its limits, before the ones of all services.
-    pub limits: SetLimits,
-}
 
 /// The operator's settings, checked and complete.
 #[derive(Clone, Debug)]
@@ -129,6 +97,8 @@ pub struct Policy {
     pub secrets: BTreeMap<Name, LentSecret>,
     /// The folders there are.
     pub files: BTreeMap<Name, Folder>,
+    /// The issuers of tokens whose subjects are callers.
+    pub jwt: BTreeMap<Name, Jwt>,
     /// The file it was read from; `None` where there is none.
     pub source: Option<PathBuf>,
     pub(crate) lines: Source,
@@ -313,6 +283,7 @@ impl Policy {
             upstreams: BTreeMap::new(),
             secrets: BTreeMap::new(),
             files: BTreeMap::new(),
+            jwt: BTreeMap::new(),
             source: None,
             lines,
             flags: BTreeSet::new(),
@@ -348,10 +319,9 @@ impl Policy {
         self.drain = reader.or("drain_ms", written.drain_ms, self.drain, |raw| {
             within(raw.count()?, 0, 600_000).map(Duration::from_millis)
         });
-        let keep = written.idempotency_keep;
-        self.idempotency_keep = reader.or("idempotency_keep", keep, self.idempotency_keep, |raw| {
-            parse_keep(&raw)
-        });
+        let keep = written.idempotency_keep.as_ref();
+        self.idempotency_keep =
+            reader.or("idempotency_keep", keep, self.idempotency_keep, parse_keep);
         self.trusted_proxies = reader.list("trusted_proxies", &written.trusted_proxies, parse_net);
         self.nameservers = reader.list("nameservers", &written.nameservers, parse_nameserver);
         self.fuel = written.fuel.unwrap_or(false);
@@ -381,9 +351,10 @@ impl Policy {
         self.upstreams = upstream::check_all(written.upstreams, folder, reader);
         self.secrets = lent::check_all(written.secrets, folder, reader);
         self.files = folder::check_all(written.files, folder, reader);
+        self.jwt = jwt::check_all(written.jwt, folder, &self.upstreams, reader);
         for (name, written) in written.services {
             let (path, name) = reader.named("services", &name);
-            let service = check_service(written, &path, reader);
+            let service = service::check(written, &path, reader);
             if let Some(name) = name {
                 self.services.insert(name, service);
             }
@@ -392,11 +363,16 @@ impl Policy {
 
     /// What `[services]` names must exist: a grant of nothing is a mistake.
     fn check_names(&self, reader: &mut Reader<'_>) {
+        self.callers.check_issuers(&self.jwt, "callers", reader);
         for (service, allowed) in &self.services {
             let (upstreams, secrets, files) = (&self.upstreams, &self.secrets, &self.files);
             known(reader, service, "upstreams", &allowed.upstreams, upstreams);
             known(reader, service, "secrets", &allowed.secrets, secrets);
             known(reader, service, "files", &allowed.files, files);
+            if let Some(callers) = &allowed.callers {
+                let key = format!("services.{service}.callers");
+                callers.check_issuers(&self.jwt, &key, reader);
+            }
             let table = format!("services.{service}.webhooks");
             webhooks::check_secrets(&allowed.webhooks, secrets, &table, reader);
         }
@@ -425,48 +401,6 @@ pub(crate) fn no_such<'a>(
     match nearest(name.as_str(), known) {
         Some(near) => format!("there is no [{table}.{name}]; did you mean `{near}`?"),
         None => format!("there is no [{table}.{name}]"),
-    }
-}
-
-fn check_service(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> ServicePolicy {
-    let key = |name: &str| format!("{path}.{name}");
-    let (source, problems) = (reader.source, &mut reader.problems);
-    let limits = SetLimits::check(written.limits, &key("limits"), source, problems);
-    if written.fuel == Some(false) && limits.get(Limit::Fuel).is_some() {
-        reader.wrong(
-            &key("fuel"),
-            "is false, but a limit of fuel is set: one of them must go",
-        );
-    }
-    ServicePolicy {
-        upstreams: reader.names(&key("upstreams"), &written.upstreams),
-        services: reader.names(&key("services"), &written.services),
-        secrets: reader.names(&key("secrets"), &written.secrets),
-        files: reader.names(&key("files"), &written.files),
-        anonymous: written
-            .anonymous
-            .as_deref()
-            .and_then(|text| reader.take(&key("anonymous"), Anonymous::parse(text))),
-        callers: written
-            .callers
-            .map(|written| Callers::check(&written, &key("callers"), reader)),
-        priority: written
-            .priority
-            .as_deref()
-            .and_then(|text| reader.take(&key("priority"), parse_priority(text))),
-        canary: written
-            .canary
-            .as_deref()
-            .and_then(|text| reader.take(&key("canary"), parse_canary(text))),
-        rate: rate::check_service(&written.rate, &key("rate"), reader),
-        idempotency: written
-            .idempotency
-            .as_deref()
-            .and_then(|text| reader.take(&key("idempotency"), Idempotency::parse(text)))
-            .unwrap_or_default(),
-        fuel: written.fuel,
-        webhooks: webhooks::check(written.webhooks, &key("webhooks"), reader),
-        limits,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::settings::compile::WrittenCompile;
 use crate::settings::described::WrittenContract;
+use crate::settings::jwt::WrittenJwt;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
 use crate::settings::rate::{WrittenRate, WrittenServiceRate};
@@ -18,6 +19,7 @@ pub(crate) struct WrittenManifest {
     pub(crate) purpose: Option<String>,
     pub(crate) routes: Vec<String>,
     pub(crate) public: Option<bool>,
+    pub(crate) public_routes: Vec<String>,
     pub(crate) priority: Option<String>,
     pub(crate) fuel: Option<bool>,
     pub(crate) reuse: Option<Raw>,
@@ -62,6 +64,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,
     pub(crate) secrets: BTreeMap<String, WrittenSecret>,
     pub(crate) files: BTreeMap<String, WrittenFolder>,
+    pub(crate) jwt: BTreeMap<String, WrittenJwt>,
 }
 
 /// `[audit]`.
@@ -81,6 +84,7 @@ pub(crate) struct WrittenService {
     pub(crate) files: Vec<String>,
     pub(crate) anonymous: Option<String>,
     pub(crate) callers: Option<Vec<String>>,
+    pub(crate) public_routes: Vec<String>,
     pub(crate) priority: Option<String>,
     pub(crate) canary: Option<String>,
     pub(crate) idempotency: Option<String>,

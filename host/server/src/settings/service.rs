@@ -1,0 +1,92 @@
+//! `[services.NAME]` of the policy: what one service is allowed.
+
+use crate::settings::callers::Callers;
+use crate::settings::host::{Anonymous, Idempotency, parse_canary, parse_priority};
+use crate::settings::limits::{Limit, SetLimits};
+use crate::settings::name::Name;
+use crate::settings::public;
+use crate::settings::rate::{self, ServiceRate};
+use crate::settings::reader::Reader;
+use crate::settings::webhooks::{self, Webhooks};
+use crate::settings::written::WrittenService;
+use holdfast_call::Priority;
+use holdfast_rules::authorize::PublicRoute;
+use holdfast_rules::trial::canary::Share;
+use std::collections::BTreeSet;
+
+/// What the policy allows one service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServicePolicy {
+    /// The upstreams it may use.
+    pub upstreams: BTreeSet<Name>,
+    /// The services it may call.
+    pub services: BTreeSet<Name>,
+    /// The secrets it may use.
+    pub secrets: BTreeSet<Name>,
+    /// The folders it may have.
+    pub files: BTreeSet<Name>,
+    /// Whether it serves callers whom nobody vouches for, where that differs from the host.
+    pub anonymous: Option<Anonymous>,
+    /// The principals that may call it, where that differs from the host.
+    pub callers: Option<Callers>,
+    /// The routes that may be open to everybody, whatever holds for the rest.
+    pub public_routes: Vec<PublicRoute>,
+    /// Of what class it may be, where that is not the default.
+    pub priority: Option<Priority>,
+    /// Whether what changes something must carry a key.
+    pub idempotency: Idempotency,
+    /// The share of the callers that a new version of it gets first, where that is not all of them.
+    pub canary: Option<Share>,
+    /// How many calls of it may come.
+    pub rate: ServiceRate,
+    /// Whether it runs on the metered engine, where that differs from the host.
+    pub fuel: Option<bool>,
+    /// Where it takes signed requests alone.
+    pub webhooks: Webhooks,
+    /// Its limits, before the ones of all services.
+    pub limits: SetLimits,
+}
+
+/// Reads the table of one service; `path` is its dotted path.
+pub(crate) fn check(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> ServicePolicy {
+    let key = |name: &str| format!("{path}.{name}");
+    let (source, problems) = (reader.source, &mut reader.problems);
+    let limits = SetLimits::check(written.limits, &key("limits"), source, problems);
+    if written.fuel == Some(false) && limits.get(Limit::Fuel).is_some() {
+        reader.wrong(
+            &key("fuel"),
+            "is false, but a limit of fuel is set: one of them must go",
+        );
+    }
+    ServicePolicy {
+        upstreams: reader.names(&key("upstreams"), &written.upstreams),
+        services: reader.names(&key("services"), &written.services),
+        secrets: reader.names(&key("secrets"), &written.secrets),
+        files: reader.names(&key("files"), &written.files),
+        anonymous: written
+            .anonymous
+            .as_deref()
+            .and_then(|text| reader.take(&key("anonymous"), Anonymous::parse(text))),
+        callers: written
+            .callers
+            .map(|written| Callers::check(&written, &key("callers"), reader)),
+        public_routes: public::check(&written.public_routes, &key("public_routes"), reader),
+        priority: written
+            .priority
+            .as_deref()
+            .and_then(|text| reader.take(&key("priority"), parse_priority(text))),
+        canary: written
+            .canary
+            .as_deref()
+            .and_then(|text| reader.take(&key("canary"), parse_canary(text))),
+        rate: rate::check_service(&written.rate, &key("rate"), reader),
+        idempotency: written
+            .idempotency
+            .as_deref()
+            .and_then(|text| reader.take(&key("idempotency"), Idempotency::parse(text)))
+            .unwrap_or_default(),
+        fuel: written.fuel,
+        webhooks: webhooks::check(written.webhooks, &key("webhooks"), reader),
+        limits,
+    }
+}
