@@ -85,6 +85,11 @@ fn traces_and_reasons() {
 }
 
 #[test]
+fn signed_tokens() {
+    holds("token");
+}
+
+#[test]
 fn signed_requests() {
     holds("webhook");
 }

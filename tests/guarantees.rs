@@ -73,6 +73,10 @@ mod recorded;
 mod once;
 // Who asks is known before anything is done for him.
 mod identity;
+// Or by whom somebody else vouches for.
+mod tokens;
+// Some routes are for everybody.
+mod public_routes;
 // What comes from a provider is verified before anybody believes it.
 mod webhooks;
 // What happens is what author and operator both allow.

@@ -9,6 +9,7 @@ mod foreign;
 mod guests;
 mod h2;
 mod host;
+pub(crate) mod issuer;
 mod log;
 mod nameserver;
 pub(crate) mod postgres;

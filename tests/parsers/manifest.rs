@@ -50,6 +50,7 @@ fn asked(manifest: &Manifest) -> String {
         purpose,
         routes,
         public,
+        public_routes,
         priority,
         fuel,
         upstreams,
@@ -64,6 +65,6 @@ fn asked(manifest: &Manifest) -> String {
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {safe:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {safe:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
     )
 }

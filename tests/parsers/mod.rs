@@ -11,6 +11,7 @@ pub(crate) mod origin;
 pub(crate) mod policy;
 pub(crate) mod request;
 pub(crate) mod routes;
+pub(crate) mod token;
 pub(crate) mod trace;
 pub(crate) mod webhook;
 pub(crate) mod words;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[(&str, Check)] = &[
     ("policy", policy::check),
     ("request", request::check),
     ("routes", routes::check),
+    ("token", token::check),
     ("trace", trace::check),
     ("webhook", webhook::check),
     ("words", words::check),

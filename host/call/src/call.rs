@@ -24,6 +24,8 @@ pub enum Entry {
     Command,
     /// An import of a guest that is itself serving a call.
     Import,
+    /// None: the host itself asks.
+    Host,
 }
 
 impl Entry {
@@ -34,6 +36,7 @@ impl Entry {
             Self::Http => "http",
             Self::Command => "command",
             Self::Import => "import",
+            Self::Host => "host",
         }
     }
 }

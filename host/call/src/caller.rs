@@ -23,6 +23,8 @@ pub enum Link {
     },
     /// A service, asking while it served a call.
     Service(Arc<str>),
+    /// The host itself, for an end of its own that the policy names.
+    Host,
 }
 
 /// Who asks for a call, outermost first. It is carried by the host, so a guest can neither shorten nor forge it.
@@ -85,7 +87,8 @@ impl Caller {
     pub fn service(&self) -> Option<&Arc<str>> {
         match self.links.last() {
             Some(Link::Service(name)) => Some(name),
-            Some(Link::Anonymous | Link::Principal(_) | Link::Operator { .. }) | None => None,
+            Some(Link::Anonymous | Link::Principal(_) | Link::Operator { .. } | Link::Host)
+            | None => None,
         }
     }
 }
@@ -101,6 +104,7 @@ impl fmt::Display for Caller {
                 Link::Principal(principal) => write!(f, "principal:{}", principal.name)?,
                 Link::Operator { uid } => write!(f, "operator:{uid}")?,
                 Link::Service(name) => write!(f, "service:{name}")?,
+                Link::Host => f.write_str("host")?,
             }
         }
         Ok(())

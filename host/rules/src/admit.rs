@@ -155,7 +155,8 @@ impl Admit {
     /// Says of what class a call from outside is, with all that it leads to, and sends it away if the host is too hard pressed for it.
     fn classed(&self, call: &Call, of_service: Priority) -> Result<(), Fault> {
         let class = match call.entry {
-            Entry::Command => Priority::Control,
+            // What the host asks is what it needs to know its callers by.
+            Entry::Command | Entry::Host => Priority::Control,
             Entry::Http | Entry::Import => of_service,
         };
         call.tree.set_priority(class);

@@ -5,10 +5,12 @@
 
 mod access;
 mod operations;
+mod public;
 mod uses;
 
 pub use access::{Access, Anonymous, Callers};
 pub use operations::Operations;
+pub use public::{Public, PublicRoute};
 pub use uses::Uses;
 
 use crate::Parts;
@@ -197,6 +199,8 @@ impl Layer for Authorize {
 fn decide(call: &Call) -> Result<(), Fault> {
     match (&call.asker, call.nested()) {
         (Some(asker), _) => nested(asker, &call.target).and_then(|()| operation(call)),
+        // What the policy names for the host itself, the host may ask; what may be sent there holds for it as for everybody.
+        (None, false) if access::by_host(call) => operation(call),
         (None, false) => access::outside(call),
         // A nested call always has an asker; without one nothing can have been granted.
         (None, true) => Err(denied(

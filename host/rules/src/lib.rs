@@ -39,6 +39,8 @@ pub struct Parts {
     pub host: Arc<HostGate>,
     /// The keys by which callers are known.
     pub keys: Arc<identify::keys::KeyRing>,
+    /// The issuers whose tokens are taken.
+    pub issuers: Arc<identify::issuer::Issuers>,
     /// What is kept of calls that carry a key.
     pub executions: Arc<once::Executions>,
     /// Where calls are put on record.

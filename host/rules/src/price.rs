@@ -41,6 +41,7 @@ fn of_each_layer() {
         metrics: Arc::default(),
         host: Arc::new(HostGate::default()),
         keys: Arc::default(),
+        issuers: Arc::default(),
         executions: Arc::default(),
         trail: Arc::default(),
         ledger: Arc::default(),

@@ -125,6 +125,7 @@ impl Bench {
             metrics: Arc::default(),
             host: Arc::default(),
             keys: Arc::default(),
+            issuers: Arc::default(),
             executions: Arc::default(),
             trail: Arc::default(),
             ledger: Arc::default(),

@@ -31,6 +31,7 @@ use crate::logs::{LogWriter, Sink};
 use crate::plugins::KeepVersions;
 use crate::router::Routes;
 use crate::settings::{Flags, HostMemory as MemorySetting, Limit, Policy, Pool, SettingsError};
+use crate::tokens::{self, TokenKeys};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
@@ -65,6 +66,7 @@ pub struct Host {
     log: Arc<LogWriter>,
     versions: Arc<Versions>,
     caller_keys: Arc<CallerKeys>,
+    token_keys: TokenKeys,
     executions: Arc<HostExecutions>,
     ledger: Arc<HostLedger>,
     audit: Audit,
@@ -113,12 +115,14 @@ impl Host {
             metrics: metrics.clone(),
             host: gate.clone(),
             keys: Arc::default(),
+            issuers: Arc::default(),
             executions: Arc::default(),
             ledger: Arc::default(),
             trail: trail.clone(),
         };
         let (caller_keys, executions, ledger) = kept(&policy, &key, &parts).await?;
         let pipeline = holdfast_rules::pipeline(&parts)?;
+        let token_keys = TokenKeys::new(parts.issuers, pipeline.clone(), as_log.clone());
         let clock = sources.clock.clone();
         let nameservers = NameServers::new(policy.nameservers.clone());
         let out = HttpOut::new(sources, as_log, nameservers.clone());
@@ -132,6 +136,7 @@ impl Host {
             log,
             versions,
             caller_keys,
+            token_keys,
             executions,
             ledger,
             audit,
@@ -145,8 +150,10 @@ impl Host {
             keys: Keys::new(key.bytes()),
             _lock: lock,
         };
+        let issuers = tokens::make(&host.policy.load())?;
         let made = upstreams::make(&host, &host.policy.load())?;
         upstreams::register(&host, made);
+        host.token_keys.put(issuers);
         Ok(host)
     }
 
@@ -222,8 +229,10 @@ impl Host {
         // The secrets first: services are made with them.
         let made = upstreams::make(self, &policy)?;
         made.check(&self.unusable.load())?;
+        let issuers = tokens::make(&policy)?;
         let services = self.assembled(&policy)?;
         upstreams::register(self, made);
+        self.token_keys.put(issuers);
         for registered in services {
             if let Target::Service(name) = &registered.target {
                 routes.renew(name, registered.clone());

@@ -25,3 +25,4 @@ pub mod router;
 pub mod serve;
 pub mod settings;
 pub mod tls;
+mod tokens;

@@ -3,8 +3,11 @@
 //! A principal needs both: the policy's word that he may call this service, and a proof whose scopes reach this operation. Where the policy
 //! declares a webhook, that is its word for whoever signs for it, at that path.
 
+use super::Public;
 use crate::identify::signed::Webhooks;
-use holdfast_call::{Call, Fault, HostCode, Link, Payload, Principal, Refusal, Registered, Target};
+use holdfast_call::{
+    Call, Entry, Fault, HostCode, Link, Payload, Principal, Refusal, Registered, Target,
+};
 use http::Method;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,6 +39,13 @@ pub struct Access {
     pub callers: Callers,
 }
 
+/// Whether it is the host itself that asks another system.
+pub(super) fn by_host(call: &Call) -> bool {
+    call.entry == Entry::Host
+        && call.target.is_outside()
+        && matches!(call.caller.links(), [Link::Host])
+}
+
 /// Whether this call, which no service makes, may be made.
 pub(super) fn outside(call: &Call) -> Result<(), Fault> {
     let Target::Service(name) = &call.target else {
@@ -50,7 +60,8 @@ pub(super) fn outside(call: &Call) -> Result<(), Fault> {
         return Ok(());
     };
     let access = registered.settings.get::<Access>();
-    let strangers = access.is_some_and(|access| access.anonymous == Anonymous::Allow);
+    let strangers = access.is_some_and(|access| access.anonymous == Anonymous::Allow)
+        || open_to_all(call, registered);
     match call.caller.links().last() {
         Some(Link::Operator { .. }) => Ok(()),
         // Where everybody is served, nobody is worse off for having said who he is.
@@ -59,11 +70,21 @@ pub(super) fn outside(call: &Call) -> Result<(), Fault> {
             Err(unauthenticated(name))
         }
         Some(Link::Principal(principal)) => known(call, name, principal, registered),
-        Some(Link::Anonymous | Link::Service(_)) | None => Err(forbidden(
+        Some(Link::Anonymous | Link::Service(_) | Link::Host) | None => Err(forbidden(
             call,
             "anonymous = \"deny\"",
             format!("anonymous = \"allow\" under [services.{name}] in holdfast.toml"),
         )),
+    }
+}
+
+/// Whether it is a route that everybody may ask for. What is no request has none.
+fn open_to_all(call: &Call, registered: &Registered) -> bool {
+    match (&call.payload, registered.settings.get::<Public>()) {
+        (Payload::Http(request), Some(public)) => {
+            public.opens(request.method().as_str(), request.uri().path())
+        }
+        (Payload::Http(_) | Payload::Values(..), _) => false,
     }
 }
 
@@ -79,9 +100,22 @@ impl Access {
     fn names(&self, principal: &Principal) -> bool {
         match &self.callers {
             Callers::Known => true,
-            Callers::Named(names) => names.contains(&*principal.name),
+            Callers::Named(names) => {
+                names.contains(&*principal.name)
+                    || issuer(principal)
+                        .is_some_and(|issuer| names.contains(&format!("{issuer}:*")))
+            }
         }
     }
+}
+
+/// The issuer whose token he brought, if it was one.
+fn issuer(principal: &Principal) -> Option<&str> {
+    let (issuer, _) = principal.name.split_once(':')?;
+    principal
+        .proof
+        .strip_prefix("jwt:")
+        .filter(|own| *own == issuer)
 }
 
 fn known(
@@ -112,11 +146,16 @@ fn known(
         return Ok(());
     }
     let scopes: Vec<_> = principal.scopes.iter().map(ToString::to_string).collect();
-    Err(forbidden(
-        call,
-        &format!("{} is good for {}", principal.proof, scopes.join(", ")),
-        format!("holdfast keys new {who} --scope {name}:{method}"),
-    ))
+    let good_for = match scopes.is_empty() {
+        true => "nothing".to_owned(),
+        false => scopes.join(", "),
+    };
+    let change = match issuer(principal) {
+        Some(issuer) => format!("scopes or [jwt.{issuer}.grants] in holdfast.toml"),
+        None => format!("holdfast keys new {who} --scope {name}:{method}"),
+    };
+    let limit = format!("{} is good for {good_for}", principal.proof);
+    Err(forbidden(call, &limit, change))
 }
 
 /// He may be one of those who may.
@@ -124,7 +163,7 @@ fn unauthenticated(name: &str) -> Fault {
     let refusal = Refusal {
         code: HostCode::Unauthenticated,
         layer: "authorize",
-        detail: "Say who you are: send a key as `Authorization: Bearer hf_…`.".to_owned(),
+        detail: "Say who you are: send a key or a token as `Authorization: Bearer …`.".to_owned(),
         rule: "the policy says who may call a service from outside".to_owned(),
         seen: "anonymous".to_owned(),
         limit: "anonymous = \"deny\"".to_owned(),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::*;
-use holdfast_call::{AccessScope, Caller, Link, Pipeline, Principal, Settings};
+use holdfast_call::{AccessScope, Caller, Entry, Link, Pipeline, Principal, Settings};
 
 const API: &str = "https://api.example.com:443";
 
@@ -263,6 +263,60 @@ fn nobody_from_outside_reaches_a_capability() {
     let world = world(Settings::default());
     let reply = run(&world.pipeline, world.bench.call(&upstream(API)));
     assert_eq!(code(reply), "forbidden");
+}
+
+#[test]
+fn the_host_itself_asks_other_systems_and_nothing_else_and_nobody_asks_in_its_name() {
+    let world = world(Settings::default());
+    let reply = |entry: Entry, caller: &Caller, target: &Target| {
+        let mut call = world.bench.call(target);
+        (call.entry, call.caller) = (entry, caller.clone());
+        run(&world.pipeline, call)
+    };
+    let host = Caller::outside(Link::Host);
+    assert!(reply(Entry::Host, &host, &upstream(API)).is_ok());
+    let secret = Target::Capability {
+        name: "secrets",
+        resource: "hook".into(),
+    };
+    for (entry, caller, target) in [
+        (Entry::Host, host.clone(), service("front")),
+        (Entry::Host, host.clone(), secret),
+        (Entry::Http, host.clone(), upstream(API)),
+        (Entry::Host, Caller::outside(Link::Anonymous), upstream(API)),
+        (Entry::Host, host.through(&"front".into()), upstream(API)),
+    ] {
+        let refused = reply(entry, &caller, &target);
+        assert_eq!(code(refused), "forbidden", "{caller} {target}");
+    }
+}
+
+#[test]
+fn a_subject_of_an_issuer_is_let_in_by_his_name_or_with_all_of_them() {
+    let of = |name: &str, proof: &str| {
+        Caller::outside(Link::Principal(Arc::new(Principal {
+            name: name.into(),
+            proof: proof.into(),
+            scopes: Arc::new([AccessScope::parse("*").unwrap()]),
+        })))
+    };
+    let ann = of("corp:ann", "jwt:corp");
+    for (names, caller, let_in) in [
+        (&["corp:ann"][..], &ann, true),
+        (&["corp:*"], &ann, true),
+        (&["ann"], &ann, false),
+        (&["corp"], &ann, false),
+        (&["other:*"], &ann, false),
+        (&["corp:*"], &of("corp", "key:1"), false),
+        (&["corp:*"], &of("corp:ann", "webhook:/in"), false),
+        (&["corp:*"], &of("corp:x:y", "jwt:corp"), true),
+    ] {
+        let world = world(access(Anonymous::Deny, named(names)));
+        let mut call = world.bench.call(&service("front"));
+        call.caller = caller.clone();
+        let reply = run(&world.pipeline, call);
+        assert_eq!(reply.is_ok(), let_in, "{names:?} {caller}");
+    }
 }
 
 #[test]

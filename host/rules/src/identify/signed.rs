@@ -10,7 +10,7 @@
 
 use super::alike::alike;
 use super::webhook::{Claim, Delivery, Key, Provider, Unverified};
-use super::{Brought, brought};
+use super::{Brought, Takes, brought};
 use crate::admit;
 use crate::whole::{NotWhole, Whole, whole};
 use holdfast_call::principal::NoScope;
@@ -196,7 +196,7 @@ impl Taker {
         if head.method != Method::POST {
             return Err(hook.refused(format!("it is asked with {}", head.method)));
         }
-        if brought(&head.headers) != Brought::Nothing {
+        if brought(&head.headers, Takes::Keys) != Brought::Nothing {
             return Err(hook.refused("a key of this host stands in the place of a signature"));
         }
         let clock = &self.sources.clock;

@@ -22,7 +22,7 @@ pub(super) fn of(call: &Call) -> Option<Key> {
     }
     let lot = call.tree.lot();
     match call.caller.links().first() {
-        Some(Link::Operator { .. }) => None,
+        Some(Link::Operator { .. } | Link::Host) => None,
         Some(Link::Anonymous) if lot.draw.is_some() => Some(Key::Numbered(lot.caller)),
         // Wherever he comes from, and with whichever of his keys.
         Some(Link::Principal(principal)) if lot.draw.is_some() => {

@@ -74,6 +74,7 @@ pub(super) fn service(
             stream: limits.stream,
         })
         .with(authorize::Access { anonymous, callers })
+        .with(authorize::Public(effective.public.clone()))
         .with(once::Settings {
             keys: match effective.idempotency {
                 Idempotency::Accept => once::Keys::Accepted,

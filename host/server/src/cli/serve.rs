@@ -213,7 +213,9 @@ fn reload(
 fn lets_in(policy: &Policy) -> LetsIn {
     let mut services = policy.services.values();
     let strangers = policy.anonymous == Anonymous::Allow
-        || services.any(|service| service.anonymous == Some(Anonymous::Allow));
+        || services.any(|service| {
+            service.anonymous == Some(Anonymous::Allow) || !service.public_routes.is_empty()
+        });
     let mut services = policy.services.values();
     // Who signs is known too.
     let known = policy.callers.any()

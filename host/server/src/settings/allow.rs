@@ -55,7 +55,7 @@ pub fn plan(path: &Path, text: Option<&str>, manifest: &Manifest) -> Result<Plan
     let (needs, granted): (Vec<_>, Vec<_>) = merged
         .excess
         .into_iter()
-        .chain(merged.wish)
+        .chain(merged.wishes)
         .partition(|excess| excess.needs.is_some());
     if granted.is_empty() && needs.is_empty() {
         return Ok(Plan::Nothing);
@@ -118,10 +118,11 @@ fn apply(root: &mut Table, name: &Name, change: &Change) -> Option<()> {
             let limits = table_in(service, "limits", Show::Yes)?;
             set(limits, limit.key(), limit_value(*limit, *amount));
         }
-        Change::Upstream(upstream) => add(service, "upstreams", upstream)?,
-        Change::Service(other) => add(service, "services", other)?,
-        Change::Secret(secret) => add(service, "secrets", secret)?,
-        Change::Files(folder) => add(service, "files", folder)?,
+        Change::Upstream(upstream) => add(service, "upstreams", upstream.as_str())?,
+        Change::Service(other) => add(service, "services", other.as_str())?,
+        Change::Secret(secret) => add(service, "secrets", secret.as_str())?,
+        Change::Files(folder) => add(service, "files", folder.as_str())?,
+        Change::Public(route) => add(service, "public_routes", &route.to_string())?,
         Change::Priority(class) => set(service, "priority", class.as_str().into()),
         Change::Fuel => set(service, "fuel", true.into()),
         Change::Anonymous => set(service, "anonymous", "allow".into()),
@@ -163,13 +164,13 @@ fn set(table: &mut dyn TableLike, key: &str, new: Value) {
     }
 }
 
-/// Adds a name to a list, which is made if it is not there.
-fn add(table: &mut dyn TableLike, key: &str, name: &Name) -> Option<()> {
+/// Adds a word to a list, which is made if it is not there.
+fn add(table: &mut dyn TableLike, key: &str, word: &str) -> Option<()> {
     table
         .entry(key)
         .or_insert_with(|| value(Array::new()))
         .as_array_mut()?
-        .push(name.as_str());
+        .push(word);
     Some(())
 }
 

@@ -14,6 +14,7 @@ use crate::settings::routes::Route;
 use crate::settings::source::Origin;
 use crate::settings::webhooks::SignedPath;
 use holdfast_call::Priority;
+use holdfast_rules::authorize::PublicRoute;
 use holdfast_rules::budget::Purse;
 use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::trial::canary::Share;
@@ -86,6 +87,8 @@ pub struct Effective {
     pub routes: Vec<Route>,
     /// Whether it serves callers whom nobody vouches for.
     pub anonymous: Anonymous,
+    /// The routes that are open to everybody although the rest is not.
+    pub public: Vec<PublicRoute>,
     /// The principals that may call it.
     pub callers: Callers,
     /// Of what class its calls from outside are.

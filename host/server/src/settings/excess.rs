@@ -3,6 +3,7 @@
 use crate::settings::limits::Limit;
 use crate::settings::name::Name;
 use holdfast_call::Priority;
+use holdfast_rules::authorize::PublicRoute;
 use std::fmt;
 
 /// The change of the policy that would allow what is asked.
@@ -29,6 +30,8 @@ pub enum Change {
     Fuel,
     /// `[services.NAME] anonymous = "allow"`.
     Anonymous,
+    /// `[services.NAME] public_routes`, one more.
+    Public(PublicRoute),
 }
 
 /// One thing that a manifest asks for and the policy does not allow.

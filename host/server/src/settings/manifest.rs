@@ -5,6 +5,7 @@ use crate::settings::error::SettingsError;
 use crate::settings::host::parse_priority;
 use crate::settings::limits::SetLimits;
 use crate::settings::name::Name;
+use crate::settings::public;
 use crate::settings::reader::Reader;
 use crate::settings::reuse;
 use crate::settings::routes::Route;
@@ -12,6 +13,7 @@ use crate::settings::source::Source;
 use crate::settings::unknown::Kind;
 use crate::settings::written::WrittenManifest;
 use holdfast_call::Priority;
+use holdfast_rules::authorize::PublicRoute;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most bytes of all `[env]` and `[config]` values together: they are copied into every instance that asks.
@@ -28,6 +30,8 @@ pub struct Manifest {
     pub routes: Vec<Route>,
     /// Whether it wishes to be open to everybody; `None` leaves it to the policy.
     pub public: Option<bool>,
+    /// The routes that it wishes to be open to everybody, whatever holds for the rest.
+    pub public_routes: Vec<PublicRoute>,
     /// Of what class it wants to be.
     pub priority: Option<Priority>,
     /// Whether it wants to run on the metered engine.
@@ -64,6 +68,7 @@ impl Manifest {
             purpose: None,
             routes: Vec::new(),
             public: None,
+            public_routes: Vec::new(),
             priority: None,
             fuel: None,
             upstreams: BTreeSet::new(),
@@ -92,6 +97,7 @@ impl Manifest {
             reader.wrong("purpose", "must say something, on one line");
         }
         let routes = reader.list("routes", &written.routes, Route::parse);
+        let public_routes = public::check(&written.public_routes, "public_routes", &mut reader);
         let upstreams = reader.names("upstreams", &written.upstreams);
         let services = reader.names("services", &written.services);
         let secrets = reader.names("secrets", &written.secrets);
@@ -109,6 +115,7 @@ impl Manifest {
             purpose: written.purpose.map(|text| text.trim().to_owned()),
             routes,
             public: written.public,
+            public_routes,
             priority,
             fuel: written.fuel,
             upstreams,

@@ -21,6 +21,7 @@ use holdfast_call::Priority;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+mod public;
 mod webhooks;
 
 /// What both files come to.
@@ -30,8 +31,8 @@ pub struct Merged {
     pub effective: Effective,
     /// What the manifest asks beyond that and may not go without.
     pub excess: Vec<Excess>,
-    /// A wish beyond that, which it can go without: to be open to everybody.
-    pub wish: Option<Excess>,
+    /// Wishes beyond that, which it can go without: to be open to everybody, or in part.
+    pub wishes: Vec<Excess>,
 }
 
 /// Puts the two files together.
@@ -49,6 +50,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     };
     merge.describe();
     let (anonymous, wish) = merge.anonymous();
+    let (public, closed) = merge.public(anonymous);
     let callers = merge.callers();
     let grants = merge.grants();
     let mounts = merge.mounts();
@@ -68,6 +70,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         purpose: manifest.purpose.as_deref().map(Arc::from),
         routes: manifest.routes.clone(),
         anonymous,
+        public,
         callers,
         priority,
         canary,
@@ -90,7 +93,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     Merged {
         effective,
         excess: merge.excess,
-        wish,
+        wishes: wish.into_iter().chain(closed).collect(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::settings::folder::{self, Folder};
 use crate::settings::host::{
     Anonymous, HostMemory, LogForm, Pool, parse_keep, parse_nameserver, parse_share,
 };
+use crate::settings::jwt::{self, Jwt};
 use crate::settings::lent::{self, LentSecret};
 use crate::settings::limits::SetLimits;
 use crate::settings::listen::{self, ListenLimits, Tls};
@@ -104,6 +105,8 @@ pub struct Policy {
     pub secrets: BTreeMap<Name, LentSecret>,
     /// The folders there are.
     pub files: BTreeMap<Name, Folder>,
+    /// The issuers of tokens whose subjects are callers.
+    pub jwt: BTreeMap<Name, Jwt>,
     /// The file it was read from; `None` where there is none.
     pub source: Option<PathBuf>,
     pub(crate) lines: Source,
@@ -290,6 +293,7 @@ impl Policy {
             upstreams: BTreeMap::new(),
             secrets: BTreeMap::new(),
             files: BTreeMap::new(),
+            jwt: BTreeMap::new(),
             source: None,
             lines,
             flags: BTreeSet::new(),
@@ -325,10 +329,9 @@ impl Policy {
         self.drain = reader.or("drain_ms", written.drain_ms, self.drain, |raw| {
             within(raw.count()?, 0, 600_000).map(Duration::from_millis)
         });
-        let keep = written.idempotency_keep;
-        self.idempotency_keep = reader.or("idempotency_keep", keep, self.idempotency_keep, |raw| {
-            parse_keep(&raw)
-        });
+        let keep = written.idempotency_keep.as_ref();
+        self.idempotency_keep =
+            reader.or("idempotency_keep", keep, self.idempotency_keep, parse_keep);
         self.trusted_proxies = reader.list("trusted_proxies", &written.trusted_proxies, parse_net);
         self.nameservers = reader.list("nameservers", &written.nameservers, parse_nameserver);
         self.fuel = written.fuel.unwrap_or(false);
@@ -359,6 +362,7 @@ impl Policy {
         self.upstreams = upstream::check_all(written.upstreams, folder, reader);
         self.secrets = lent::check_all(written.secrets, folder, reader);
         self.files = folder::check_all(written.files, folder, reader);
+        self.jwt = jwt::check_all(written.jwt, folder, &self.upstreams, reader);
         self.services = service::check_all(written.services, reader);
     }
 
@@ -369,11 +373,16 @@ impl Policy {
             services.any(|one| one.budget.is_some() && one.upstreams.contains(upstream))
         };
         budget::check_prices(&self.budget, &self.upstreams, spends, reader);
+        self.callers.check_issuers(&self.jwt, "callers", reader);
         for (service, allowed) in &self.services {
             let (upstreams, secrets, files) = (&self.upstreams, &self.secrets, &self.files);
             known(reader, service, "upstreams", &allowed.upstreams, upstreams);
             known(reader, service, "secrets", &allowed.secrets, secrets);
             known(reader, service, "files", &allowed.files, files);
+            if let Some(callers) = &allowed.callers {
+                let key = format!("services.{service}.callers");
+                callers.check_issuers(&self.jwt, &key, reader);
+            }
             let table = format!("services.{service}.webhooks");
             webhooks::check_secrets(&allowed.webhooks, secrets, &table, reader);
         }

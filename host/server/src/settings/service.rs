@@ -6,11 +6,13 @@ use crate::settings::degrade;
 use crate::settings::host::{Anonymous, Idempotency, parse_canary, parse_priority};
 use crate::settings::limits::{Limit, SetLimits};
 use crate::settings::name::Name;
+use crate::settings::public;
 use crate::settings::rate::{self, ServiceRate};
 use crate::settings::reader::Reader;
 use crate::settings::webhooks::{self, Webhooks};
 use crate::settings::written::WrittenService;
 use holdfast_call::Priority;
+use holdfast_rules::authorize::PublicRoute;
 use holdfast_rules::budget::{Degrade, Limit as Budget};
 use holdfast_rules::trial::canary::Share;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +33,8 @@ pub struct ServicePolicy {
     pub anonymous: Option<Anonymous>,
     /// The principals that may call it, where that differs from the host.
     pub callers: Option<Callers>,
+    /// The routes that may be open to everybody, whatever holds for the rest.
+    pub public_routes: Vec<PublicRoute>,
     /// Of what class it may be, where that is not the default.
     pub priority: Option<Priority>,
     /// Whether what changes something must carry a key.
@@ -89,6 +93,7 @@ fn check(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> Servic
         callers: written
             .callers
             .map(|written| Callers::check(&written, &key("callers"), reader)),
+        public_routes: public::check(&written.public_routes, &key("public_routes"), reader),
         priority: written
             .priority
             .as_deref()

@@ -190,6 +190,13 @@ fn push_exists(out: &mut String, policy: &Policy) {
         let origin = policy.origin(&format!("secrets.{name}"));
         let _ = writeln!(out, "  {name}  {}  ({origin})", clean(&secret.to_string()));
     }
+    if !policy.jwt.is_empty() {
+        out.push_str("\nissuers of tokens\n");
+    }
+    for (name, jwt) in &policy.jwt {
+        let origin = policy.origin(&format!("jwt.{name}"));
+        let _ = writeln!(out, "  {name}  {}  ({origin})", clean(&jwt.to_string()));
+    }
     if !policy.files.is_empty() {
         out.push_str("\nfolders\n");
     }

@@ -22,6 +22,7 @@ const MANIFEST: &[&str] = &[
     "purpose",
     "routes",
     "public",
+    "public_routes",
     "priority",
     "fuel",
     "reuse",
@@ -99,6 +100,7 @@ const POLICY: &[&str] = &[
     "services.*.files",
     "services.*.anonymous",
     "services.*.callers",
+    "services.*.public_routes",
     "services.*.priority",
     "services.*.canary",
     "services.*.idempotency",
@@ -153,6 +155,15 @@ const POLICY: &[&str] = &[
     "secrets.*.env",
     "files.*.path",
     "files.*.write",
+    "jwt.*.issuer",
+    "jwt.*.audience",
+    "jwt.*.keys",
+    "jwt.*.url",
+    "jwt.*.algorithms",
+    "jwt.*.subject",
+    "jwt.*.scopes",
+    "jwt.*.claim",
+    "jwt.*.grants.*",
 ];
 
 /// Every key of a file, as dotted paths with `*` where a name stands.

@@ -5,6 +5,7 @@ use crate::settings::budget::WrittenBudget;
 use crate::settings::compile::WrittenCompile;
 use crate::settings::degrade::WrittenDegrade;
 use crate::settings::described::WrittenContract;
+use crate::settings::jwt::WrittenJwt;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
 use crate::settings::price::{WrittenHostPrice, WrittenPrice};
@@ -22,6 +23,7 @@ pub(crate) struct WrittenManifest {
     pub(crate) purpose: Option<String>,
     pub(crate) routes: Vec<String>,
     pub(crate) public: Option<bool>,
+    pub(crate) public_routes: Vec<String>,
     pub(crate) priority: Option<String>,
     pub(crate) fuel: Option<bool>,
     pub(crate) reuse: Option<Raw>,
@@ -68,6 +70,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) upstreams: BTreeMap<String, WrittenUpstream>,
     pub(crate) secrets: BTreeMap<String, WrittenSecret>,
     pub(crate) files: BTreeMap<String, WrittenFolder>,
+    pub(crate) jwt: BTreeMap<String, WrittenJwt>,
 }
 
 /// `[services.NAME]`.
@@ -80,6 +83,7 @@ pub(crate) struct WrittenService {
     pub(crate) files: Vec<String>,
     pub(crate) anonymous: Option<String>,
     pub(crate) callers: Option<Vec<String>>,
+    pub(crate) public_routes: Vec<String>,
     pub(crate) priority: Option<String>,
     pub(crate) canary: Option<String>,
     pub(crate) idempotency: Option<String>,

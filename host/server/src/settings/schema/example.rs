@@ -17,6 +17,7 @@ const NEEDED: &[&str] = &[
     "secrets.*.uses",
     "services.*.webhooks.*.from",
     "files.*.path",
+    "jwt.*.issuer",
 ];
 
 /// What an example file says of a key or of a table.

@@ -55,7 +55,10 @@ const MONEY: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD$";
 const RATE: &str = "^[0-9]+(\\.[0-9]{1,12})? *USD$";
 const BUDGET: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD */ *(hour|day|month)$";
 const POINTER: &str = "^/.{0,255}$";
-const CALLER: &str = "^(\\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$";
+const CALLER: &str = "^(\\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:[!#-\\[\\]-~]{1,200})?)$";
+const PUBLIC: &str = "^[A-Z]+ /[!-~]*$";
+const ALGORITHM: &str = "^(RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|EdDSA)$";
+const ACCESS: &str = "^(\\*|[a-z0-9-]+)(:[A-Z]+)?(/[!-~]*)?$";
 const SHARE: &str = "^\\+?[0-9]+%$";
 const QUOTA: &str = "^[0-9]+/[smhd]( burst [0-9]+)?$";
 const PART: &str = "^[0-9]+(\\.[0-9])?%$";
@@ -250,6 +253,12 @@ const TOLD: &[(&str, Shape)] = &[
     ("services", Shape::List(Some(NAME))),
     ("callers", Shape::List(Some(CALLER))),
     ("services.*.callers", Shape::List(Some(CALLER))),
+    ("public_routes", Shape::List(Some(PUBLIC))),
+    ("services.*.public_routes", Shape::List(Some(PUBLIC))),
+    ("jwt.*.url", Shape::Text { pattern: Some(URL) }),
+    ("jwt.*.algorithms", Shape::List(Some(ALGORITHM))),
+    ("jwt.*.scopes", Shape::List(Some(ACCESS))),
+    ("jwt.*.grants.*", Shape::List(Some(ACCESS))),
     ("services.*.upstreams", Shape::List(Some(NAME))),
     ("services.*.services", Shape::List(Some(NAME))),
     ("secrets", Shape::List(Some(NAME))),
