@@ -2,12 +2,13 @@
 
 use super::upstream::request;
 use data_encoding::BASE64URL_NOPAD;
+use holdfast_call::Clock as _;
+use holdfast_rules::clock::HostClock;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A running issuer. It lives as long as the test process, which is short.
 pub(crate) struct Issuer {
@@ -105,8 +106,8 @@ pub(crate) fn key_set(keys: &[u8]) -> String {
 
 /// The second it is, and so many more or fewer.
 pub(crate) fn seconds(more: i64) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(now.as_secs()).unwrap() + more
+    let now = HostClock::start().wall().millis() / 1_000;
+    i64::try_from(now).unwrap() + more
 }
 
 /// What a token of `subject` claims, for an hour.

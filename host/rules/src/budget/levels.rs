@@ -73,8 +73,10 @@ fn purse(call: &Call, tariff: &Tariff) -> Option<Limit> {
 pub(super) fn caller(call: &Call) -> String {
     match call.caller.links().first() {
         Some(Link::Principal(principal)) => principal.name.to_string(),
-        Some(Link::Operator { uid }) => format!("operator:{uid}"),
-        Some(Link::Service(name)) => format!("service:{name}"),
+        // No principal has a name in brackets.
+        Some(Link::Operator { uid }) => format!("(operator {uid})"),
+        Some(Link::Service(name)) => format!("(service {name})"),
+        Some(Link::Host) => HOST.to_owned(),
         Some(Link::Anonymous) | None => "anonymous".to_owned(),
     }
 }
