@@ -87,7 +87,11 @@ fn wants(number: u8, amount: u64) -> Step {
             budget("host", "", NanoUsd(LIMIT.0 * 10)),
             budget(
                 "service",
-                if number % 2 == 0 { "even" } else { "odd" },
+                if number.is_multiple_of(2) {
+                    "even"
+                } else {
+                    "odd"
+                },
                 LIMIT,
             ),
         ],
