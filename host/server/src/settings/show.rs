@@ -10,6 +10,7 @@ use crate::settings::policy::Policy;
 use crate::settings::price;
 use crate::settings::store;
 use crate::settings::units::{duration_text, size_text};
+use crate::settings::upstream::Upstream;
 use holdfast_call::problem::push_escaped;
 use std::fmt::Write as _;
 
@@ -148,40 +149,7 @@ fn push_exists(out: &mut String, policy: &Policy) {
         out.push_str("\nupstreams\n");
     }
     for upstream in policy.upstreams.values() {
-        let times = [
-            upstream.connect,
-            upstream.first_byte,
-            upstream.between_bytes,
-        ]
-        .map(|span| duration_text(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)));
-        let [connect, first_byte, between_bytes] = times;
-        let credential = upstream.credential.as_ref().map_or_else(
-            || "no credential".to_owned(),
-            |credential| clean(&credential.to_string()).to_string(),
-        );
-        let only = |words: &[String]| match words {
-            [] => String::new(),
-            some => format!("only {}, ", some.join(" ")),
-        };
-        let methods: Vec<_> = upstream.methods.iter().map(ToString::to_string).collect();
-        let only = only(&methods) + &only(&upstream.paths);
-        let rate = upstream.per_second;
-        let rate = rate.map_or_else(String::new, |rate| format!("{rate} a second, "));
-        let price = upstream.price.as_ref();
-        let price = price.map_or_else(String::new, |list| price::shown(list) + ", ");
-        let spent = upstream.budget;
-        let spent = spent.map_or_else(String::new, |limit| format!("at most {limit}, "));
-        let _ = writeln!(
-            out,
-            "  {}  {}  class {}, connect {connect}, first byte {first_byte}, between bytes {between_bytes}, body {}, places {}, {only}{rate}{}, {price}{spent}{credential}  ({})",
-            upstream.name,
-            upstream.origin,
-            upstream.class.as_str(),
-            size_text(upstream.response_bytes),
-            upstream.places,
-            upstream.again,
-            policy.origin(&format!("upstreams.{}", upstream.name)),
-        );
+        push_upstream(out, policy, upstream);
     }
     if !policy.secrets.is_empty() {
         out.push_str("\nsecrets\n");
@@ -213,6 +181,43 @@ fn push_exists(out: &mut String, policy: &Policy) {
             clean(&folder.path.display().to_string())
         );
     }
+}
+
+fn push_upstream(out: &mut String, policy: &Policy, upstream: &Upstream) {
+    let times = [
+        upstream.connect,
+        upstream.first_byte,
+        upstream.between_bytes,
+    ]
+    .map(|span| duration_text(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)));
+    let [connect, first_byte, between_bytes] = times;
+    let credential = upstream.credential.as_ref().map_or_else(
+        || "no credential".to_owned(),
+        |credential| clean(&credential.to_string()).to_string(),
+    );
+    let only = |words: &[String]| match words {
+        [] => String::new(),
+        some => format!("only {}, ", some.join(" ")),
+    };
+    let methods: Vec<_> = upstream.methods.iter().map(ToString::to_string).collect();
+    let only = only(&methods) + &only(&upstream.paths);
+    let rate = upstream.per_second;
+    let rate = rate.map_or_else(String::new, |rate| format!("{rate} a second, "));
+    let price = upstream.price.as_ref();
+    let price = price.map_or_else(String::new, |list| price::shown(list) + ", ");
+    let spent = upstream.budget;
+    let spent = spent.map_or_else(String::new, |limit| format!("at most {limit}, "));
+    let _ = writeln!(
+        out,
+        "  {}  {}  class {}, connect {connect}, first byte {first_byte}, between bytes {between_bytes}, body {}, places {}, {only}{rate}{}, {price}{spent}{credential}  ({})",
+        upstream.name,
+        upstream.origin,
+        upstream.class.as_str(),
+        size_text(upstream.response_bytes),
+        upstream.places,
+        upstream.again,
+        policy.origin(&format!("upstreams.{}", upstream.name)),
+    );
 }
 
 fn push_rows(out: &mut String, rows: &[Row]) {
