@@ -182,9 +182,9 @@ impl<'a> Came<'a> {
         map.serialize_entry("code", &Shown(fault.code()))?;
         map.serialize_entry("boundary", verdict.boundary.as_str())?;
         map.serialize_entry("stage", verdict.stage)?;
-        map.serialize_entry("cause", cut(&verdict.cause))?;
+        map.serialize_entry("cause", cut(&verdict.cause, TEXT_BYTES_MAX))?;
         map.serialize_entry("evidence", &Evidence(&verdict.evidence))?;
-        map.serialize_entry("next", cut(&verdict.next))
+        map.serialize_entry("next", cut(&verdict.next, TEXT_BYTES_MAX))
     }
 }
 
@@ -211,13 +211,16 @@ impl Serialize for Record<'_> {
     }
 }
 
-/// The longest text of a verdict that is on record, in bytes. A trap quotes a whole backtrace, and a record has a limit.
-const TEXT_BYTES_MAX: usize = 2_048;
+/// The longest text of a verdict that is on record, in bytes. A trap quotes a whole backtrace, a guest writes what it likes, and JSON may make
+/// six bytes of one: all of it together must be a record that the log takes.
+const TEXT_BYTES_MAX: usize = 1_024;
+/// The same of a thing that was seen.
+const SEEN_BYTES_MAX: usize = 512;
 /// How much of what was seen is on record, in entries.
-const EVIDENCE_MAX: usize = 16;
+const EVIDENCE_MAX: usize = 8;
 
-fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(TEXT_BYTES_MAX))
+fn cut(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max))
         .unwrap_or(text)
 }
 
@@ -246,6 +249,6 @@ struct Evidence<'a>(&'a [(&'static str, String)]);
 impl Serialize for Evidence<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let seen = self.0.iter().take(EVIDENCE_MAX);
-        serializer.collect_map(seen.map(|(name, value)| (name, cut(value))))
+        serializer.collect_map(seen.map(|(name, value)| (name, cut(value, SEEN_BYTES_MAX))))
     }
 }

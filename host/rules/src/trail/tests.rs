@@ -209,15 +209,12 @@ async fn a_call_that_is_dropped_or_fails_says_so() {
     );
     let reply = world.pipeline.run(world.call(&fails, "POST")).await;
     assert_eq!(code(reply), "service-fault");
-    let mut hanging = world.pipeline.run(world.call(&hangs, "POST"));
-    while records(world.folder.path()).len() < 3 {
+    let call = world.call(&hangs, "POST");
+    let meter = call.meter.clone();
+    let mut hanging = world.pipeline.run(call);
+    while meter.read().intent.is_none() {
         assert!(crate::testing::poll(&mut hanging).is_pending());
         tokio::task::yield_now().await;
-    }
-    // It has its intent by now, or is about to hear of it.
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-        assert!(crate::testing::poll(&mut hanging).is_pending());
     }
     drop(hanging);
     let all = world.all();
@@ -309,4 +306,28 @@ async fn where_what_came_of_it_cannot_be_put_on_record_nobody_is_told_that_it_wa
     let closing = world.bench.only_closing();
     assert_eq!(closing.outcome.as_str(), "fault");
     assert_eq!(closing.status, Some(503));
+}
+
+#[tokio::test]
+async fn whatever_a_guest_says_as_it_fails_its_failure_is_on_record() {
+    let world = world(Kept::All);
+    let target = service("orders");
+    register(
+        &world.pipeline,
+        &target,
+        holdfast_call::Settings::default(),
+        |_| {
+            let endless = "\u{1}\u{1b}\u{9b}".repeat(50_000);
+            let failure = Failure::new(FailureKind::Trapped, endless.clone());
+            let failure = (0..50).fold(failure, |failure, _| failure.with("said", &endless));
+            Box::pin(async { Err(failure) })
+        },
+    );
+    let mut call = world.call(&target, "POST");
+    call.operation = format!("POST /{}", "\u{1}".repeat(4_000)).into();
+    let reply = world.pipeline.run(call).await;
+    assert_eq!(code(reply), "service-fault");
+    let all = world.all();
+    assert_eq!(kinds(&all), ["intent", "outcome"]);
+    assert_eq!(all[1]["boundary"], "application");
 }
