@@ -51,6 +51,23 @@ fn paths_are_relative_to_the_folder_of_the_file() {
 }
 
 #[test]
+fn the_audit_log_keeps_enough_and_changes_are_always_in_it() {
+    for (text, said) in [
+        (
+            "[audit]\nkeep = \"1MiB\"",
+            "not between 268435456 and 1099511627776",
+        ),
+        (
+            "[audit]\ncalls = \"none\"",
+            "neither \"all\" nor \"changes\"",
+        ),
+    ] {
+        let error = refusal(text);
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
 fn each_key_has_a_rule_of_its_own() {
     for (text, said) in [
         (
