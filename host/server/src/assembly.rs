@@ -108,7 +108,7 @@ impl Host {
         let metrics = Arc::new(Metrics::default());
         let gate = Arc::new(HostGate::default());
         let key = HostKey::open(&policy.data, || key_bytes(&sources))?;
-        let (audit, trail) = audit::open(&policy, &key, &sources, &as_log);
+        let (audit, trail) = audit::open(&policy, &key, &sources, &as_log)?;
         let parts = Parts {
             sources: sources.clone(),
             log: as_log.clone(),

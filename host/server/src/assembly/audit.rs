@@ -5,16 +5,19 @@ use crate::settings::Policy;
 use holdfast_call::{Level, Log, Sources};
 use holdfast_rules::trail::Trail;
 use holdfast_store::audit::{Event, Setup};
-use holdfast_store::{Audit, HostKey};
+use holdfast_store::{Audit, AuditError, HostKey};
 use std::sync::Arc;
 
 /// Opens it. One that is damaged takes nothing, and nothing that would have to be in it is done; what changes nothing is served on.
+///
+/// # Errors
+/// The disk does not let it be opened: nothing would be served until the next start.
 pub(super) fn open(
     policy: &Policy,
     key: &HostKey,
     sources: &Sources,
     log: &Arc<dyn Log>,
-) -> (Audit, Arc<Trail>) {
+) -> anyhow::Result<(Audit, Arc<Trail>)> {
     let told = log.clone();
     let setup = Setup {
         data: policy.data.clone(),
@@ -26,14 +29,19 @@ pub(super) fn open(
             told.host(level, text);
         }),
     };
-    let audit = Audit::open(setup, || key_bytes(sources)).unwrap_or_else(|error| {
-        let text = format!("nothing can be changed, because the audit log takes nothing: {error}");
-        log.host(Level::Error, text);
-        Audit::refusing(error)
-    });
+    let audit = match Audit::open(setup, || key_bytes(sources)) {
+        Ok(audit) => audit,
+        Err(error @ (AuditError::Damaged(_) | AuditError::Key(_))) => {
+            let text =
+                format!("nothing can be changed, because the audit log takes nothing: {error}");
+            log.host(Level::Error, text);
+            Audit::refusing(error)
+        }
+        Err(error) => anyhow::bail!("failed to open the audit log: {error}"),
+    };
     let clock = sources.clock.clone();
     let trail = Trail::new(audit.clone(), key.bytes(), policy.audit.calls, clock);
-    (audit, Arc::new(trail))
+    Ok((audit, Arc::new(trail)))
 }
 
 fn words(event: &Event) -> (Level, String) {
