@@ -43,6 +43,29 @@ fn a_new_call_on_an_open_connection_is_told() {
 }
 
 #[test]
+fn whoever_came_before_the_end_is_answered() {
+    for _ in 0..8 {
+        let mut host = two("").policy("drain_ms = 20000").start();
+        let mut open: Vec<_> = (0..32)
+            .map(|_| std::net::TcpStream::connect(host.gateway).unwrap())
+            .collect();
+        for stream in &mut open {
+            let head = format!("GET /two/ok HTTP/1.1\r\nhost: {}\r\n", host.gateway);
+            write!(stream, "{head}connection: close\r\n\r\n").unwrap();
+        }
+        host.terminate();
+        for stream in open {
+            let answer = Flow::read(stream).finish();
+            if answer.status != 200 {
+                answer.fault("draining");
+            }
+            assert_eq!(answer.end, End::Whole);
+        }
+        assert_eq!(host.ended(), Some(0));
+    }
+}
+
+#[test]
 fn whoever_asks_whether_the_host_is_ready_is_told_that_it_drains() {
     let mut host = two("").policy("drain_ms = 600000").start();
     let mut held = host.ask("GET", "/two/drip?ms=50").open();

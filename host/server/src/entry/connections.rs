@@ -72,39 +72,22 @@ pub struct Terms {
 
 /// Takes connections until the host drains, then waits until the last of them has ended.
 pub async fn run<A: Answers>(listener: TcpListener, answers: Arc<A>, terms: Terms) {
-    let places = Arc::new(Semaphore::new(terms.limits.connections as usize));
-    let crowd = Crowd::new(terms.limits.connections_per_address);
-    let mut stop = terms.stop.listen();
+    let mut hall = Hall::new(answers, terms);
+    let mut stop = hall.terms.stop.listen();
     let mut silent = Silent::No;
-    let mut full = Full::default();
     loop {
         let taken = tokio::select! {
             biased;
-            () = stop.reached(terms.until) => break,
-            taken = take(&listener, &places) => taken,
+            () = stop.reached(hall.terms.until) => break,
+            taken = take(&listener, &hall.places) => taken,
         };
         match taken {
-            Ok((stream, address, place)) => {
+            Ok(taken) => {
                 silent = Silent::No;
-                let seat = match answers.trust(address.ip()) {
-                    // Behind it is everybody: what is too much for one is little for all of them.
-                    Trust::Proxy => None,
-                    Trust::Stranger => match crowd.enter(address.ip()) {
-                        Entered::Seat(seat) => Some(seat),
-                        Entered::Full => {
-                            let most = terms.limits.connections_per_address;
-                            full.say(&*terms.log, &*terms.clock, address.ip(), most);
-                            continue;
-                        }
-                    },
-                };
-                let (answers, terms) = (answers.clone(), terms.clone());
-                tokio::spawn(async move {
-                    serve(stream, address, answers, &terms).await;
-                    drop((seat, place));
-                });
+                hall.enter(taken);
             }
             Err(error) => {
+                let terms = &hall.terms;
                 if silent == Silent::No {
                     let text = format!("cannot take connections: {error}");
                     terms.log.host(Level::Error, text);
@@ -114,9 +97,81 @@ pub async fn run<A: Answers>(listener: TcpListener, answers: Arc<A>, terms: Term
             }
         }
     }
-    drop(listener);
-    // The semaphore is never closed, so all places come back once the last connection has ended.
-    let _ = places.acquire_many(terms.limits.connections).await;
+    // A socket that goes on without this host has somebody else for whoever waits at it.
+    if hall.terms.stop.phase() != Phase::Leaving {
+        hall.enter_last(listener);
+    }
+    hall.empty().await;
+}
+
+/// The connections that were taken, and who may have one.
+struct Hall<A> {
+    answers: Arc<A>,
+    terms: Terms,
+    places: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
+    full: Full,
+}
+
+impl<A: Answers> Hall<A> {
+    fn new(answers: Arc<A>, terms: Terms) -> Self {
+        Self {
+            answers,
+            places: Arc::new(Semaphore::new(terms.limits.connections as usize)),
+            crowd: Crowd::new(terms.limits.connections_per_address),
+            full: Full::default(),
+            terms,
+        }
+    }
+
+    /// Serves one connection, unless its address holds too many.
+    fn enter(&mut self, (stream, address, place): Taken) {
+        let terms = &self.terms;
+        let seat = match self.answers.trust(address.ip()) {
+            // Behind it is everybody: what is too much for one is little for all of them.
+            Trust::Proxy => None,
+            Trust::Stranger => match self.crowd.enter(address.ip()) {
+                Entered::Seat(seat) => Some(seat),
+                Entered::Full => {
+                    let most = terms.limits.connections_per_address;
+                    let (log, clock) = (&*terms.log, &*terms.clock);
+                    return self.full.say(log, clock, address.ip(), most);
+                }
+            },
+        };
+        let (answers, terms) = (self.answers.clone(), terms.clone());
+        tokio::spawn(async move {
+            serve(stream, address, answers, &terms).await;
+            drop((seat, place));
+        });
+    }
+
+    /// Serves whoever waits at a socket that is about to be closed. Their connections stand, as far as they know, and the end of the socket
+    /// would reset them.
+    fn enter_last(&mut self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok(place) = self.places.clone().try_acquire_owned() {
+            let taken = listener.accept().and_then(|(stream, address)| {
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+                Ok((TcpStream::from_std(stream)?, address))
+            });
+            match taken {
+                Ok((stream, address)) => self.enter((stream, address, place)),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+                // Nobody waits any more, or the system has none to give.
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// Ready once the last connection has ended.
+    async fn empty(self) {
+        // The semaphore is never closed, so all places come back.
+        let _ = self.places.acquire_many(self.terms.limits.connections).await;
+    }
 }
 
 /// Says that an address holds too many connections, now and then: whoever opens them may not fill the log too.
@@ -287,12 +342,13 @@ async fn watch(line: Arc<Line>, (mut stop, until): (Listener, Phase), end: onesh
 }
 
 /// Ready once nothing new is to be begun on a connection because of the host's end. A host that only leaves its socket still waits for the
-/// first request of a connection that it took: the one who sends it could have been left for the next host.
+/// first request of a connection that it took: the one who sends it could have been left for the next host. One that drains still reads what
+/// was sent before.
 async fn over(line: &Line, stop: &mut Listener, until: Phase) {
     stop.reached(until).await;
     tokio::select! {
         biased;
-        () = stop.reached(Phase::Draining) => {}
+        () = stop.reached(Phase::Draining) => line.heard().await,
         () = line.asked() => {}
     }
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 const BYTES_SPAN: Duration = Duration::from_secs(5 * 60);
 /// How often a line that its peer has closed is looked at for an answer under way.
 const LOOK: Duration = Duration::from_millis(50);
-/// How often a line without a request is looked at while the host leaves its socket.
+/// How often a line without a request is looked at while the host leaves its socket, or ends.
 const ASKED_LOOK: Duration = Duration::from_millis(5);
 
 /// One connection's line. Whoever reads, writes or watches it holds it; answers under way hold its pulse alone, so that the socket is
@@ -158,6 +158,15 @@ impl Line {
     pub async fn asked(&self) {
         let clock = &self.pulse.clock;
         while !self.pulse.asked.load(Ordering::Acquire) {
+            clock.sleep_until(clock.now().after(ASKED_LOOK)).await;
+        }
+    }
+
+    /// Ready once nothing lies unread before the first request: what was sent already is not answered with a reset.
+    pub async fn heard(&self) {
+        let Pulse { clock, asked, .. } = &*self.pulse;
+        let unread = || rustix::io::ioctl_fionread(&self.stream).is_ok_and(|bytes| bytes > 0);
+        while !asked.load(Ordering::Acquire) && unread() {
             clock.sleep_until(clock.now().after(ASKED_LOOK)).await;
         }
     }
