@@ -71,6 +71,8 @@ mod audit;
 mod recorded;
 // The same key takes effect once.
 mod once;
+// What cannot be undone waits for a person.
+mod approvals;
 // Who asks is known before anything is done for him.
 mod identity;
 // Or by whom somebody else vouches for.

@@ -98,6 +98,7 @@ fn closing(operation: &str) -> Closing {
             lines_dropped: 0,
             calls_dropped: 0,
             intent: None,
+            effect: None,
         },
     }
 }

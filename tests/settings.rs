@@ -5,6 +5,7 @@ mod budgets;
 mod check;
 mod doctor;
 mod effective;
+mod effects;
 mod example;
 mod jwt;
 mod manifest;

@@ -6,6 +6,8 @@ mod a01_fragility;
 mod a02_latency;
 // A provider who fails, and his invoice.
 mod a03_cost;
+// Actions that nothing undoes, and a host that dies.
+mod a04_reversibility;
 // No call without a closing line, a why and an id, whatever it died of.
 mod a06_observability;
 // Services that hand work to each other, in every version, shape and failure.

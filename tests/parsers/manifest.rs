@@ -57,6 +57,7 @@ fn asked(manifest: &Manifest) -> String {
         services,
         secrets,
         safe,
+        effects,
         files,
         env,
         config,
@@ -65,6 +66,6 @@ fn asked(manifest: &Manifest) -> String {
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {safe:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {safe:?} {effects:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
     )
 }

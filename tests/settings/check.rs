@@ -30,11 +30,11 @@ impl Inspect for Reader {
         })
     }
 
-    fn compile(&self, bytes: &[u8], _: &Policy, _: &Effective) -> Result<(), String> {
+    fn compile(&self, bytes: &[u8], _: &Policy, _: &Effective) -> Result<Vec<String>, String> {
         if bytes == b"garbled" {
             return Err("function 7 is no code".to_owned());
         }
-        Ok(())
+        Ok(vec!["jobs/add".to_owned()])
     }
 }
 
@@ -168,8 +168,8 @@ impl Inspect for Seen {
         Ok(self.0.clone())
     }
 
-    fn compile(&self, _: &[u8], _: &Policy, _: &Effective) -> Result<(), String> {
-        Ok(())
+    fn compile(&self, _: &[u8], _: &Policy, _: &Effective) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
     }
 }
 

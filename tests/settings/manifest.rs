@@ -44,7 +44,7 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
         ),
         (
             "[passwords]\na = 1",
-            "notes.toml:1: `passwords`: unknown key; known here are config, contract, env, files,",
+            "notes.toml:1: `passwords`: unknown key; known here are config, contract, effects, env, files,",
         ),
         ("[limit]\ncpu = 1", "did you mean `limits`?"),
     ] {

@@ -55,7 +55,7 @@ pub use future::BoxFuture;
 pub use id::CallId;
 pub use log::{Closing, GuestLine, Level, Log, Outcome};
 pub use lot::Lot;
-pub use meter::Meter;
+pub use meter::{Effect, Meter};
 pub use money::{NanoUsd, PicoUsd};
 pub use payload::{Answer, Payload, Timeouts, Values};
 pub use pipeline::{Admitted, Applies, Layer, Next, Pipeline, PipelineError, Reply, Sources};

@@ -23,8 +23,44 @@ pub struct Meter {
     start: AtomicU8,
     /// One more than the number of the record, so that nought is none.
     intent: AtomicU64,
+    /// One more than the place in [`Effect::ALL`], so that nought is none.
+    effect: AtomicU8,
     time: TimeLedger,
     below: Below,
+}
+
+/// What an operation that changes something is declared to be by the author of its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Nothing: nobody has said.
+    Undeclared,
+    /// Done twice it is as if it were done once.
+    Idempotent,
+    /// Another operation undoes it.
+    Undo,
+    /// Nothing undoes it.
+    Irreversible,
+}
+
+impl Effect {
+    /// All there are, the gravest last.
+    pub const ALL: [Self; 4] = [
+        Self::Undeclared,
+        Self::Idempotent,
+        Self::Undo,
+        Self::Irreversible,
+    ];
+
+    /// The word of the manifest, the log and the audit log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Undeclared => "undeclared",
+            Self::Idempotent => "idempotent",
+            Self::Undo => "undo",
+            Self::Irreversible => "irreversible",
+        }
+    }
 }
 
 /// How far the start of what serves a call has come.
@@ -59,6 +95,8 @@ pub struct Reading {
     pub calls_dropped: u64,
     /// The number of the audit log's record that says what it was to change, if it was to change something.
     pub intent: Option<u64>,
+    /// What its operation is declared to be, if it was to change something.
+    pub effect: Option<Effect>,
 }
 
 impl Meter {
@@ -120,6 +158,18 @@ impl Meter {
         self.intent.store(number.saturating_add(1), Relaxed);
     }
 
+    /// Notes what its operation is declared to be.
+    pub fn set_effect(&self, effect: Effect) {
+        self.effect.store(effect as u8 + 1, Relaxed);
+    }
+
+    /// What its operation is declared to be, if it is to change something.
+    #[must_use]
+    pub fn effect(&self) -> Option<Effect> {
+        let place = self.effect.load(Relaxed).checked_sub(1)?;
+        Effect::ALL.get(usize::from(place)).copied()
+    }
+
     /// Notes that what serves the call is being started.
     pub fn start_begun(&self) {
         self.start.store(BEGUN, Relaxed);
@@ -153,6 +203,7 @@ impl Meter {
             lines_dropped: self.lines_dropped.load(Relaxed),
             calls_dropped: self.calls_dropped.load(Relaxed),
             intent: self.intent.load(Relaxed).checked_sub(1),
+            effect: self.effect(),
         }
     }
 }

@@ -10,7 +10,7 @@ mod uses;
 
 pub use access::{Access, Anonymous, Callers};
 pub use operations::Operations;
-pub use public::{Public, PublicRoute};
+pub use public::Public;
 pub use uses::Uses;
 
 use crate::Parts;

@@ -9,6 +9,8 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod effects;
+pub mod method_path;
 pub mod metrics;
 mod percent;
 #[cfg(test)]

@@ -7,6 +7,10 @@
 //! doubt, and a person says what came of it.
 //!
 //! The key of one caller is no other's, nor is it one at another operation.
+//!
+//! What a person has to approve first has a row too, with or without a key: the row is claimed with the approval, in one unit of work, so
+//! that an approval is used by one execution, and only by one that was begun. What can be undone has one because it is what undoing it
+//! begins with.
 
 mod claim;
 mod key;
@@ -14,21 +18,25 @@ mod outcome;
 mod refusals;
 mod row;
 mod rows;
+mod undo;
 mod values;
+mod wanted;
 
 pub use key::KEY_BYTES_MAX;
 pub use outcome::{BODY_BYTES_MAX, REPLAYED};
 pub use rows::{Executions, KEEP_MIN, LEASE, RENEW_EVERY};
+pub use undo::{NotUndone, undoing};
 pub(crate) use values::written;
 
 use crate::Parts;
 use crate::contract;
-use crate::trail::Trail;
+use crate::effects::{self, Needs, Terms};
+use crate::trail::{Basis, Trail};
 use crate::whole::{NotWhole, whole};
 use holdfast_call::{
     BoxFuture, Call, Fault, HostCode, Layer, Next, Payload, Reply, Sources, Target,
 };
-use holdfast_store::executions::{Claim, Claimed};
+use holdfast_store::executions::{Claim, Claimed, Undo};
 use http::Method;
 use outcome::Ended;
 use row::{Holding, Row};
@@ -74,7 +82,7 @@ impl Layer for Once {
         if !changes(&call) {
             return match uses_a_secret(&call) {
                 true => Box::pin(async move {
-                    self.trail.intent(&call, None).await?;
+                    self.trail.intent(&call, Basis::None).await?;
                     next.run(call).await
                 }),
                 false => next.run(call),
@@ -83,65 +91,107 @@ impl Layer for Once {
         if let Target::Capability { .. } = &call.target {
             return Box::pin(self.effect(call, next));
         }
-        match call.key.take() {
-            Some(written) => Box::pin(self.keyed(call, written, next)),
-            None if wants_key(&call) => Box::pin(async { Err(refusals::key_wanted()) }),
-            None => Box::pin(async move {
-                self.trail.intent(&call, None).await?;
-                next.run(call).await
-            }),
+        let terms = effects::of(&call);
+        call.meter.set_effect(terms.effect);
+        let written = call.key.take();
+        match (&written, terms.needs) {
+            (_, Needs::Declaration) => return Box::pin(async { Err(refusals::undeclared()) }),
+            (None, _) if wants_key(&call) => {
+                return Box::pin(async { Err(refusals::key_wanted()) });
+            }
+            (None, Needs::Nothing) if terms.undo.is_none() => {
+                return Box::pin(async move {
+                    self.trail.intent(&call, Basis::None).await?;
+                    next.run(call).await
+                });
+            }
+            (Some(_), _) | (None, Needs::Nothing | Needs::Approval) => {}
         }
+        Box::pin(self.once(call, written, terms, next))
     }
 }
 
 impl Once {
     /// Something outside is about to be changed: that is on record first, and so is that the execution has had an effect.
     async fn effect(&self, call: Box<Call>, next: Next<'_>) -> Reply {
-        self.trail.intent(&call, None).await?;
+        self.trail.intent(&call, Basis::None).await?;
         if let Some(execution) = call.execution.clone() {
             execution.effect().await?;
         }
         next.run(call).await
     }
 
-    async fn keyed(&self, mut call: Box<Call>, written: Arc<str>, next: Next<'_>) -> Reply {
-        let key = key::read(&written).map_err(|why| refusals::no_key(why, &written))?;
+    async fn once(
+        &self,
+        mut call: Box<Call>,
+        written: Option<Arc<str>>,
+        terms: Terms,
+        next: Next<'_>,
+    ) -> Reply {
+        let key = match &written {
+            Some(written) => {
+                Some(key::read(written).map_err(|why| refusals::no_key(why, written))?)
+            }
+            None => None,
+        };
         let body = body(&mut call).await?;
-        let row = key::row(&call, &key);
+        let row = match &key {
+            Some(key) => key::row(&call, key),
+            None => key::row_of_its_own(&call),
+        };
         let rows = self.executions.rows();
         let rows = rows.ok_or_else(refusals::nowhere)?;
+        let fingerprint = key::fingerprint(&call, &body);
         let claim = Claim {
             key: row,
-            fingerprint: key::fingerprint(&call, &body),
+            fingerprint,
             call: call.id.to_string(),
             caller: call.caller.to_string(),
             operation: format!("{} {}", call.target, call.operation),
             holder: rows.holder(),
             lease: LEASE,
+            undo: terms.undo.as_deref().and_then(|undo| undo_at(&call, undo)),
+            wanted: match terms.needs {
+                Needs::Approval => Some(wanted::of(&call, &fingerprint, &body)),
+                Needs::Nothing | Needs::Declaration => None,
+            },
         };
         let began = self.sources.clock.now();
         let claimed = claim::claimed(rows, &self.sources.clock, claim, call.id).await;
-        let fence = match claimed.map_err(|error| refusals::unavailable(&error))? {
-            Claimed::Yours(fence) => fence,
+        let hold = match claimed.map_err(|error| refusals::unavailable(&error))? {
+            Claimed::Yours(hold) => hold,
             Claimed::Done(outcome) => return again(&outcome, &call),
             Claimed::Running(left) => return Err(refusals::running(left)),
             Claimed::OtherPayload => return Err(refusals::other_payload()),
             Claimed::InDoubt(first) => return Err(refusals::in_doubt(&first)),
+            Claimed::Unapproved(id) => return Err(refusals::unapproved(&id)),
+            Claimed::Denied(id) => return Err(refusals::denied(&id)),
+            Claimed::Crowded => return Err(refusals::crowded()),
         };
         let above = call.execution.take();
         let clock = self.sources.clock.clone();
-        let row = Row::new((row, fence), rows.clone(), clock, above, Rows::until(began));
+        let row = Row::new(hold, rows.clone(), clock, above, Rows::until(began));
         rows.hold(&row);
-        self.held(call, &key, row, next).await
+        self.held(call, key.as_deref(), row, next).await
     }
 
     /// Runs the call under its row, and keeps what comes of it before anybody sees that.
-    async fn held(&self, mut call: Box<Call>, key: &str, row: Arc<Row>, next: Next<'_>) -> Reply {
+    async fn held(
+        &self,
+        mut call: Box<Call>,
+        key: Option<&str>,
+        row: Arc<Row>,
+        next: Next<'_>,
+    ) -> Reply {
         let (id, meter) = (call.id, call.meter.clone());
         let holding = Holding::new(row.clone(), id, call.deadline);
         // Whoever goes away does not undo what he has begun.
         let _shield = call.tree.shield();
-        if let Err(fault) = self.trail.intent(&call, Some(key)).await {
+        let basis = Basis::Row {
+            key,
+            approval: row.hold.approval.as_deref(),
+        };
+        if let Err(fault) = self.trail.intent(&call, basis).await {
             holding.forget(Vec::new()).await?;
             return Err(fault);
         }
@@ -193,6 +243,17 @@ fn wants_key(call: &Call) -> bool {
     let registered = call.registered.as_ref();
     let settings = registered.and_then(|known| known.settings.get::<Settings>());
     settings.is_some_and(|settings| settings.keys == Keys::Required)
+}
+
+/// How the call is undone: by this operation of its own service.
+fn undo_at(call: &Call, operation: &str) -> Option<Undo> {
+    match &call.target {
+        Target::Service(service) => Some(Undo {
+            service: service.to_string(),
+            operation: operation.to_owned(),
+        }),
+        Target::Capability { .. } => None,
+    }
 }
 
 /// The whole of what is asked, as bytes; the call still carries it.

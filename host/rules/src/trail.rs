@@ -114,10 +114,14 @@ impl Trail {
     pub(crate) fn intent(
         &self,
         call: &Call,
-        key: Option<&str>,
+        basis: Basis<'_>,
     ) -> BoxFuture<'static, Result<(), Fault>> {
         let Some(to) = &self.to else {
             return Box::pin(async { Ok(()) });
+        };
+        let (key, approval) = match basis {
+            Basis::None => (None, None),
+            Basis::Row { key, approval } => (key, approval),
         };
         let key = key.map(|key| to.hash(&[key.as_bytes()]));
         let record = Record {
@@ -127,6 +131,7 @@ impl Trail {
             who: Some(Who::of(call)),
             args: Some(&to.args(call)),
             key: key.as_deref(),
+            approval,
             came: None,
         };
         let (durable, meter) = (to.audit.durable(&record), call.meter.clone());
@@ -205,6 +210,7 @@ impl Trail {
                 who: None,
                 args: None,
                 key: None,
+                approval: None,
                 came: Some(Came::to(closing)),
             },
         };
@@ -212,6 +218,20 @@ impl Trail {
             self.unrecorded.fetch_add(1, Relaxed);
         }
     }
+}
+
+/// What a call that changes something does so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Basis<'a> {
+    /// Nothing but that it is allowed.
+    None,
+    /// A row of its own.
+    Row {
+        /// What makes it the same as another call, if anything does.
+        key: Option<&'a str>,
+        /// The approval that it uses.
+        approval: Option<&'a str>,
+    },
 }
 
 /// What of a call is on record when it ends.
@@ -283,6 +303,7 @@ fn of<'a>(closing: &'a Closing, args: Option<&'a str>, goes: Goes) -> Record<'a>
         who: intent.is_none().then(|| Who::was(closing)),
         args,
         key: None,
+        approval: None,
         came: Some(match goes {
             Goes::On => Came::so_far(closing),
             Goes::NoFurther => Came::to(closing),

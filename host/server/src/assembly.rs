@@ -154,6 +154,7 @@ impl Host {
         let made = upstreams::make(&host, &host.policy.load())?;
         upstreams::register(&host, made);
         host.token_keys.put(issuers);
+        host.executions.approvals().may(host.policy.load().own);
         Ok(host)
     }
 
@@ -250,6 +251,7 @@ impl Host {
         let file = policy.source.as_deref().unwrap_or(Path::new("(none)"));
         let text = format!("the policy {} is in force", file.display());
         self.log.host(Level::Info, text);
+        self.executions.approvals().may(policy.own);
         self.policy.store(Arc::new(policy));
         Ok(())
     }

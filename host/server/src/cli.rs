@@ -4,6 +4,7 @@
 //! cut because they did not finish in time or a second signal came.
 
 pub mod allow;
+pub mod approve;
 pub mod audit;
 pub mod build;
 pub mod call;
@@ -29,6 +30,7 @@ use crate::control::words::{Request, Response};
 use crate::drain::Drained;
 use crate::settings::show::{Built, LayerLine};
 use clap::{Args, Parser, Subcommand};
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -113,6 +115,14 @@ pub enum Command {
     /// List the calls with an idempotency key that are not done, and release those of which nobody knows what came of them.
     #[command(after_help = CODES)]
     Executions(executions::ExecutionsArgs),
+    /// Look at what may only be done once a person has approved it, and grant or deny it.
+    #[command(after_help = CODES)]
+    Approve(approve::ApproveArgs),
+    /// Undo a call, by the operation that its service declares for that.
+    ///
+    /// It is a call of its own, with a key by which it is done once: asked again, it says what came of it.
+    #[command(after_help = CODES)]
+    Undo(UndoArgs),
     /// Say what was paid, by whom and for what, and compare it with an invoice.
     #[command(after_help = CODES)]
     Cost(cost::CostArgs),
@@ -166,6 +176,17 @@ pub struct NameArgs {
     pub data: DataArgs,
 }
 
+/// What is to be undone.
+#[derive(Clone, Debug, Args)]
+pub struct UndoArgs {
+    /// The call, as `holdfast-call` and the log have it.
+    #[arg(value_name = "CALL")]
+    pub call: String,
+    /// The host.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
 /// What is to be loaded once more.
 #[derive(Clone, Debug, Args)]
 pub struct LoadArgs {
@@ -209,6 +230,8 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Call(args) => call::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Executions(args) => executions::run(&args),
+        Command::Approve(args) => approve::run(args),
+        Command::Undo(UndoArgs { call, data }) => text(&data, &Request::Undo { call }),
         Command::Cost(args) => cost::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
@@ -243,6 +266,23 @@ fn text(data: &DataArgs, request: &Request) -> anyhow::Result<ExitCode> {
         _ => anyhow::bail!("the host speaks another version of this program"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A text that strangers may have written, with everything escaped that steers a terminal, or has a person read something else than what
+/// stands there; the same escapes as in JSON.
+pub(crate) fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Marks that are not seen, and those that turn the direction of reading.
+        let unseen = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if c.is_control() || unseen {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Writes a line to standard output.

@@ -6,6 +6,7 @@
 mod audited;
 pub mod call;
 pub mod client;
+mod undo;
 pub mod words;
 
 use crate::drain::{Phase, Stop};
@@ -16,6 +17,7 @@ use crate::plugins::{Plugins, Promises};
 use audited::Deed;
 use holdfast_call::{Level, Log, Pipeline};
 use holdfast_store::Audit;
+use holdfast_store::approvals::Which;
 use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -158,7 +160,7 @@ impl Control {
     /// Does it, between two records where it changes something.
     async fn audited(&self, request: Request, uid: u32) -> Response {
         let Some(deed) = Deed::of(&request) else {
-            return self.response(request).await;
+            return self.response(request, uid).await;
         };
         let intent = match deed.begin(&self.audit, uid).await {
             Ok(intent) => intent,
@@ -168,7 +170,7 @@ impl Control {
                 ));
             }
         };
-        let response = self.response(request).await;
+        let response = self.response(request, uid).await;
         match audited::end(&self.audit, intent, &response).await {
             Ok(()) => response,
             Err(error) => Response::Error(format!(
@@ -177,7 +179,7 @@ impl Control {
         }
     }
 
-    async fn response(&self, request: Request) -> Response {
+    async fn response(&self, request: Request, uid: u32) -> Response {
         match request {
             Request::Ls => Response::Services(self.plugins.rows()),
             Request::Operations { name } => Response::Operations(self.plugins.operations(&name)),
@@ -209,14 +211,15 @@ impl Control {
                 Ok(text) => Response::Text(text),
                 Err(error) => Response::Error(error),
             },
-            Request::Executions => match self.executions.list().await {
-                Ok(lines) => Response::Executions(lines),
-                Err(error) => Response::Error(error),
-            },
-            Request::ReleaseExecution { call } => match self.executions.release(&call).await {
-                Ok(text) => Response::Text(text),
-                Err(error) => Response::Error(error),
-            },
+            Request::Executions
+            | Request::ReleaseExecution { .. }
+            | Request::Undo { .. }
+            | Request::Approvals { .. }
+            | Request::Approval { .. }
+            | Request::Decide(_) => {
+                let done = self.once(request, uid).await;
+                done.unwrap_or_else(Response::Error)
+            }
             Request::Cost(asked) => match self.ledger.costs(asked).await {
                 Ok(lines) => Response::Costs(lines),
                 Err(error) => Response::Error(error),
@@ -224,6 +227,28 @@ impl Control {
             // It is streamed, and answered before.
             Request::Call(_) => Response::Error("a call has an answer of its own".to_owned()),
         }
+    }
+
+    /// What concerns calls that take effect once.
+    async fn once(&self, request: Request, uid: u32) -> Result<Response, String> {
+        let approvals = self.executions.approvals();
+        Ok(match request {
+            Request::Executions => Response::Executions(self.executions.list().await?),
+            Request::ReleaseExecution { call } => {
+                Response::Text(self.executions.release(&call).await?)
+            }
+            Request::Undo { call } => {
+                let undoable = self.executions.undoable(&call).await?;
+                Response::Text(undo::run(&self.pipeline, &call, undoable, uid).await?)
+            }
+            Request::Approvals { all } => {
+                let which = if all { Which::All } else { Which::Open };
+                Response::Approvals(approvals.list(which).await?)
+            }
+            Request::Approval { id } => Response::Approvals(vec![approvals.show(&id).await?]),
+            Request::Decide(said) => Response::Text(approvals.decide(said, uid).await?),
+            _ => return Err("this is asked elsewhere".to_owned()),
+        })
     }
 }
 

@@ -1,11 +1,12 @@
 //! The executions of this host, as its operator sees them, and as another life of it finds them.
 
+use crate::approvals::HostApprovals;
 use crate::control::words::ExecutionLine;
 use holdfast_call::{Clock, Level, Log};
 use holdfast_rules::once::Executions;
 use holdfast_store::HostKey;
 use holdfast_store::db::{Database, DbError};
-use holdfast_store::executions::{self, Held, Holder, Left, Standing};
+use holdfast_store::executions::{self, Held, Holder, Left, Standing, Undoable};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub struct HostExecutions {
     database: Database,
     held: Arc<Executions>,
     holder: Holder,
+    approvals: HostApprovals,
 }
 
 impl HostExecutions {
@@ -45,6 +47,7 @@ impl HostExecutions {
         }
         held.keep_in(database.clone(), holder.clone(), keep);
         Ok(Arc::new(Self {
+            approvals: HostApprovals::new(database.clone()),
             database,
             held,
             holder,
@@ -60,6 +63,29 @@ impl HostExecutions {
     /// Holds on to what runs, for ever.
     pub async fn follow(self: Arc<Self>, clock: Arc<dyn Clock>, log: Arc<dyn Log>) {
         self.held.clone().follow(clock, log).await;
+    }
+
+    /// What a person has to approve.
+    #[must_use]
+    pub fn approvals(&self) -> &HostApprovals {
+        &self.approvals
+    }
+
+    /// What a call came to that is to be undone, and how it is.
+    ///
+    /// # Errors
+    /// It is not known, and what may be the reason.
+    pub async fn undoable(&self, call: &str) -> Result<Undoable, String> {
+        let found = executions::undoable(&self.database, call).await;
+        found
+            .map_err(|error| format!("failed to {error}"))?
+            .ok_or_else(|| {
+                format!(
+                    "`{}` cannot be undone: no call of this name is done that its service declares how to undo ([effects.undo] of the \
+                     manifest), or it is longer ago than outcomes are kept (idempotency_keep)",
+                    call.escape_debug()
+                )
+            })
     }
 
     /// Those that are not done.

@@ -13,6 +13,7 @@ pub mod credential;
 mod degrade;
 pub mod described;
 pub mod effective;
+mod effects;
 pub mod environment;
 pub mod error;
 pub mod excess;

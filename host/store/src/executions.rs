@@ -1,10 +1,18 @@
-//! Executions: of each call that carried a key its one row, from the claim to the outcome.
+//! Executions: of each call that is to take effect once its one row, from the claim to the outcome.
 //!
-//! A row is running, done or in doubt. Who claims a key holds its row under a fence, a number that only grows; whatever he does to it later
-//! names that number, so one who was thought dead and comes late changes nothing. A row whose holder is gone and that has not yet had an
-//! effect is claimed anew; one that may have had one is in doubt, and waits for a person.
+//! A row is running, done or in doubt. Who claims a key holds its row under a fence, a number that only grows as long as there is the row;
+//! whatever he does to it later names that number and his call, so one who was thought dead and comes late changes nothing. A row whose
+//! holder is gone and that has not yet had an effect is claimed anew; one that may have had one is in doubt, and waits for a person.
+//!
+//! What may only be done once a person has approved it is approved in the claim, in the same unit of work: whoever has the row has used the
+//! approval up, and where the row comes to nothing the approval is as it was.
 
+mod claim;
+
+use crate::approvals::{self, Wanted};
 use crate::db::{Database, DbError, Row, Tx, Value};
+use claim::claimed;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The name of a row: what makes a call the same call.
@@ -36,13 +44,39 @@ pub struct Claim {
     pub holder: Holder,
     /// For how long he holds it without saying that he still does.
     pub lease: Duration,
+    /// How it is undone, as its service declared it, if it can be.
+    pub undo: Option<Undo>,
+    /// What a person has to have approved before the row is anybody's.
+    pub wanted: Option<Wanted>,
+}
+
+/// How a call is undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undo {
+    /// The service.
+    pub service: String,
+    /// Its operation that does so.
+    pub operation: String,
+}
+
+/// A row, as the one who holds it names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The row's name.
+    pub key: ExecutionKey,
+    /// The how-manieth holder he is.
+    pub fence: i64,
+    /// His call.
+    pub call: Arc<str>,
+    /// The approval that he has used.
+    pub approval: Option<Arc<str>>,
 }
 
 /// What became of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
-    /// The row is the claimer's, under this fence.
-    Yours(i64),
+    /// The row is the claimer's.
+    Yours(Hold),
     /// It was done before, with this outcome.
     Done(Vec<u8>),
     /// Somebody is at it, and holds it for so long at least.
@@ -51,6 +85,12 @@ pub enum Claimed {
     OtherPayload,
     /// Somebody was at it, and nobody knows what came of it. The name of that call.
     InDoubt(String),
+    /// Nobody has approved it yet. The approval that is waited for.
+    Unapproved(String),
+    /// Somebody has looked at it, and did not approve it. The approval.
+    Denied(String),
+    /// So many wait to be approved that no more can.
+    Crowded,
 }
 
 /// Whether a row was still its holder's.
@@ -126,29 +166,39 @@ pub async fn claim(database: &Database, claim: Claim) -> Result<Claimed, DbError
 ///
 /// # Errors
 /// The database fails; then the effect must not be had.
-pub async fn effect(database: &Database, key: ExecutionKey, fence: i64) -> Result<Held, DbError> {
-    const SQL: &str =
-        "UPDATE executions SET effects = 1 WHERE key = $1 AND fence = $2 AND state = 0";
-    by_holder(database, SQL, key, fence).await
+pub async fn effect(database: &Database, hold: Hold) -> Result<Held, DbError> {
+    const SQL: &str = "UPDATE executions SET effects = 1 WHERE key = $1 AND fence = $2 AND call = $3 AND state = 0";
+    by_holder(database, SQL, hold).await
 }
 
-/// Forgets a row that came to nothing: the next call with its key is a first one.
+/// Forgets a row that came to nothing: the next call with its key is a first one, and what was approved is so still.
 ///
 /// # Errors
 /// The database fails; the row is still there.
-pub async fn forget(database: &Database, key: ExecutionKey, fence: i64) -> Result<Held, DbError> {
-    const SQL: &str =
-        "DELETE FROM executions WHERE key = $1 AND fence = $2 AND state = 0 AND effects = 0";
-    by_holder(database, SQL, key, fence).await
+pub async fn forget(database: &Database, hold: Hold) -> Result<Held, DbError> {
+    database
+        .run(hold, |hold, tx| {
+            Box::pin(async move {
+                const SQL: &str = "DELETE FROM executions WHERE key = $1 AND fence = $2 AND call = $3 AND state = 0 \
+                                   AND effects = 0";
+                let forgotten = held(tx.execute(SQL, &named(hold)).await?);
+                if forgotten == Held::Yes && hold.approval.is_some() {
+                    approvals::give_back(&hold.call, tx).await?;
+                }
+                Ok(forgotten)
+            })
+        })
+        .await
 }
 
 /// Gives a row up: it may have had an effect, and its holder does not know what came of it.
 ///
 /// # Errors
 /// The database fails; the row is still running.
-pub async fn doubt(database: &Database, key: ExecutionKey, fence: i64) -> Result<Held, DbError> {
-    const SQL: &str = "UPDATE executions SET state = 2 WHERE key = $1 AND fence = $2 AND state = 0";
-    by_holder(database, SQL, key, fence).await
+pub async fn doubt(database: &Database, hold: Hold) -> Result<Held, DbError> {
+    const SQL: &str =
+        "UPDATE executions SET state = 2 WHERE key = $1 AND fence = $2 AND call = $3 AND state = 0";
+    by_holder(database, SQL, hold).await
 }
 
 /// Keeps the outcome, for so long.
@@ -157,24 +207,19 @@ pub async fn doubt(database: &Database, key: ExecutionKey, fence: i64) -> Result
 /// The database fails; the row is still running, unless the error says that nobody knows.
 pub async fn finish(
     database: &Database,
-    key: ExecutionKey,
-    fence: i64,
+    hold: Hold,
     outcome: Vec<u8>,
     keep: Duration,
 ) -> Result<Held, DbError> {
     let keep = millis(keep);
     database
-        .run((key, fence, outcome, keep), |(key, fence, outcome, keep), tx| {
+        .run((hold, outcome, keep), |(hold, outcome, keep), tx| {
             Box::pin(async move {
-                const SQL: &str = "UPDATE executions SET state = 1, outcome = $1, expires_ms = $2 \
-                                   WHERE key = $3 AND fence = $4 AND state = 0";
+                const SQL: &str = "UPDATE executions SET state = 1, outcome = $4, expires_ms = $5 \
+                                   WHERE key = $1 AND fence = $2 AND call = $3 AND state = 0";
                 let expires = tx.now().await?.saturating_add(*keep);
-                let values: [Value; 4] = [
-                    outcome.clone().into(),
-                    expires.into(),
-                    key.into(),
-                    (*fence).into(),
-                ];
+                let [key, fence, call] = named(hold);
+                let values = [key, fence, call, outcome.clone().into(), expires.into()];
                 tx.execute(SQL, &values).await.map(held)
             })
         })
@@ -256,20 +301,51 @@ pub async fn release(database: &Database, call: &str) -> Result<Held, DbError> {
         .await
 }
 
-async fn by_holder(
-    database: &Database,
-    sql: &'static str,
-    key: ExecutionKey,
-    fence: i64,
-) -> Result<Held, DbError> {
+/// What was done under an execution that can be undone, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undoable {
+    /// How it is undone.
+    pub undo: Undo,
+    /// What came of it, as it was kept.
+    pub outcome: Vec<u8>,
+}
+
+/// What a call that is to be undone came to; none, if it has no row that says so (any more).
+///
+/// # Errors
+/// The database fails.
+pub async fn undoable(database: &Database, call: &str) -> Result<Option<Undoable>, DbError> {
     database
-        .run((sql, key, fence), |(sql, key, fence), tx| {
+        .read(call.to_owned(), |call, tx| {
             Box::pin(async move {
-                let values: [Value; 2] = [key.into(), (*fence).into()];
-                tx.execute(sql, &values).await.map(held)
+                const SQL: &str = "SELECT undo_service, undo, outcome FROM executions \
+                                   WHERE call = $1 AND undo IS NOT NULL AND state = 1";
+                let rows = tx.query(SQL, &[call.into()]).await?;
+                let Some(row) = rows.first() else {
+                    return Ok(None);
+                };
+                let undo = Undo {
+                    service: row.text(0)?.to_owned(),
+                    operation: row.text(1)?.to_owned(),
+                };
+                let outcome = row.bytes(2)?.to_vec();
+                Ok(Some(Undoable { undo, outcome }))
             })
         })
         .await
+}
+
+async fn by_holder(database: &Database, sql: &'static str, hold: Hold) -> Result<Held, DbError> {
+    database
+        .run((sql, hold), |(sql, hold), tx| {
+            Box::pin(async move { tx.execute(sql, &named(hold)).await.map(held) })
+        })
+        .await
+}
+
+/// The first three values of a statement on a row by its holder.
+fn named(hold: &Hold) -> [Value; 3] {
+    [(&hold.key).into(), hold.fence.into(), (&*hold.call).into()]
 }
 
 async fn begun(host: &String, tx: &mut dyn Tx) -> Result<(Holder, Left), DbError> {
@@ -282,122 +358,13 @@ async fn begun(host: &String, tx: &mut dyn Tx) -> Result<(Holder, Left), DbError
     let none = || DbError::Failing("a host that was written is not there".to_owned());
     let epoch = rows.first().ok_or_else(none)?.integer(0)?;
     let earlier: [Value; 2] = [host.into(), epoch.into()];
+    approvals::give_back_of(&earlier, tx).await?;
     let left = Left {
         in_doubt: tx.execute(DOUBT, &earlier).await?,
         forgotten: tx.execute(FORGET, &earlier).await?,
     };
     let host = host.clone();
     Ok((Holder { host, epoch }, left))
-}
-
-async fn claimed(claim: &Claim, tx: &mut dyn Tx) -> Result<Claimed, DbError> {
-    const FIRST: &str = "INSERT INTO executions (key, fingerprint, call, caller, operation, state, holder, epoch, \
-                         fence, lease_until_ms, effects, began_ms) \
-                         VALUES ($1, $2, $3, $4, $5, 0, $6, $7, 1, $8, 0, $9) ON CONFLICT (key) DO NOTHING";
-    let now = tx.now().await?;
-    let until = now.saturating_add(millis(claim.lease));
-    let values: [Value; 9] = [
-        (&claim.key).into(),
-        (&claim.fingerprint).into(),
-        (&claim.call).into(),
-        (&claim.caller).into(),
-        (&claim.operation).into(),
-        (&claim.holder.host).into(),
-        claim.holder.epoch.into(),
-        until.into(),
-        now.into(),
-    ];
-    if tx.execute(FIRST, &values).await? > 0 {
-        return Ok(Claimed::Yours(1));
-    }
-    let there = There::read(claim, tx).await?;
-    let over = there.state == DONE && there.expires_ms.is_some_and(|end| end <= now);
-    if !over && there.fingerprint != claim.fingerprint {
-        return Ok(Claimed::OtherPayload);
-    }
-    match there.state {
-        DONE if !over => return Ok(Claimed::Done(there.outcome.unwrap_or_default())),
-        IN_DOUBT => return Ok(Claimed::InDoubt(there.call)),
-        RUNNING if there.is_held(claim, now) => {
-            let left = u64::try_from(there.lease_until_ms.saturating_sub(now)).unwrap_or(0);
-            return Ok(Claimed::Running(Duration::from_millis(left)));
-        }
-        RUNNING if there.effects != 0 => {
-            const DOUBT: &str = "UPDATE executions SET state = 2 WHERE key = $1";
-            tx.execute(DOUBT, &[(&claim.key).into()]).await?;
-            return Ok(Claimed::InDoubt(there.call));
-        }
-        _ => {}
-    }
-    taken_over(claim, there.fence.saturating_add(1), until, now, tx).await
-}
-
-async fn taken_over(
-    claim: &Claim,
-    fence: i64,
-    until: i64,
-    now: i64,
-    tx: &mut dyn Tx,
-) -> Result<Claimed, DbError> {
-    const SQL: &str = "UPDATE executions SET fingerprint = $1, call = $2, caller = $3, operation = $4, state = 0, \
-                       holder = $5, epoch = $6, fence = $7, lease_until_ms = $8, effects = 0, began_ms = $9, \
-                       outcome = NULL, expires_ms = NULL WHERE key = $10";
-    let values: [Value; 10] = [
-        (&claim.fingerprint).into(),
-        (&claim.call).into(),
-        (&claim.caller).into(),
-        (&claim.operation).into(),
-        (&claim.holder.host).into(),
-        claim.holder.epoch.into(),
-        fence.into(),
-        until.into(),
-        now.into(),
-        (&claim.key).into(),
-    ];
-    tx.execute(SQL, &values).await?;
-    Ok(Claimed::Yours(fence))
-}
-
-/// A row that stands where one was to be claimed.
-struct There {
-    fingerprint: [u8; 32],
-    call: String,
-    state: i64,
-    holder: String,
-    epoch: i64,
-    fence: i64,
-    lease_until_ms: i64,
-    effects: i64,
-    outcome: Option<Vec<u8>>,
-    expires_ms: Option<i64>,
-}
-
-impl There {
-    async fn read(claim: &Claim, tx: &mut dyn Tx) -> Result<Self, DbError> {
-        const SQL: &str = "SELECT fingerprint, call, state, holder, epoch, fence, lease_until_ms, effects, outcome, \
-                           expires_ms FROM executions WHERE key = $1";
-        let rows = tx.query(SQL, &[(&claim.key).into()]).await?;
-        let none = || DbError::Contended("a row came and went".to_owned());
-        let row = rows.first().ok_or_else(none)?;
-        Ok(Self {
-            fingerprint: hash(row, 0)?,
-            call: row.text(1)?.to_owned(),
-            state: row.integer(2)?,
-            holder: row.text(3)?.to_owned(),
-            epoch: row.integer(4)?,
-            fence: row.integer(5)?,
-            lease_until_ms: row.integer(6)?,
-            effects: row.integer(7)?,
-            outcome: row.optional_bytes(8)?.map(<[u8]>::to_vec),
-            expires_ms: row.optional_integer(9)?,
-        })
-    }
-
-    /// Whether its holder may still be at it. An earlier life of the claiming host is over, whatever it was promised.
-    fn is_held(&self, claim: &Claim, now: i64) -> bool {
-        let earlier = self.holder == claim.holder.host && self.epoch < claim.holder.epoch;
-        !earlier && self.lease_until_ms > now
-    }
 }
 
 fn execution_row(row: &Row) -> Result<ExecutionRow, DbError> {

@@ -5,7 +5,7 @@ use super::row::{Holding, Row};
 use super::rows::Rows;
 use holdfast_call::{CallId, Clock, Moment};
 use holdfast_store::db::DbError;
-use holdfast_store::executions::{Claim, Claimed, ExecutionKey};
+use holdfast_store::executions::{Claim, Claimed, Hold};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -23,7 +23,6 @@ pub(super) async fn claimed(
     let nobody = Nobody {
         rows: rows.clone(),
         clock: clock.clone(),
-        key: claim.key,
         id,
     };
     let mut waiting = Waiting {
@@ -33,8 +32,8 @@ pub(super) async fn claimed(
     // Not in the caller's own future: what was begun in the database comes to its end without him too.
     tokio::spawn(async move {
         let claimed = nobody.rows.claim(claim).await;
-        if let Err(Ok(Claimed::Yours(fence))) = told.send(claimed) {
-            nobody.lets_go(fence);
+        if let Err(Ok(Claimed::Yours(hold))) = told.send(claimed) {
+            nobody.lets_go(hold);
         }
     });
     let died = || Err(DbError::Failing("the one who claims has died".to_owned()));
@@ -51,8 +50,8 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.tells.close();
         // It was told, and he did not listen any more.
-        if let Ok(Ok(Claimed::Yours(fence))) = self.tells.try_recv() {
-            self.nobody.lets_go(fence);
+        if let Ok(Ok(Claimed::Yours(hold))) = self.tells.try_recv() {
+            self.nobody.lets_go(hold);
         }
     }
 }
@@ -62,14 +61,13 @@ impl Drop for Waiting {
 struct Nobody {
     rows: Arc<Rows>,
     clock: Arc<dyn Clock>,
-    key: ExecutionKey,
     id: CallId,
 }
 
 impl Nobody {
-    fn lets_go(&self, fence: i64) {
+    fn lets_go(&self, hold: Hold) {
         let (rows, clock) = (self.rows.clone(), self.clock.clone());
-        let row = Row::new((self.key, fence), rows, clock, None, Moment::START);
+        let row = Row::new(hold, rows, clock, None, Moment::START);
         // Held by nobody, and changed nothing: dropped, it is forgotten.
         drop(Holding::new(row, self.id, Moment::FAR));
     }

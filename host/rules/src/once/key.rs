@@ -1,6 +1,6 @@
 //! The key of a call, and what it stands for: one call of one caller to one operation.
 
-use holdfast_call::{Call, Payload};
+use holdfast_call::{Call, Link, Payload};
 use holdfast_store::executions::ExecutionKey;
 use http::header;
 use sha2::{Digest as _, Sha256};
@@ -42,13 +42,45 @@ fn unquoted(rest: &str) -> Option<String> {
 /// The name of the row: the same key of another caller, or at another operation, is another call.
 #[must_use]
 pub(super) fn row(call: &Call, key: &str) -> ExecutionKey {
+    hash_of(&[&whose(call), &call.target.to_string(), &call.operation, key])
+}
+
+/// The name of the row of a call that has no key: no other call's.
+#[must_use]
+pub(super) fn row_of_its_own(call: &Call) -> ExecutionKey {
+    // One part, where a row with a key has four.
+    hash_of(&[call.id.text().as_str()])
+}
+
+/// What makes an action this one: who asks, of whom, for what, with what.
+#[must_use]
+pub(super) fn action(call: &Call, fingerprint: &[u8; 32]) -> [u8; 32] {
+    let function: &str = match &call.payload {
+        Payload::Http(_) => "",
+        Payload::Values(function, _) => function,
+    };
+    let who = hash_of(&[
+        &call.caller.to_string(),
+        &call.target.to_string(),
+        &call.operation,
+        function,
+    ]);
     let mut hash = Sha256::new();
-    let parts = [
-        call.caller.to_string(),
-        call.target.to_string(),
-        call.operation.to_string(),
-        key.to_owned(),
-    ];
+    hash.update(who);
+    hash.update(fingerprint);
+    hash.finalize().into()
+}
+
+/// Whose key it is. Whoever may use the owner's socket is the operator, whatever his number: two of them do not undo one thing twice.
+fn whose(call: &Call) -> String {
+    match call.caller.links() {
+        [Link::Operator { .. }] => "operator".to_owned(),
+        _ => call.caller.to_string(),
+    }
+}
+
+fn hash_of(parts: &[&str]) -> [u8; 32] {
+    let mut hash = Sha256::new();
     for part in parts {
         add(&mut hash, part.as_bytes());
     }

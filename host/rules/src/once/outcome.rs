@@ -25,7 +25,7 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed")
 /// What the line says, after the name of the call that was answered so.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum What {
+pub(super) enum What {
     /// A response over HTTP, its body behind the line.
     Http {
         status: u16,
@@ -45,7 +45,7 @@ enum What {
 /// How much of a response is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kept {
+pub(super) enum Kept {
     /// All of it.
     Whole,
     /// Its head.
@@ -166,19 +166,24 @@ fn line(id: CallId, what: &What, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What the first call was answered, as an answer to this one; none if nobody can read it.
-pub(super) fn replayed(outcome: &[u8], call: &Call) -> Option<Reply> {
+/// What was kept: which call came to what, with what body; none if nobody can read it.
+pub(super) fn read(outcome: &[u8]) -> Option<(CallId, What, &[u8])> {
     let end = outcome.iter().position(|byte| *byte == b'\n')?;
     let (line, rest) = outcome.split_at_checked(end)?;
     let (id, what): (String, What) = serde_json::from_slice(line).ok()?;
-    let id = CallId::parse(&id)?;
+    Some((CallId::parse(&id)?, what, rest.get(1..)?))
+}
+
+/// What the first call was answered, as an answer to this one; none if nobody can read it.
+pub(super) fn replayed(outcome: &[u8], call: &Call) -> Option<Reply> {
+    let (id, what, body) = read(outcome)?;
     Some(match what {
         What::Http {
             status,
             headers,
             kept,
         } => {
-            let body = Bytes::copy_from_slice(rest.get(1..)?);
+            let body = Bytes::copy_from_slice(body);
             Ok(Answer::Http(response(status, headers, kept, body)?))
         }
         What::Values(list) => {

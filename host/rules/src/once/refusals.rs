@@ -1,6 +1,7 @@
 //! What callers and operators are told where a call is not run.
 
 use holdfast_call::{CallId, Fault, HostCode, Refusal, Verdict};
+use holdfast_store::approvals::{CALLER_MAX, SERVICE_MAX};
 use holdfast_store::db::DbError;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use std::time::Duration;
 const WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long he is told to wait for the database.
 const STORE_WAIT: Duration = Duration::from_secs(1);
+
+/// How long he is told to wait for somebody to look at what waits.
+const CROWDED_WAIT: Duration = Duration::from_secs(60);
 
 const RULE: &str = "the same key takes effect once";
 
@@ -116,6 +120,55 @@ pub(super) fn in_doubt(call: &str) -> Fault {
         &format!("holdfast explain {first}; then holdfast executions release {first}"),
     );
     refusal.into()
+}
+
+/// Nobody has approved it yet.
+pub(super) fn unapproved(id: &str) -> Fault {
+    let refusal = refused(
+        HostCode::ApprovalRequired,
+        "A person has to approve this first, and is asked to; send the very same request again once that is done.",
+        format!("no approval; {id} waits for one"),
+        "one approval for each action that cannot be undone",
+        &format!("holdfast approve show {id}; then holdfast approve grant {id} --why \"…\""),
+    );
+    refusal.into()
+}
+
+/// Somebody has looked at it, and did not approve it.
+pub(super) fn denied(id: &str) -> Fault {
+    let refusal = refused(
+        HostCode::ApprovalRequired,
+        "A person has looked at this and did not approve it.",
+        format!("{id} was denied"),
+        "one approval for each action that cannot be undone",
+        &format!("holdfast approve show {id}"),
+    );
+    refusal.into()
+}
+
+/// So many wait to be approved that no more can.
+pub(super) fn crowded() -> Fault {
+    let mut refusal = refused(
+        HostCode::RateLimited,
+        "Too many requests wait to be approved; ask again once somebody has looked at them.",
+        "no place for one more",
+        &format!("{CALLER_MAX} of a caller, {SERVICE_MAX} of a service"),
+        "holdfast approve ls; then holdfast approve grant or deny them",
+    );
+    refusal.retry_after = Some(CROWDED_WAIT);
+    refusal.into()
+}
+
+/// Nobody has declared what it does, and the policy does not have that.
+pub(super) fn undeclared() -> Fault {
+    refused(
+        HostCode::Forbidden,
+        "This is not allowed: its service does not declare what it does.",
+        "an operation that is not declared",
+        "undeclared = \"refuse\"",
+        "[effects] of the service's manifest, or undeclared in holdfast.toml",
+    )
+    .into()
 }
 
 /// The database does not do its part.

@@ -4,7 +4,7 @@ use super::outcome;
 use super::refusals::{lost, unavailable};
 use super::rows::Rows;
 use holdfast_call::{BoxFuture, CallId, Clock, Execution, Fault, HostCode, Moment, Verdict};
-use holdfast_store::executions::{ExecutionKey, Held};
+use holdfast_store::executions::{Held, Hold};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,8 +24,7 @@ const LOST: u8 = 3;
 
 /// A row that this host holds.
 pub(super) struct Row {
-    pub(super) key: ExecutionKey,
-    pub(super) fence: i64,
+    pub(super) hold: Hold,
     pub(super) rows: Arc<Rows>,
     pub(super) clock: Arc<dyn Clock>,
     /// The execution that it is part of.
@@ -37,15 +36,14 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn new(
-        (key, fence): (ExecutionKey, i64),
+        hold: Hold,
         rows: Arc<Rows>,
         clock: Arc<dyn Clock>,
         above: Option<Arc<dyn Execution>>,
         held_until: Moment,
     ) -> Arc<Self> {
         Arc::new(Self {
-            key,
-            fence,
+            hold,
             rows,
             clock,
             above,
@@ -87,7 +85,7 @@ impl Row {
             MARKED => return Ok(()),
             _ => {}
         }
-        match self.rows.effect(self.key, self.fence).await {
+        match self.rows.effect(&self.hold).await {
             Ok(Held::Yes) => {
                 let mark = |state| (state == CLEAN).then_some(MARKED);
                 let _ = self
@@ -139,7 +137,7 @@ impl Holding {
     pub(super) async fn finish(mut self, outcome: Vec<u8>) -> Result<(), Fault> {
         self.open = Open::No;
         let row = self.row.clone();
-        match row.rows.finish(row.key, row.fence, outcome.clone()).await {
+        match row.rows.finish(&row.hold, outcome.clone()).await {
             Ok(Held::Yes) => {
                 row.state.store(DONE, Ordering::Release);
                 Ok(())
@@ -162,7 +160,7 @@ impl Holding {
             return self.finish(outcome).await;
         }
         self.open = Open::No;
-        if row.rows.forget(row.key, row.fence).await.is_err() {
+        if row.rows.forget(&row.hold).await.is_err() {
             later(row, Left::Nothing);
         }
         Ok(())
@@ -201,11 +199,11 @@ fn later(row: Arc<Row>, left: Left) {
     };
     runtime.spawn(async move {
         loop {
-            let (key, fence) = (row.key, row.fence);
+            let (rows, hold) = (&row.rows, &row.hold);
             let said = match &left {
-                Left::Nothing => row.rows.forget(key, fence).await,
-                Left::Doubt => row.rows.doubt(key, fence).await,
-                Left::Outcome(outcome) => row.rows.finish(key, fence, outcome.clone()).await,
+                Left::Nothing => rows.forget(hold).await,
+                Left::Doubt => rows.doubt(hold).await,
+                Left::Outcome(outcome) => rows.finish(hold, outcome.clone()).await,
             };
             if said.is_ok() {
                 return;

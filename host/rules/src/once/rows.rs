@@ -2,8 +2,9 @@
 
 use super::row::Row;
 use holdfast_call::{Clock, Level, Log, Moment};
+use holdfast_store::approvals;
 use holdfast_store::db::{Database, DbError};
-use holdfast_store::executions::{self, Claim, Claimed, ExecutionKey, Held, Holder};
+use holdfast_store::executions::{self, Claim, Claimed, ExecutionKey, Held, Hold, Holder};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -76,29 +77,24 @@ impl Rows {
         executions::claim(&self.database, claim).await
     }
 
-    pub(super) async fn effect(&self, key: ExecutionKey, fence: i64) -> Result<Held, DbError> {
-        executions::effect(&self.database, key, fence).await
+    pub(super) async fn effect(&self, hold: &Hold) -> Result<Held, DbError> {
+        executions::effect(&self.database, hold.clone()).await
     }
 
-    pub(super) async fn finish(
-        &self,
-        key: ExecutionKey,
-        fence: i64,
-        outcome: Vec<u8>,
-    ) -> Result<Held, DbError> {
-        let done = executions::finish(&self.database, key, fence, outcome, self.keep).await;
-        self.let_go(key, fence);
+    pub(super) async fn finish(&self, hold: &Hold, outcome: Vec<u8>) -> Result<Held, DbError> {
+        let done = executions::finish(&self.database, hold.clone(), outcome, self.keep).await;
+        self.let_go(hold);
         done
     }
 
-    pub(super) async fn forget(&self, key: ExecutionKey, fence: i64) -> Result<Held, DbError> {
-        self.let_go(key, fence);
-        executions::forget(&self.database, key, fence).await
+    pub(super) async fn forget(&self, hold: &Hold) -> Result<Held, DbError> {
+        self.let_go(hold);
+        executions::forget(&self.database, hold.clone()).await
     }
 
-    pub(super) async fn doubt(&self, key: ExecutionKey, fence: i64) -> Result<Held, DbError> {
-        self.let_go(key, fence);
-        executions::doubt(&self.database, key, fence).await
+    pub(super) async fn doubt(&self, hold: &Hold) -> Result<Held, DbError> {
+        self.let_go(hold);
+        executions::doubt(&self.database, hold.clone()).await
     }
 
     /// Until when a row is held that was claimed, or renewed, at this moment.
@@ -107,16 +103,17 @@ impl Rows {
     }
 
     pub(super) fn hold(&self, row: &Arc<Row>) {
-        let name = (row.key, row.fence);
+        let name = (row.hold.key, row.hold.fence);
         self.held().insert(name, Arc::downgrade(row));
     }
 
-    fn let_go(&self, key: ExecutionKey, fence: i64) {
-        self.held().remove(&(key, fence));
+    fn let_go(&self, hold: &Hold) {
+        self.held().remove(&(hold.key, hold.fence));
     }
 
     async fn renew(&self, clock: &dyn Clock) -> Result<(), DbError> {
         executions::sweep(&self.database).await?;
+        approvals::sweep(&self.database).await?;
         let before: Vec<_> = {
             let held = self.held();
             held.iter()

@@ -1,5 +1,7 @@
 //! The layer over a real database: who runs, who waits, who is answered what was answered before.
 
+mod approval;
+
 use super::*;
 use crate::testing::{Bench, answer, fault, register, service, text, upstream};
 use holdfast_call::{Answer, Body, Pipeline, Settings as All, Value, Values};

@@ -1,7 +1,7 @@
 //! One record of the trail, as it is written: flat, with the names of the closing line, and without what is not known or nought.
 
 use holdfast_call::{
-    Boundary, Call, CallId, Caller, Closing, Entry, HostCode, Outcome, Target, Trace, Why,
+    Boundary, Call, CallId, Caller, Closing, Effect, Entry, HostCode, Outcome, Target, Trace, Why,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt::Display;
@@ -42,6 +42,8 @@ pub(super) struct Record<'a> {
     pub(super) args: Option<&'a str>,
     /// The keyed hash of what makes it the same as another call.
     pub(super) key: Option<&'a str>,
+    /// The approval that it uses.
+    pub(super) approval: Option<&'a str>,
     pub(super) came: Option<Came<'a>>,
 }
 
@@ -55,6 +57,7 @@ pub(super) struct Who<'a> {
     operation: &'a str,
     caller: &'a Caller,
     why: &'a Why,
+    effect: Option<Effect>,
 }
 
 impl<'a> Who<'a> {
@@ -70,6 +73,7 @@ impl<'a> Who<'a> {
             operation: &call.operation,
             caller: &call.caller,
             why: &call.why,
+            effect: call.meter.effect(),
         }
     }
 
@@ -84,6 +88,7 @@ impl<'a> Who<'a> {
             operation: &closing.operation,
             caller: &closing.caller,
             why: &closing.why,
+            effect: closing.reading.effect,
         }
     }
 
@@ -104,6 +109,9 @@ impl<'a> Who<'a> {
             map.serialize_entry("digest", &**digest)?;
         }
         map.serialize_entry("operation", self.operation)?;
+        if let Some(effect) = self.effect {
+            map.serialize_entry("effect", effect.as_str())?;
+        }
         map.serialize_entry("caller", &Shown(self.caller))?;
         // What is said, not what was seen.
         map.serialize_entry("why", self.why.as_str())?;
@@ -199,9 +207,13 @@ impl Serialize for Record<'_> {
         if let Some(who) = &self.who {
             who.write(&mut map)?;
         }
-        for (name, hash) in [("args", self.args), ("key", self.key)] {
-            if let Some(hash) = hash {
-                map.serialize_entry(name, hash)?;
+        for (name, text) in [
+            ("args", self.args),
+            ("key", self.key),
+            ("approval", self.approval),
+        ] {
+            if let Some(text) = text {
+                map.serialize_entry(name, text)?;
             }
         }
         if let Some(came) = &self.came {

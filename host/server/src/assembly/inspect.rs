@@ -1,6 +1,6 @@
 //! What `holdfast check` asks of a component.
 
-use super::services::{folders, refusal, safe};
+use super::services::{effects, folders, refusal, safe};
 use super::{compiling, engine, layers};
 use crate::cli::check::{Inspect, Inspection};
 use crate::settings::{Effective, Policy};
@@ -34,7 +34,12 @@ impl Inspect for Inspector {
         })
     }
 
-    fn compile(&self, bytes: &[u8], policy: &Policy, effective: &Effective) -> Result<(), String> {
+    fn compile(
+        &self,
+        bytes: &[u8],
+        policy: &Policy,
+        effective: &Effective,
+    ) -> Result<Vec<String>, String> {
         let compiler = self.0.get_or_init(|| compiler(policy)).as_ref()?;
         let compiled = compiler.compile(bytes, layers::metering(effective));
         let refused = |error: LoadError| refusal(effective.name.as_str(), &error).to_string();
@@ -43,8 +48,11 @@ impl Inspect for Inspector {
             .needs
             .fit(&layers::guest(effective))
             .map_err(refused)?;
-        safe(effective, &compiled.contract)?;
-        folders(effective)
+        let contract = &compiled.contract;
+        let safe = safe(effective, contract)?;
+        let silent = effects(effective, contract)?.silent_about(contract, &safe);
+        folders(effective)?;
+        Ok(silent)
     }
 }
 

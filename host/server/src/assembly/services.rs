@@ -9,6 +9,7 @@ use holdfast_call::contract::Contract;
 use holdfast_call::{Level, Log as _, Registered, Target, Why};
 use holdfast_rules::contract::plain;
 use holdfast_rules::contract::safe::Safe;
+use holdfast_rules::effects::Effects;
 use holdfast_rules::trial::{self, Version};
 use holdfast_store::Digest;
 use holdfast_wasm::compile::FromCache;
@@ -60,6 +61,7 @@ impl LoadService for Host {
             })
             .map_err(|error| refusal(name, &error))?;
         let safe = safe(&effective, made.service.contract()).map_err(LoadError::Manifest)?;
+        effects(&effective, made.service.contract()).map_err(LoadError::Manifest)?;
         if described.is_some() && !made.service.serves_http() {
             return Err(LoadError::Manifest(speaks_no_http(name)));
         }
@@ -128,6 +130,15 @@ pub(super) fn safe(effective: &Effective, contract: &Contract) -> Result<Safe, S
             effective.name
         )
     })
+}
+
+/// What its author says that its operations do.
+///
+/// # Errors
+/// One that is named is none.
+pub(super) fn effects(effective: &Effective, contract: &Contract) -> Result<Effects, String> {
+    Effects::new(&effective.effects, contract, effective.undeclared)
+        .map_err(|error| format!("{error}: correct [effects] in {}.toml", effective.name))
 }
 
 fn speaks_no_http(name: &str) -> String {
@@ -263,7 +274,8 @@ impl Host {
             Some(webhooks) => settings.with(webhooks),
             None => settings,
         };
-        let settings = settings.with(trial).with(origin);
+        let effects = effects(effective, service.contract()).map_err(anyhow::Error::msg)?;
+        let settings = settings.with(trial).with(effects).with(origin);
         let pipeline = &self.pipeline;
         Ok(Registered::new(
             pipeline,

@@ -116,6 +116,7 @@ fn stream(client: &mut Client, head: &mut dyn Write, body: &mut dyn Write) -> an
             | Response::Key { .. }
             | Response::Keys(_)
             | Response::Executions(_)
+            | Response::Approvals(_)
             | Response::Costs(_) => {
                 bail!("the host speaks another version of this program")
             }

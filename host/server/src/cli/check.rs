@@ -49,11 +49,16 @@ pub trait Inspect {
     /// It is none, or none that is a service; the text says why.
     fn names(&self, bytes: &[u8]) -> Result<Inspection, String>;
 
-    /// Does what a host under `policy` would do with it before it serves.
+    /// Does what a host under `policy` would do with it before it serves; what of it changes something and is not declared.
     ///
     /// # Errors
     /// What would stop it.
-    fn compile(&self, bytes: &[u8], policy: &Policy, effective: &Effective) -> Result<(), String>;
+    fn compile(
+        &self,
+        bytes: &[u8],
+        policy: &Policy,
+        effective: &Effective,
+    ) -> Result<Vec<String>, String>;
 }
 
 /// Whether it would load.

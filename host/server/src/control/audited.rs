@@ -46,10 +46,21 @@ impl Deed {
             }
             Request::RevokeKey { id } => ("keys revoke", format!("key:{id}")),
             Request::ReleaseExecution { call } => ("executions release", format!("call:{call}")),
+            Request::Undo { call } => ("undo", format!("call:{call}")),
+            Request::Decide(said) => (
+                if said.grant {
+                    "approve grant"
+                } else {
+                    "approve deny"
+                },
+                format!("approval:{} {}", said.id, said.why),
+            ),
             Request::Ls
             | Request::Operations { .. }
             | Request::Keys
             | Request::Executions
+            | Request::Approvals { .. }
+            | Request::Approval { .. }
             | Request::Cost(_)
             | Request::Call(_) => return None,
         };
@@ -79,6 +90,8 @@ pub(super) async fn end(audit: &Audit, intent: u64, response: &Response) -> Resu
     let (outcome, said) = match response {
         Response::Error(error) => ("failed", Some(error.as_str())),
         Response::Key { id, .. } => ("ok", Some(id.as_str())),
+        // Which call did it, or that somebody approved his own action.
+        Response::Text(text) => ("ok", Some(text.as_str())),
         _ => ("ok", None),
     };
     let outcome = Outcome {

@@ -9,8 +9,7 @@ use crate::entry::answer::Serving;
 use crate::entry::request;
 use bytes::Bytes;
 use holdfast_call::{
-    Body, Call, CallId, Caller, Entry, Link, Meter, Moment, Payload, Pipeline, Target, Trace, Tree,
-    Why,
+    Body, Call, CallId, Caller, Entry, Link, Moment, Payload, Pipeline, Target, Trace, Tree, Why,
 };
 use http::{HeaderValue, Method, Request, header};
 use http_body::Body as _;
@@ -98,33 +97,51 @@ fn made(
     }
     *request.uri_mut() = uri.parse().map_err(|error| format!("`{uri}`: {error}"))?;
     let operation = request::operation(request.method(), request.uri().path());
+    let why = asked
+        .why
+        .and_then(|why| Why::claimed(&why))
+        .or_else(|| Why::claimed("holdfast call"))
+        .unwrap_or_else(Why::undeclared);
+    let call = operators(
+        pipeline,
+        (asked.name.into(), operation),
+        Payload::Http(request),
+        why,
+        uid,
+    );
+    call.meter.add_in(asked.body_bytes);
+    Ok(call)
+}
+
+/// A call that the operator makes, to an operation of a service.
+pub(super) fn operators(
+    pipeline: &Arc<Pipeline>,
+    (service, operation): (Arc<str>, Arc<str>),
+    payload: Payload,
+    why: Why,
+    uid: u32,
+) -> Call {
     let sources = pipeline.sources();
     let random = || sources.random.sixteen();
-    let meter = Arc::new(Meter::default());
-    meter.add_in(asked.body_bytes);
-    Ok(Call {
+    Call {
         id: CallId::new(sources.clock.wall(), random()),
         parent: None,
         entry: Entry::Command,
         caller: Caller::outside(Link::Operator { uid }),
         asker: None,
-        target: Target::Service(asked.name.into()),
+        target: Target::Service(service),
         registered: None,
         operation,
-        why: asked
-            .why
-            .and_then(|why| Why::claimed(&why))
-            .or_else(|| Why::claimed("holdfast call"))
-            .unwrap_or_else(Why::undeclared),
+        why,
         deadline: Moment::FAR,
         stream: Duration::ZERO,
         trace: Trace::start(random(), random()),
         ordinal: 0,
         key: None,
         execution: None,
-        payload: Payload::Http(request),
-        meter,
+        payload,
+        meter: Arc::default(),
         above: None,
         tree: Arc::new(Tree::default()),
-    })
+    }
 }

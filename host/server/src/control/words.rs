@@ -40,6 +40,23 @@ pub enum Request {
         /// The call.
         call: String,
     },
+    /// Undo a call by the operation that its service has declared for that.
+    Undo {
+        /// The call.
+        call: String,
+    },
+    /// What waits to be approved.
+    Approvals {
+        /// Also what is over.
+        all: bool,
+    },
+    /// One of them, whole.
+    Approval {
+        /// Its name.
+        id: String,
+    },
+    /// Say whether it may be done.
+    Decide(Decide),
     /// What was paid.
     Cost(CostRequest),
     /// Take a key back.
@@ -160,6 +177,54 @@ pub struct ExecutionLine {
     pub state: String,
 }
 
+/// What is said of an action that waits to be approved.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decide {
+    /// The approval.
+    pub id: String,
+    /// Whether it may be done.
+    pub grant: bool,
+    /// Why.
+    pub why: String,
+}
+
+/// An action that has to be approved. Times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalLine {
+    /// Its name: that of the call that was the first to ask for it.
+    pub id: String,
+    /// `wanted`, `granted`, `denied`, `used` or `expired`.
+    pub state: String,
+    /// The service that would do it.
+    pub service: String,
+    /// Its operation.
+    pub operation: String,
+    /// Who asks.
+    pub caller: String,
+    /// Why, as he says.
+    pub why: String,
+    /// What is asked, in one line.
+    pub asked: String,
+    /// What the payload is.
+    pub content_type: Option<String>,
+    /// The payload in base64; absent in a list, and where it was too long to be kept.
+    pub payload: Option<String>,
+    /// How long it is.
+    pub payload_bytes: u64,
+    /// Since when it is wanted.
+    pub asked_ms: u64,
+    /// Until when it is wanted, or may be used.
+    pub expires_ms: u64,
+    /// Who said something of it.
+    pub decided_by: Option<String>,
+    /// Why.
+    pub decided_why: Option<String>,
+    /// The call that has done it.
+    pub used_by: Option<String>,
+}
+
 /// An operation of a typed service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -197,6 +262,8 @@ pub enum Response {
     Keys(Vec<KeyLine>),
     /// Every call with a key that is not done.
     Executions(Vec<ExecutionLine>),
+    /// What has to be approved.
+    Approvals(Vec<ApprovalLine>),
     /// What was paid.
     Costs(Vec<CostLine>),
     /// The head of an answer; its body follows in [`Response::Data`] lines.

@@ -170,7 +170,10 @@ impl<A: Answers> Hall<A> {
     /// Ready once the last connection has ended.
     async fn empty(self) {
         // The semaphore is never closed, so all places come back.
-        let _ = self.places.acquire_many(self.terms.limits.connections).await;
+        let _ = self
+            .places
+            .acquire_many(self.terms.limits.connections)
+            .await;
     }
 }
 

@@ -24,6 +24,9 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     text(out, "operation", &closing.operation);
     shown(out, "caller", &closing.caller);
     text(out, "why", closing.why.as_str());
+    if let Some(effect) = closing.reading.effect {
+        text(out, "effect", effect.as_str());
+    }
     text(out, "outcome", closing.outcome.as_str());
     match &closing.outcome {
         Outcome::Answered => {}

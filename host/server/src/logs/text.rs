@@ -37,6 +37,9 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     if reading.cost > NanoUsd::default() {
         let _ = write!(out, " cost=\"{}\"", reading.cost);
     }
+    if let Some(effect) = reading.effect {
+        let _ = write!(out, " effect={}", effect.as_str());
+    }
     if let Some(parent) = closing.parent {
         let _ = write!(out, " parent={parent}");
     }

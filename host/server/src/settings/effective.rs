@@ -14,8 +14,9 @@ use crate::settings::routes::Route;
 use crate::settings::source::Origin;
 use crate::settings::webhooks::SignedPath;
 use holdfast_call::Priority;
-use holdfast_rules::authorize::PublicRoute;
 use holdfast_rules::budget::Purse;
+use holdfast_rules::effects::{Declared, Undeclared};
+use holdfast_rules::method_path::MethodPath;
 use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::trial::canary::Share;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,13 +89,17 @@ pub struct Effective {
     /// Whether it serves callers whom nobody vouches for.
     pub anonymous: Anonymous,
     /// The routes that are open to everybody although the rest is not.
-    pub public: Vec<PublicRoute>,
+    pub public: Vec<MethodPath>,
     /// The principals that may call it.
     pub callers: Callers,
     /// Of what class its calls from outside are.
     pub priority: Priority,
     /// Whether what changes something must carry a key.
     pub idempotency: Idempotency,
+    /// What its operations do when they change something.
+    pub effects: BTreeMap<String, Declared>,
+    /// What happens to one that is not declared.
+    pub undeclared: Undeclared,
     /// The share of the callers that a new version gets first.
     pub canary: Share,
     /// How many calls of it may come.

@@ -3,7 +3,7 @@
 use crate::settings::limits::Limit;
 use crate::settings::name::Name;
 use holdfast_call::Priority;
-use holdfast_rules::authorize::PublicRoute;
+use holdfast_rules::method_path::MethodPath;
 use std::fmt;
 
 /// The change of the policy that would allow what is asked.
@@ -31,7 +31,7 @@ pub enum Change {
     /// `[services.NAME] anonymous = "allow"`.
     Anonymous,
     /// `[services.NAME] public_routes`, one more.
-    Public(PublicRoute),
+    Public(MethodPath),
 }
 
 /// One thing that a manifest asks for and the policy does not allow.

@@ -1,6 +1,7 @@
 //! `NAME.toml`, the author's file: what a service is and what it asks for. Asking is not getting: see `merge`.
 
 use crate::settings::described::{self, Description};
+use crate::settings::effects;
 use crate::settings::error::SettingsError;
 use crate::settings::host::parse_priority;
 use crate::settings::limits::SetLimits;
@@ -13,7 +14,8 @@ use crate::settings::source::Source;
 use crate::settings::unknown::Kind;
 use crate::settings::written::WrittenManifest;
 use holdfast_call::Priority;
-use holdfast_rules::authorize::PublicRoute;
+use holdfast_rules::effects::Declared;
+use holdfast_rules::method_path::MethodPath;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most bytes of all `[env]` and `[config]` values together: they are copied into every instance that asks.
@@ -31,7 +33,7 @@ pub struct Manifest {
     /// Whether it wishes to be open to everybody; `None` leaves it to the policy.
     pub public: Option<bool>,
     /// The routes that it wishes to be open to everybody, whatever holds for the rest.
-    pub public_routes: Vec<PublicRoute>,
+    pub public_routes: Vec<MethodPath>,
     /// Of what class it wants to be.
     pub priority: Option<Priority>,
     /// Whether it wants to run on the metered engine.
@@ -44,6 +46,8 @@ pub struct Manifest {
     pub secrets: BTreeSet<Name>,
     /// The functions of its contract that only look, as `INTERFACE/FUNCTION`.
     pub safe: Vec<String>,
+    /// What its operations do when they change something.
+    pub effects: BTreeMap<String, Declared>,
     /// The folders it asks for: where the guest sees it, and its name in the policy.
     pub files: BTreeMap<String, Name>,
     /// What it reads as its environment.
@@ -75,6 +79,7 @@ impl Manifest {
             services: BTreeSet::new(),
             secrets: BTreeSet::new(),
             safe: Vec::new(),
+            effects: BTreeMap::new(),
             files: BTreeMap::new(),
             env: BTreeMap::new(),
             config: BTreeMap::new(),
@@ -102,6 +107,7 @@ impl Manifest {
         let services = reader.names("services", &written.services);
         let secrets = reader.names("secrets", &written.secrets);
         let safe = reader.list("contract.safe", &written.contract.safe, function);
+        let effects = effects::check(written.effects, &mut reader);
         let files = check_files(written.files, &mut reader);
         let priority = written.priority.as_deref();
         let priority = priority.and_then(|text| reader.take("priority", parse_priority(text)));
@@ -122,6 +128,7 @@ impl Manifest {
             services,
             secrets,
             safe,
+            effects,
             files,
             env: written.env,
             config: written.config,
@@ -133,7 +140,7 @@ impl Manifest {
 }
 
 /// The name of a function; whether there is one, the component says.
-fn function(text: &str) -> Result<String, String> {
+pub(super) fn function(text: &str) -> Result<String, String> {
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
     if text.split('/').all(plain) {
         Ok(text.to_owned())

@@ -59,6 +59,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let priority = merge.priority();
     let canary = merge.canary();
     let idempotency = merge.idempotency();
+    let undeclared = merge.effects();
     let rate = merge.rate();
     let purse = merge.purse();
     let webhooks = merge.webhooks();
@@ -75,6 +76,8 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         priority,
         canary,
         idempotency,
+        effects: manifest.effects.clone(),
+        undeclared,
         rate,
         caller_rate: policy.caller_rate,
         purse,

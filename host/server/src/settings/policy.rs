@@ -4,6 +4,7 @@ use crate::settings::audit::{self, AuditLog};
 use crate::settings::budget;
 use crate::settings::callers::Callers;
 use crate::settings::compile;
+use crate::settings::effects;
 use crate::settings::error::SettingsError;
 use crate::settings::folder::{self, Folder};
 use crate::settings::host::{
@@ -27,9 +28,11 @@ use crate::settings::webhooks;
 use crate::settings::written::WrittenPolicy;
 use holdfast_rules::admit::pressure::MEMORY_FROM;
 use holdfast_rules::budget::Limits as Budgets;
+use holdfast_rules::effects::Undeclared;
 use holdfast_rules::once::KEEP_MIN;
 use holdfast_rules::rate::flow::Quota;
 use holdfast_store::CALL_LOG_BYTES_MIN;
+use holdfast_store::approvals::Own;
 use holdfast_wasm::compile::job::CompileLimits;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +72,10 @@ pub struct Policy {
     pub audit: AuditLog,
     /// How long the outcome of a call that carried a key is kept.
     pub idempotency_keep: Duration,
+    /// What happens to an operation that changes something and is not declared.
+    pub undeclared: Undeclared,
+    /// Whether one may approve what one has asked for oneself.
+    pub own: Own,
     /// How long calls in flight may take to end once the host stops.
     pub drain: Duration,
     /// Whose `x-forwarded-for` and `traceparent` are believed.
@@ -275,6 +282,8 @@ impl Policy {
             callers: Callers::default(),
             audit: AuditLog::default(),
             idempotency_keep: KEEP_MIN,
+            undeclared: Undeclared::Allow,
+            own: Own::Refused,
             drain: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
             nameservers: Vec::new(),
@@ -300,7 +309,25 @@ impl Policy {
         }
     }
 
+    /// What holds for calls that take effect once.
+    fn check_once(&mut self, written: &WrittenPolicy, reader: &mut Reader<'_>) {
+        let keep = written.idempotency_keep.as_ref();
+        self.idempotency_keep =
+            reader.or("idempotency_keep", keep, self.idempotency_keep, parse_keep);
+        let undeclared = written.undeclared.as_deref();
+        self.undeclared = reader.or(
+            "undeclared",
+            undeclared,
+            self.undeclared,
+            effects::undeclared,
+        );
+        if written.self_approve {
+            self.own = Own::Approved;
+        }
+    }
+
     fn check(&mut self, written: WrittenPolicy, folder: &Path, reader: &mut Reader<'_>) {
+        self.check_once(&written, reader);
         (self.listen, self.listen_limits, self.tls) =
             listen::check(written.listen, self.listen, folder, reader);
         self.admin = reader.or("admin", written.admin.as_deref(), self.admin, parse_address);
@@ -329,9 +356,6 @@ impl Policy {
         self.drain = reader.or("drain_ms", written.drain_ms, self.drain, |raw| {
             within(raw.count()?, 0, 600_000).map(Duration::from_millis)
         });
-        let keep = written.idempotency_keep.as_ref();
-        self.idempotency_keep =
-            reader.or("idempotency_keep", keep, self.idempotency_keep, parse_keep);
         self.trusted_proxies = reader.list("trusted_proxies", &written.trusted_proxies, parse_net);
         self.nameservers = reader.list("nameservers", &written.nameservers, parse_nameserver);
         self.fuel = written.fuel.unwrap_or(false);

@@ -3,6 +3,7 @@
 use crate::settings::budget;
 use crate::settings::callers::Callers;
 use crate::settings::degrade;
+use crate::settings::effects;
 use crate::settings::host::{Anonymous, Idempotency, parse_canary, parse_priority};
 use crate::settings::limits::{Limit, SetLimits};
 use crate::settings::name::Name;
@@ -12,8 +13,9 @@ use crate::settings::reader::Reader;
 use crate::settings::webhooks::{self, Webhooks};
 use crate::settings::written::WrittenService;
 use holdfast_call::Priority;
-use holdfast_rules::authorize::PublicRoute;
 use holdfast_rules::budget::{Degrade, Limit as Budget};
+use holdfast_rules::effects::Undeclared;
+use holdfast_rules::method_path::MethodPath;
 use holdfast_rules::trial::canary::Share;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,11 +36,13 @@ pub struct ServicePolicy {
     /// The principals that may call it, where that differs from the host.
     pub callers: Option<Callers>,
     /// The routes that may be open to everybody, whatever holds for the rest.
-    pub public_routes: Vec<PublicRoute>,
+    pub public_routes: Vec<MethodPath>,
     /// Of what class it may be, where that is not the default.
     pub priority: Option<Priority>,
     /// Whether what changes something must carry a key.
     pub idempotency: Idempotency,
+    /// What happens to an operation that changes something and is not declared, where that differs from the host.
+    pub undeclared: Option<Undeclared>,
     /// The share of the callers that a new version of it gets first, where that is not all of them.
     pub canary: Option<Share>,
     /// How many calls of it may come.
@@ -113,6 +117,10 @@ fn check(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> Servic
             .as_deref()
             .and_then(|text| reader.take(&key("idempotency"), Idempotency::parse(text)))
             .unwrap_or_default(),
+        undeclared: written
+            .undeclared
+            .as_deref()
+            .and_then(|text| reader.take(&key("undeclared"), effects::undeclared(text))),
         fuel: written.fuel,
         webhooks: webhooks::check(written.webhooks, &key("webhooks"), reader),
         limits,

@@ -4,6 +4,7 @@ use crate::settings::audit;
 use crate::settings::budget;
 use crate::settings::compile;
 use crate::settings::effective::{Effective, Fuel, Row};
+use crate::settings::effects;
 use crate::settings::host::HostMemory;
 use crate::settings::listen;
 use crate::settings::policy::Policy;
@@ -12,6 +13,7 @@ use crate::settings::store;
 use crate::settings::units::{duration_text, size_text};
 use crate::settings::upstream::Upstream;
 use holdfast_call::problem::push_escaped;
+use holdfast_store::approvals::Own;
 use std::fmt::Write as _;
 
 /// One layer of the pipeline, as it is shown.
@@ -118,6 +120,8 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
             "idempotency_keep",
             duration_text(u64::try_from(policy.idempotency_keep.as_nanos()).unwrap_or(u64::MAX)),
         ),
+        ("undeclared", effects::shown(policy.undeclared).to_owned()),
+        ("self_approve", (policy.own == Own::Approved).to_string()),
         ("drain_ms", policy.drain.as_millis().to_string()),
         ("trusted_proxies", none_or(&proxies)),
         ("nameservers", nameservers),

@@ -5,6 +5,7 @@ use crate::settings::budget::WrittenBudget;
 use crate::settings::compile::WrittenCompile;
 use crate::settings::degrade::WrittenDegrade;
 use crate::settings::described::WrittenContract;
+use crate::settings::effects::WrittenEffects;
 use crate::settings::jwt::WrittenJwt;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
@@ -34,6 +35,7 @@ pub(crate) struct WrittenManifest {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) config: BTreeMap<String, String>,
     pub(crate) contract: WrittenContract,
+    pub(crate) effects: WrittenEffects,
     pub(crate) limits: WrittenLimits,
 }
 
@@ -52,6 +54,8 @@ pub(crate) struct WrittenPolicy {
     pub(crate) callers: Option<Vec<String>>,
     pub(crate) drain_ms: Option<Raw>,
     pub(crate) idempotency_keep: Option<Raw>,
+    pub(crate) undeclared: Option<String>,
+    pub(crate) self_approve: bool,
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) nameservers: Vec<String>,
     pub(crate) fuel: Option<bool>,
@@ -87,6 +91,7 @@ pub(crate) struct WrittenService {
     pub(crate) priority: Option<String>,
     pub(crate) canary: Option<String>,
     pub(crate) idempotency: Option<String>,
+    pub(crate) undeclared: Option<String>,
     pub(crate) rate: WrittenServiceRate,
     pub(crate) budget: Option<String>,
     pub(crate) degrade: Option<WrittenDegrade>,

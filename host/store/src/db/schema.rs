@@ -24,7 +24,7 @@ struct Step {
 }
 
 /// The newest form that this release understands.
-pub(crate) const KNOWN: i64 = 3;
+pub(crate) const KNOWN: i64 = 4;
 
 const STEPS: &[Step] = &[
     Step {
@@ -125,6 +125,37 @@ const STEPS: &[Step] = &[
             unconfirmed {integer} NOT NULL,
             PRIMARY KEY (hour_ms, service, caller, upstream, operation)
         ){strict}",
+        ],
+    },
+    Step {
+        version: 4,
+        readable_by: 1,
+        statements: &[
+            "ALTER TABLE executions ADD COLUMN undo_service TEXT",
+            "ALTER TABLE executions ADD COLUMN undo TEXT",
+            "CREATE INDEX executions_undo ON executions (call) WHERE undo IS NOT NULL",
+            "CREATE TABLE approvals (
+            id TEXT PRIMARY KEY,
+            action {bytes} NOT NULL,
+            state {integer} NOT NULL CHECK (state IN (0, 1, 2, 3)),
+            service TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            caller TEXT NOT NULL,
+            why TEXT NOT NULL,
+            asked TEXT NOT NULL,
+            content_type TEXT,
+            payload {bytes},
+            payload_bytes {integer} NOT NULL,
+            asked_ms {integer} NOT NULL,
+            expires_ms {integer} NOT NULL,
+            decided_by TEXT,
+            decided_why TEXT,
+            used_by TEXT
+        ){strict}",
+            "CREATE INDEX approvals_action ON approvals (action)",
+            "CREATE INDEX approvals_wanted ON approvals (service) WHERE state = 0",
+            "CREATE INDEX approvals_used ON approvals (used_by) WHERE used_by IS NOT NULL",
+            "CREATE INDEX approvals_over ON approvals (expires_ms)",
         ],
     },
 ];

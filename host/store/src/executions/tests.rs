@@ -37,7 +37,22 @@ fn of(holder: Holder, lease: Duration) -> Claim {
         operation: "POST /orders".to_owned(),
         holder,
         lease,
+        undo: None,
+        wanted: None,
     }
+}
+
+fn hold(fence: i64) -> Hold {
+    Hold {
+        key: [1; 32],
+        fence,
+        call: "call-1".into(),
+        approval: None,
+    }
+}
+
+fn yours(fence: i64) -> Claimed {
+    Claimed::Yours(hold(fence))
 }
 
 impl World {
@@ -52,7 +67,7 @@ impl World {
     }
 
     async fn finishes(&self, fence: i64, outcome: &[u8]) -> Held {
-        let done = finish(&self.database, [1; 32], fence, outcome.to_vec(), KEEP);
+        let done = finish(&self.database, hold(fence), outcome.to_vec(), KEEP);
         done.await.unwrap()
     }
 }
@@ -71,7 +86,7 @@ async fn of_many_that_claim_at_once_one_gets_the_row() {
     let (mine, running): (Vec<_>, Vec<_>) = answers
         .into_iter()
         .partition(|answer| matches!(answer, Claimed::Yours(_)));
-    assert_eq!(mine, [Claimed::Yours(1)]);
+    assert_eq!(mine.len(), 1);
     assert!(
         running
             .iter()
@@ -83,7 +98,7 @@ async fn of_many_that_claim_at_once_one_gets_the_row() {
 async fn what_is_done_is_answered_as_it_was_until_it_is_over() {
     let world = world().await;
     let (holder, _) = world.begins("a").await;
-    assert_eq!(world.claims(&holder).await, Claimed::Yours(1));
+    assert_eq!(world.claims(&holder).await, yours(1));
     assert_eq!(world.finishes(1, b"created").await, Held::Yes);
     assert_eq!(
         world.claims(&holder).await,
@@ -100,14 +115,14 @@ async fn what_is_done_is_answered_as_it_was_until_it_is_over() {
         tx.execute("UPDATE executions SET expires_ms = 0", &[])
     });
     over.await.unwrap();
-    assert_eq!(claim(database, other).await, Ok(Claimed::Yours(2)));
+    assert_eq!(claim(database, other).await, Ok(yours(2)));
     assert_eq!(world.finishes(2, b"x").await, Held::Yes);
     let over = database.run((), |(), tx| {
         tx.execute("UPDATE executions SET expires_ms = 0", &[])
     });
     over.await.unwrap();
     assert_eq!(sweep(database).await, Ok(1));
-    assert_eq!(world.claims(&holder).await, Claimed::Yours(1));
+    assert_eq!(world.claims(&holder).await, yours(1));
 }
 
 #[tokio::test]
@@ -115,7 +130,7 @@ async fn what_a_killed_host_was_at_is_forgotten_or_in_doubt_by_whether_it_had_an
     let world = world().await;
     let (first, left) = world.begins("a").await;
     assert_eq!((first.epoch, left), (1, Left::default()));
-    assert_eq!(world.claims(&first).await, Claimed::Yours(1));
+    assert_eq!(world.claims(&first).await, yours(1));
     let (second, left) = world.begins("a").await;
     assert_eq!(
         left,
@@ -124,10 +139,10 @@ async fn what_a_killed_host_was_at_is_forgotten_or_in_doubt_by_whether_it_had_an
             in_doubt: 0
         }
     );
-    assert_eq!(world.claims(&second).await, Claimed::Yours(1));
-    assert_eq!(effect(&world.database, [1; 32], 1).await, Ok(Held::Yes));
+    assert_eq!(world.claims(&second).await, yours(1));
+    assert_eq!(effect(&world.database, hold(1)).await, Ok(Held::Yes));
     // What had an effect is not forgotten by its holder either.
-    assert_eq!(forget(&world.database, [1; 32], 1).await, Ok(Held::Lost));
+    assert_eq!(forget(&world.database, hold(1)).await, Ok(Held::Lost));
     let (third, left) = world.begins("a").await;
     assert_eq!(
         left,
@@ -145,7 +160,7 @@ async fn what_a_killed_host_was_at_is_forgotten_or_in_doubt_by_whether_it_had_an
     assert_eq!((open.len(), open[0].standing), (1, Standing::InDoubt));
     assert_eq!(release(&world.database, "call-1").await, Ok(Held::Yes));
     assert_eq!(release(&world.database, "call-1").await, Ok(Held::Lost));
-    assert_eq!(world.claims(&third).await, Claimed::Yours(1));
+    assert_eq!(world.claims(&third).await, yours(1));
 }
 
 #[tokio::test]
@@ -153,11 +168,11 @@ async fn a_holder_that_was_paused_finds_that_another_has_gone_on() {
     let world = world().await;
     let (paused, other) = (holder("a", 1), holder("b", 1));
     let short = of(paused.clone(), Duration::ZERO);
-    assert_eq!(claim(&world.database, short).await, Ok(Claimed::Yours(1)));
+    assert_eq!(claim(&world.database, short).await, Ok(yours(1)));
     // Another host waits for the lease to end, and then has a fence of its own.
-    assert_eq!(world.claims(&other).await, Claimed::Yours(2));
-    assert_eq!(effect(&world.database, [1; 32], 1).await, Ok(Held::Lost));
-    assert_eq!(forget(&world.database, [1; 32], 1).await, Ok(Held::Lost));
+    assert_eq!(world.claims(&other).await, yours(2));
+    assert_eq!(effect(&world.database, hold(1)).await, Ok(Held::Lost));
+    assert_eq!(forget(&world.database, hold(1)).await, Ok(Held::Lost));
     assert_eq!(world.finishes(1, b"late").await, Held::Lost);
     assert_eq!(renew(&world.database, paused, LEASE).await, Ok(vec![]));
     let renewed = renew(&world.database, other.clone(), LEASE).await;
@@ -174,8 +189,8 @@ async fn a_holder_that_was_paused_finds_that_another_has_gone_on() {
 async fn a_paused_holder_that_may_have_had_an_effect_leaves_a_doubt() {
     let world = world().await;
     let short = of(holder("a", 1), Duration::ZERO);
-    assert_eq!(claim(&world.database, short).await, Ok(Claimed::Yours(1)));
-    assert_eq!(effect(&world.database, [1; 32], 1).await, Ok(Held::Yes));
+    assert_eq!(claim(&world.database, short).await, Ok(yours(1)));
+    assert_eq!(effect(&world.database, hold(1)).await, Ok(Held::Yes));
     let doubt = Claimed::InDoubt("call-1".to_owned());
     assert_eq!(world.claims(&holder("b", 1)).await, doubt);
     assert_eq!(world.finishes(1, b"late").await, Held::Lost);
@@ -183,11 +198,58 @@ async fn a_paused_holder_that_may_have_had_an_effect_leaves_a_doubt() {
 }
 
 #[tokio::test]
+async fn a_paused_holder_has_no_say_in_a_row_that_was_forgotten_and_claimed_again() {
+    let world = world().await;
+    let short = of(holder("a", 1), Duration::ZERO);
+    assert_eq!(claim(&world.database, short).await, Ok(yours(1)));
+    // Another host took it over and it came to nothing; then there is a new row, whose first holder has the same number.
+    let mut taken = of(holder("b", 1), LEASE);
+    taken.call = "call-2".to_owned();
+    let Claimed::Yours(second) = claim(&world.database, taken).await.unwrap() else {
+        panic!("the lease was over");
+    };
+    assert_eq!(forget(&world.database, second).await, Ok(Held::Yes));
+    let mut third = of(holder("c", 1), LEASE);
+    third.call = "call-3".to_owned();
+    let Claimed::Yours(third) = claim(&world.database, third).await.unwrap() else {
+        panic!("there was no row");
+    };
+    assert_eq!(third.fence, 1);
+    assert_eq!(effect(&world.database, hold(1)).await, Ok(Held::Lost));
+    assert_eq!(doubt(&world.database, hold(1)).await, Ok(Held::Lost));
+    assert_eq!(forget(&world.database, hold(1)).await, Ok(Held::Lost));
+    assert_eq!(world.finishes(1, b"late").await, Held::Lost);
+    let done = finish(&world.database, third, b"done".to_vec(), KEEP);
+    assert_eq!(done.await, Ok(Held::Yes));
+}
+
+#[tokio::test]
+async fn what_can_be_undone_says_how_once_it_is_done() {
+    let world = world().await;
+    let (holder, _) = world.begins("a").await;
+    let undo = Undo {
+        service: "orders".to_owned(),
+        operation: "DELETE /orders/{id}".to_owned(),
+    };
+    let mut wanted = of(holder, LEASE);
+    wanted.undo = Some(undo.clone());
+    assert_eq!(claim(&world.database, wanted).await, Ok(yours(1)));
+    assert_eq!(undoable(&world.database, "call-1").await, Ok(None));
+    assert_eq!(world.finishes(1, b"created").await, Held::Yes);
+    let outcome = b"created".to_vec();
+    assert_eq!(
+        undoable(&world.database, "call-1").await,
+        Ok(Some(Undoable { undo, outcome }))
+    );
+    assert_eq!(undoable(&world.database, "call-2").await, Ok(None));
+}
+
+#[tokio::test]
 async fn what_came_to_nothing_is_as_if_it_had_never_been() {
     let world = world().await;
     let (holder, _) = world.begins("a").await;
-    assert_eq!(world.claims(&holder).await, Claimed::Yours(1));
-    assert_eq!(forget(&world.database, [1; 32], 1).await, Ok(Held::Yes));
+    assert_eq!(world.claims(&holder).await, yours(1));
+    assert_eq!(forget(&world.database, hold(1)).await, Ok(Held::Yes));
     assert_eq!(open(&world.database).await, Ok(vec![]));
-    assert_eq!(world.claims(&holder).await, Claimed::Yours(1));
+    assert_eq!(world.claims(&holder).await, yours(1));
 }

@@ -26,6 +26,7 @@ fn is_met(code: HostCode) -> bool {
         | HostCode::Unauthenticated
         | HostCode::Forbidden
         | HostCode::StorageUnavailable
+        | HostCode::ApprovalRequired
         | HostCode::KeyReused
         | HostCode::InProgress
         | HostCode::Indeterminate
@@ -53,8 +54,6 @@ fn is_met(code: HostCode) -> bool {
         | HostCode::Internal => true,
         // Of a method that the document does not have; of a client that is gone.
         HostCode::MethodNotAllowed | HostCode::Cancelled => false,
-        // No layer says these yet.
-        HostCode::ApprovalRequired => false,
     }
 }
 

@@ -1,11 +1,10 @@
 //! What can be called of a typed service, in words.
 
-use crate::cli::{complain, print};
+use crate::cli::{clean, complain, print};
 use crate::control::client::Client;
 use crate::control::words::{OperationLine, Request, Response};
 use crate::settings::unknown::nearest;
 use anyhow::bail;
-use holdfast_call::problem::push_escaped;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -68,11 +67,4 @@ fn cut(text: &str) -> String {
         shown.push('…');
     }
     shown
-}
-
-/// A component may say what it likes; the terminal that shows it must not be steered by it.
-fn clean(text: &str) -> String {
-    let mut clean = String::new();
-    push_escaped(&mut clean, text);
-    clean
 }

@@ -7,6 +7,7 @@ use crate::plugins::Documents;
 use crate::settings::show::service_text;
 use crate::settings::{Credential, Effective, Manifest, Merged, Name, Policy, Route, merge};
 use holdfast_call::problem::push_escaped;
+use holdfast_rules::effects::Undeclared;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -93,15 +94,39 @@ pub(super) fn look(
             manifest.name
         ));
     }
-    if let Some(bytes) = bytes
-        && let Err(why) = inspect.compile(&bytes, policy, &merged.effective)
-    {
-        found.problems.push(why);
+    if let Some(bytes) = bytes {
+        match inspect.compile(&bytes, policy, &merged.effective) {
+            Ok(silent) => found.notes.extend(undeclared(&silent, &merged.effective)),
+            Err(why) => found.problems.push(why),
+        }
     }
     routes.claim(&merged.effective, &mut found.problems);
     check_secrets(policy, &manifest, &mut found.problems);
     found.merged = Some(merged);
     found
+}
+
+/// What it does without saying what that is.
+fn undeclared(silent: &[String], effective: &Effective) -> Option<String> {
+    /// As many as help.
+    const SHOWN: usize = 8;
+    if silent.is_empty() {
+        return None;
+    }
+    let then = match effective.undeclared {
+        Undeclared::Allow => "they are done, and `undeclared` in the log and on record",
+        Undeclared::Hold => "they are done once a person has approved them",
+        Undeclared::Refuse => "they are refused",
+    };
+    let shown: Vec<_> = silent.iter().take(SHOWN).map(String::as_str).collect();
+    let more = match silent.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "what {}{more} may change is not declared under [effects] (idempotent, undo, irreversible): {then}",
+        shown.join(", ")
+    ))
 }
 
 /// The secrets that it would use, and those of the upstreams, must be there.

@@ -1,5 +1,6 @@
 //! The calls around one call, as a tree, and how that is shown. Much of it was written by strangers, so nothing of it steers a terminal.
 
+use crate::cli::clean;
 use holdfast_call::NanoUsd;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -113,19 +114,6 @@ fn descend(lines: &[Value], id: &str, depth: usize, hops: &mut Vec<(usize, Value
 
 fn text<'a>(line: &'a Value, name: &str) -> Option<&'a str> {
     line.get(name).and_then(Value::as_str)
-}
-
-/// A text with everything escaped that is no character for people; the same escapes as in JSON.
-fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 fn word(line: &Value, name: &str) -> String {

@@ -5,9 +5,11 @@ use crate::settings::budget;
 use crate::settings::callers::Callers;
 use crate::settings::degrade;
 use crate::settings::described::DescribedBy;
+use crate::settings::effects;
 use crate::settings::host::Idempotency;
 use crate::settings::rate::ServiceRate;
 use holdfast_rules::budget::Purse;
+use holdfast_rules::effects::{Declared, Undeclared};
 use holdfast_rules::rate::flow::Quota;
 use holdfast_rules::trial::canary::Share;
 
@@ -39,6 +41,27 @@ impl Merge<'_> {
         let origin = self.policy.origin(&self.own("idempotency"));
         self.row("idempotency", wanted.as_str(), origin);
         wanted
+    }
+
+    /// What its operations do, its author alone can say; what happens to those of which he says nothing, the policy.
+    pub(super) fn effects(&mut self) -> Undeclared {
+        for (operation, declared) in &self.manifest.effects {
+            let (key, value) = match declared {
+                Declared::Idempotent => ("effects.idempotent".to_owned(), operation.clone()),
+                Declared::Irreversible => ("effects.irreversible".to_owned(), operation.clone()),
+                Declared::Undo(undo) => (format!("effects.undo.{operation}"), undo.to_string()),
+            };
+            let origin = self.of_manifest(&key);
+            self.row(key, value, origin);
+        }
+        let own = self.own("undeclared");
+        let (key, undeclared) = match self.allowed.undeclared {
+            Some(undeclared) => (own.as_str(), undeclared),
+            None => ("undeclared", self.policy.undeclared),
+        };
+        let origin = self.policy.origin(key);
+        self.row("undeclared", effects::shown(undeclared), origin);
+        undeclared
     }
 
     /// The policy alone says how many calls may come.

@@ -3,17 +3,17 @@
 use super::Merge;
 use crate::settings::excess::{Change, Excess};
 use crate::settings::host::Anonymous;
-use holdfast_rules::authorize::PublicRoute;
+use holdfast_rules::method_path::MethodPath;
 
 impl Merge<'_> {
     /// The routes that are open although the service is not, and the wishes for more of them. Where it serves everybody they say nothing.
-    pub(super) fn public(&mut self, all: Anonymous) -> (Vec<PublicRoute>, Vec<Excess>) {
+    pub(super) fn public(&mut self, all: Anonymous) -> (Vec<MethodPath>, Vec<Excess>) {
         let (asked, allowed) = (&self.manifest.public_routes, &self.allowed.public_routes);
         if all == Anonymous::Allow {
             return (Vec::new(), Vec::new());
         }
         let own = self.own("public_routes");
-        let mut open: Vec<PublicRoute> = Vec::new();
+        let mut open: Vec<MethodPath> = Vec::new();
         for route in asked {
             // What one of them names as a whole and the other in part is open in that part.
             let within = allowed

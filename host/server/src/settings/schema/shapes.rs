@@ -57,6 +57,7 @@ const BUDGET: &str = "^[0-9]+(\\.[0-9]{1,9})? *USD */ *(hour|day|month)$";
 const POINTER: &str = "^/.{0,255}$";
 const CALLER: &str = "^(\\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:[!#-\\[\\]-~]{1,200})?)$";
 const PUBLIC: &str = "^[A-Z]+ /[!-~]*$";
+const CHANGE: &str = "^([A-Z]+ /[!-~]*|[!-~]+)$";
 const ALGORITHM: &str = "^(RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|EdDSA)$";
 const ACCESS: &str = "^(\\*|[a-z0-9-]+)(:[A-Z]+)?(/[!-~]*)?$";
 const SHARE: &str = "^\\+?[0-9]+%$";
@@ -83,6 +84,19 @@ const TOLD: &[(&str, Shape)] = &[
     (
         "services.*.idempotency",
         Shape::Words(&["accept", "require"]),
+    ),
+    ("undeclared", Shape::Words(&["allow", "hold", "refuse"])),
+    (
+        "services.*.undeclared",
+        Shape::Words(&["allow", "hold", "refuse"]),
+    ),
+    ("effects.idempotent", Shape::List(Some(CHANGE))),
+    ("effects.irreversible", Shape::List(Some(CHANGE))),
+    (
+        "effects.undo.*",
+        Shape::Text {
+            pattern: Some(CHANGE),
+        },
     ),
     ("priority", Shape::Words(&["batch", "default", "critical"])),
     (
