@@ -69,6 +69,8 @@ mod canaries;
 mod audit;
 // And so is what anybody asks.
 mod recorded;
+// What a service keeps is its own, is counted, and is there.
+mod keyvalue;
 // The same key takes effect once.
 mod once;
 // Who asks is known before anything is done for him.

@@ -56,6 +56,7 @@ fn asked(manifest: &Manifest) -> String {
         upstreams,
         services,
         secrets,
+        kv,
         safe,
         files,
         env,
@@ -65,6 +66,6 @@ fn asked(manifest: &Manifest) -> String {
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {safe:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {kv:?} {safe:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
     )
 }

@@ -42,6 +42,8 @@ pub struct Manifest {
     pub services: BTreeSet<Name>,
     /// The secrets it wants to use.
     pub secrets: BTreeSet<Name>,
+    /// The buckets that it wants to keep keys in.
+    pub kv: BTreeSet<Name>,
     /// The functions of its contract that only look, as `INTERFACE/FUNCTION`.
     pub safe: Vec<String>,
     /// The folders it asks for: where the guest sees it, and its name in the policy.
@@ -74,6 +76,7 @@ impl Manifest {
             upstreams: BTreeSet::new(),
             services: BTreeSet::new(),
             secrets: BTreeSet::new(),
+            kv: BTreeSet::new(),
             safe: Vec::new(),
             files: BTreeMap::new(),
             env: BTreeMap::new(),
@@ -101,6 +104,7 @@ impl Manifest {
         let upstreams = reader.names("upstreams", &written.upstreams);
         let services = reader.names("services", &written.services);
         let secrets = reader.names("secrets", &written.secrets);
+        let kv = reader.names("kv", &written.kv);
         let safe = reader.list("contract.safe", &written.contract.safe, function);
         let files = check_files(written.files, &mut reader);
         let priority = written.priority.as_deref();
@@ -121,6 +125,7 @@ impl Manifest {
             upstreams,
             services,
             secrets,
+            kv,
             safe,
             files,
             env: written.env,

@@ -24,7 +24,7 @@ struct Step {
 }
 
 /// The newest form that this release understands.
-pub(crate) const KNOWN: i64 = 3;
+pub(crate) const KNOWN: i64 = 4;
 
 const STEPS: &[Step] = &[
     Step {
@@ -124,6 +124,25 @@ const STEPS: &[Step] = &[
             entries {integer} NOT NULL,
             unconfirmed {integer} NOT NULL,
             PRIMARY KEY (hour_ms, service, caller, upstream, operation)
+        ){strict}",
+        ],
+    },
+    Step {
+        version: 4,
+        readable_by: 1,
+        statements: &[
+            "CREATE TABLE kv (
+            service TEXT NOT NULL,
+            bucket TEXT NOT NULL,
+            key {bytes} NOT NULL,
+            value {bytes} NOT NULL,
+            written_by TEXT NOT NULL,
+            PRIMARY KEY (service, bucket, key)
+        ){strict}",
+            "CREATE TABLE kv_usage (
+            service TEXT PRIMARY KEY,
+            bytes {integer} NOT NULL CHECK (bytes >= 0),
+            keys {integer} NOT NULL CHECK (keys >= 0)
         ){strict}",
         ],
     },
