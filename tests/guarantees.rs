@@ -69,6 +69,8 @@ mod canaries;
 mod audit;
 // And so is what anybody asks.
 mod recorded;
+// What a service keeps is its own, is counted, and is there.
+mod keyvalue;
 // The same key takes effect once.
 mod once;
 // What cannot be undone waits for a person.

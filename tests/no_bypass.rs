@@ -13,10 +13,13 @@ use wit_parser::Resolve;
 const TASKS: EngineKind = EngineKind::new(Metering::Plain, Tasks::Many);
 
 /// The imports that change or ask something outside: exactly these.
-const EFFECTS: [&str; 3] = [
+const EFFECTS: [&str; 6] = [
     "holdfast:host/secrets@0.1.0",
     "wasi:http/client@0.3.0",
     "wasi:http/outgoing-handler@0.2.12",
+    "wasi:keyvalue/atomics@0.2.0-draft2",
+    "wasi:keyvalue/batch@0.2.0-draft2",
+    "wasi:keyvalue/store@0.2.0-draft2",
 ];
 
 /// Interfaces of proposals that never had a published package.
@@ -38,7 +41,8 @@ fn universe() -> BTreeMap<String, BTreeSet<String>> {
         let path = entry.unwrap().path();
         (path.extension()? == "wit").then_some(path)
     });
-    let deps = ["wasi-0.2", "wasi-0.3", "wasi-config"].map(|name| wit.join("deps").join(name));
+    let deps = ["wasi-0.2", "wasi-0.3", "wasi-config", "wasi-keyvalue"]
+        .map(|name| wit.join("deps").join(name));
     for text in deps.into_iter().chain(ours) {
         let mut resolve = Resolve {
             all_features: true,

@@ -1,6 +1,7 @@
 //! The database: what holds on both, and what each does when it fails.
 
 mod battery;
+mod kv;
 mod ledger;
 mod outages;
 mod refusals;

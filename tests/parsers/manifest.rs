@@ -56,6 +56,7 @@ fn asked(manifest: &Manifest) -> String {
         upstreams,
         services,
         secrets,
+        kv,
         safe,
         effects,
         files,
@@ -66,6 +67,6 @@ fn asked(manifest: &Manifest) -> String {
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {safe:?} {effects:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {kv:?} {safe:?} {effects:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
     )
 }

@@ -257,3 +257,23 @@ fn the_command_fails_while_something_only_the_operator_can_write_is_left() {
         .to_string();
     assert!(error.contains("there is no service `nobody`"), "{error}");
 }
+
+#[test]
+fn a_bucket_is_granted_as_it_is_asked_for() {
+    let before = "[services.notes]\nkv = [\"default\"]\n";
+    let asks = "kv = [\"default\", \"carts\"]\n[limits]\nkv_bytes = \"65MiB\"\nkv_keys = 100001\n";
+    let grant = grant(Some(before), asks);
+    assert_eq!(grant.granted.len(), 3);
+    for line in [
+        "+kv = [\"default\", \"carts\"]",
+        "+kv_bytes = \"65MiB\"",
+        "+kv_keys = 100001",
+    ] {
+        assert!(
+            grant.diff.lines().any(|shown| shown == line),
+            "{}",
+            grant.diff
+        );
+    }
+    Effective::of(&manifest(asks), &policy(&grant.text)).unwrap();
+}

@@ -29,6 +29,8 @@ pub struct Names {
     pub services: BTreeSet<String>,
     /// Secrets it may use, by their names in the policy.
     pub secrets: BTreeSet<String>,
+    /// Buckets of its own that it may keep keys in.
+    pub kv: BTreeSet<String>,
 }
 
 /// What a service may ask for: the settings of the one that asks.
@@ -39,6 +41,7 @@ pub struct Grants {
     origins: HashMap<String, (String, Standing)>,
     services: HashMap<String, Standing>,
     secrets: HashMap<String, Standing>,
+    kv: HashMap<String, Standing>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,7 @@ impl Grants {
             origins: origins.collect(),
             services: standings(&asked.services, &allowed.services),
             secrets: standings(&asked.secrets, &allowed.secrets),
+            kv: standings(&asked.kv, &allowed.kv),
         }
     }
 
@@ -79,15 +83,26 @@ impl Grants {
     }
 
     fn service(&self, name: &str) -> Result<(), Fault> {
-        let standing = self.services.get(name).copied();
-        let standing = standing.unwrap_or(Standing::InNeither);
-        self.check("services", "service", name, standing, name)
+        self.named("services", "service", name, &self.services)
     }
 
     fn secret(&self, name: &str) -> Result<(), Fault> {
-        let standing = self.secrets.get(name).copied();
-        let standing = standing.unwrap_or(Standing::InNeither);
-        self.check("secrets", "secret", name, standing, name)
+        self.named("secrets", "secret", name, &self.secrets)
+    }
+
+    fn bucket(&self, name: &str) -> Result<(), Fault> {
+        self.named("kv", "bucket", name, &self.kv)
+    }
+
+    fn named(
+        &self,
+        key: &str,
+        kind: &str,
+        name: &str,
+        known: &HashMap<String, Standing>,
+    ) -> Result<(), Fault> {
+        let standing = known.get(name).copied().unwrap_or(Standing::InNeither);
+        self.check(key, kind, name, standing, name)
     }
 
     fn check(
@@ -227,6 +242,10 @@ fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Fault> {
             name: "secrets",
             resource,
         } => grants.secret(resource),
+        Target::Capability {
+            name: "kv",
+            resource,
+        } => grants.bucket(resource),
         Target::Capability { name, .. } => Err(denied(
             target.to_string(),
             format!("the capability {name} cannot be granted"),

@@ -50,6 +50,10 @@ pub struct Settings {
     pub keys: Keys,
 }
 
+/// What `once` needs to know about a capability: which of its operations change something. Without it none of them does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changes(pub &'static [&'static str]);
+
 /// Whether what changes something must carry a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keys {
@@ -224,7 +228,11 @@ pub(crate) fn changes(call: &Call) -> bool {
             function != Some(true)
         }
         // To use a secret changes nothing.
-        (Payload::Values(..), Target::Capability { .. }) => false,
+        (Payload::Values(operation, _), Target::Capability { .. }) => {
+            let registered = call.registered.as_ref();
+            let changes = registered.and_then(|known| known.settings.get::<Changes>());
+            changes.is_some_and(|changes| changes.0.contains(&&**operation))
+        }
     }
 }
 

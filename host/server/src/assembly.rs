@@ -7,6 +7,7 @@ mod audit;
 pub mod described;
 mod gauges;
 pub mod inspect;
+mod kv;
 mod layers;
 mod links;
 mod pressure;
@@ -69,6 +70,7 @@ pub struct Host {
     token_keys: TokenKeys,
     executions: Arc<HostExecutions>,
     ledger: Arc<HostLedger>,
+    database: Database,
     audit: Audit,
     trail: Arc<Trail>,
     policy: ArcSwap<Policy>,
@@ -120,7 +122,8 @@ impl Host {
             ledger: Arc::default(),
             trail: trail.clone(),
         };
-        let (caller_keys, executions, ledger) = kept(&policy, &key, &parts).await?;
+        let database = database(&policy).await?;
+        let (caller_keys, executions, ledger) = kept(&database, &policy, &key, &parts).await?;
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let token_keys = TokenKeys::new(parts.issuers, pipeline.clone(), as_log.clone());
         let clock = sources.clock.clone();
@@ -139,6 +142,7 @@ impl Host {
             token_keys,
             executions,
             ledger,
+            database,
             audit,
             trail,
             policy: ArcSwap::from_pointee(policy),
@@ -267,11 +271,11 @@ async fn database(policy: &Policy) -> anyhow::Result<Database> {
 
 /// What is kept in the database, and what the rules have of it.
 async fn kept(
+    database: &Database,
     policy: &Policy,
     key: &HostKey,
     parts: &Parts,
 ) -> anyhow::Result<(Arc<CallerKeys>, Arc<HostExecutions>, Arc<HostLedger>)> {
-    let database = database(policy).await?;
     let (sources, log) = (parts.sources.clone(), parts.log.clone());
     let keys = CallerKeys::new(database.clone(), parts.keys.clone(), sources, log);
     keys.begin().await;
@@ -280,7 +284,7 @@ async fn kept(
     let executions = executions.context("cannot begin with the database")?;
     let (holder, held) = (executions.holder(), parts.ledger.clone());
     let (clock, log) = (parts.sources.clock.clone(), parts.log.clone());
-    let ledger = HostLedger::begin(database, holder, held, clock, log).await;
+    let ledger = HostLedger::begin(database.clone(), holder, held, clock, log).await;
     let ledger = ledger.context("cannot begin with the ledger")?;
     Ok((keys, executions, ledger))
 }

@@ -15,6 +15,7 @@ pub mod error;
 pub mod executions;
 pub mod key;
 pub mod keys;
+pub mod kv;
 pub mod ledger;
 pub mod lock;
 mod private;

@@ -3,10 +3,12 @@
 //! An import is either an *effect*, which makes a child call and so crosses the pipeline, or *ambient*: answered in place from values the
 //! host owns, with the reason why that needs no rule. `cargo test no_bypass` holds the list against the linker.
 
+mod capability;
 pub(crate) mod child;
 pub(crate) mod clocks;
 mod frames;
 pub(crate) mod http;
+pub(crate) mod kv;
 pub(crate) mod logging;
 pub(crate) mod outgoing;
 pub(crate) mod secrets;
@@ -50,6 +52,10 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         prefix: "holdfast:host/secrets",
+        kind: Kind::Effect,
+    },
+    Family {
+        prefix: "wasi:keyvalue/",
         kind: Kind::Effect,
     },
     Family {
@@ -114,6 +120,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     })?;
     logging::add_to_linker(&mut linker)?;
     secrets::add_to_linker(&mut linker)?;
+    kv::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

@@ -37,6 +37,13 @@ const fn v03(interface: &'static str) -> Offer {
     }
 }
 
+const fn draft(interface: &'static str) -> Offer {
+    Offer {
+        interface,
+        version: "0.2.0-draft2",
+    }
+}
+
 const OFFERS: &[Offer] = &[
     v02("wasi:io/error"),
     v02("wasi:io/poll"),
@@ -93,7 +100,10 @@ const OFFERS: &[Offer] = &[
         interface: "holdfast:host/secrets",
         version: "0.1.0",
     },
-    // These two have no released version; only exactly these are on offer.
+    // These have no released version; only exactly these are on offer.
+    draft("wasi:keyvalue/atomics"),
+    draft("wasi:keyvalue/batch"),
+    draft("wasi:keyvalue/store"),
     Offer {
         interface: "wasi:config/store",
         version: "0.2.0-rc.1",

@@ -11,7 +11,7 @@ fn names(upstreams: &[&str], services: &[&str]) -> Names {
     Names {
         upstreams: set(upstreams),
         services: set(services),
-        secrets: BTreeSet::new(),
+        ..Names::default()
     }
 }
 
@@ -36,6 +36,25 @@ fn grants(asked: &Names, allowed: &Names) -> Grants {
         ),
     ]);
     Grants::new(&"front".into(), asked, allowed, &upstreams)
+}
+
+#[test]
+fn a_bucket_is_granted_by_both_owners_and_told_with_the_missing_line() {
+    let kv = |names: &[&str]| Names {
+        kv: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Names::default()
+    };
+    let grants = grants(&kv(&["default", "carts"]), &kv(&["default"]));
+    assert!(grants.bucket("default").is_ok());
+    let refused = grants.bucket("carts").unwrap_err();
+    assert_eq!(refused.host_code(), Some(HostCode::CapabilityDenied));
+    assert!(
+        refused
+            .verdict()
+            .next
+            .contains("kv = [\"carts\"] under [services.front]")
+    );
+    assert!(grants.bucket("secrets").is_err());
 }
 
 struct World {

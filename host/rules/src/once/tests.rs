@@ -469,3 +469,24 @@ async fn whoever_goes_away_at_any_moment_leaves_no_row_behind() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn a_capability_changes_something_only_by_the_operations_that_it_names() {
+    let world = world().await;
+    let bucket = Target::Capability {
+        name: "kv",
+        resource: "default".into(),
+    };
+    let changes = |settings: All, operation: &str| {
+        let mut call = world.bench.call(&bucket);
+        let does =
+            |_| -> holdfast_call::BoxFuture<'static, _> { Box::pin(async { unreachable!() }) };
+        call.registered = Some(register(&world.pipeline, &bucket, settings, does));
+        call.payload = Payload::Values(operation.into(), Vec::new());
+        changes(&call)
+    };
+    let named = || All::default().with(Changes(&["set"]));
+    assert!(changes(named(), "set"));
+    assert!(!changes(named(), "get"));
+    assert!(!changes(All::default(), "set"));
+}

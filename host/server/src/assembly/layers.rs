@@ -5,15 +5,17 @@ use crate::settings::{
     Anonymous, Breaker, Callers, Effective, Fuel, Idempotency, LentSecret, Policy, Repeat, Upstream,
 };
 use holdfast_call::{Priority, Settings, Target};
+use holdfast_capabilities::kv;
 use holdfast_capabilities::secrets::WEBHOOK;
 use holdfast_rules::budget::{self, Tariff};
 use holdfast_rules::contract::openapi::About;
 use holdfast_rules::contract::pages::Shown;
 use holdfast_rules::contract::safe::Safe;
-use holdfast_rules::rate::flow::Quota;
+use holdfast_rules::rate::flow;
 use holdfast_rules::{
     admit, attempt, authorize, breaker, contract, deadline, once, quarantine, record, retry,
 };
+use holdfast_store::kv::Quota;
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::service::Service;
@@ -86,6 +88,10 @@ pub(super) fn service(
             starts: Arc::default(),
         })
         .with(grants(effective))
+        .with(Quota {
+            bytes: limits.kv_bytes,
+            keys: limits.kv_keys,
+        })
         .with(rates::of(host, effective, made))
         .with(admit::Settings {
             places: host.sharing.places(target, places),
@@ -159,11 +165,13 @@ fn grants(effective: &Effective) -> authorize::Grants {
         upstreams: plain(&grants.upstreams_asked),
         services: plain(&grants.services_asked),
         secrets: plain(&grants.secrets_asked),
+        kv: plain(&grants.kv_asked),
     };
     let allowed = authorize::Names {
         upstreams: plain(&grants.upstreams_allowed),
         services: plain(&grants.services_allowed),
         secrets: plain(&grants.secrets_allowed),
+        kv: plain(&grants.kv_allowed),
     };
     let known: BTreeMap<_, _> = grants
         .upstreams_known
@@ -228,7 +236,7 @@ pub(super) fn upstream(
     let settings = sells(settings, policy, upstream);
     let settings = match upstream.per_second {
         Some(per_second) => settings.with(attempt::Settings {
-            quota: Quota::per_second(per_second),
+            quota: flow::Quota::per_second(per_second),
             rate: way.rate,
         }),
         None => settings,
@@ -251,6 +259,15 @@ pub(super) fn lent(host: &Host, secret: &LentSecret) -> Settings {
             secret: secret.name.to_string(),
             operations: operations(secret),
         })
+}
+
+/// The layers' settings for a bucket.
+pub(super) fn bucket(host: &Host, name: &str) -> Settings {
+    Settings::default()
+        .with(record::Settings {
+            series: host.metrics.named(&format!("kv:{name}")),
+        })
+        .with(once::Changes(kv::CHANGES))
 }
 
 /// What services may do with it: to check webhooks is the host's.

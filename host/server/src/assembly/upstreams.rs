@@ -1,7 +1,7 @@
-//! Upstreams and secrets of the policy, as targets of the pipeline.
+//! Upstreams, secrets and buckets of the policy, as targets of the pipeline.
 
 use super::secrets::{self, Wanted};
-use super::{Host, layers};
+use super::{Host, kv, layers};
 use crate::settings::{Policy, Upstream};
 use anyhow::{Context as _, bail};
 use holdfast_call::{Level, Log as _, Registered, Target, Unread};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// What cannot be used because its secret is missing, in words (`upstream api`), and what is said of it.
 pub(super) type Unusable = BTreeMap<String, String>;
 
-/// The upstreams and secrets of a policy, made and not yet registered.
+/// The upstreams, secrets and buckets of a policy, made and not yet registered.
 pub(super) struct Made {
     usable: Vec<Arc<Registered>>,
     unusable: Unusable,
@@ -67,13 +67,13 @@ pub(super) fn secret(name: &str) -> String {
     format!("secret {name}")
 }
 
-/// Makes every upstream and every secret of the policy.
+/// Makes every upstream, every secret and every bucket of the policy.
 ///
 /// # Errors
 /// One cannot be made, and not because its secret is missing.
 pub(super) fn make(host: &Host, policy: &Policy) -> anyhow::Result<Made> {
     let mut made = Made {
-        usable: Vec::new(),
+        usable: kv::make(host, policy),
         unusable: Unusable::new(),
     };
     for upstream in policy.upstreams.values() {

@@ -53,6 +53,10 @@ pub struct Grants {
     pub secrets_asked: BTreeSet<Arc<str>>,
     /// Secrets that the policy allows this service to use.
     pub secrets_allowed: BTreeSet<Arc<str>>,
+    /// Buckets that the manifest names.
+    pub kv_asked: BTreeSet<Arc<str>>,
+    /// Buckets that the policy allows this service.
+    pub kv_allowed: BTreeSet<Arc<str>>,
 }
 
 /// A folder that a guest sees.

@@ -22,6 +22,8 @@ pub enum Change {
     Service(Name),
     /// `[services.NAME] secrets`, one more.
     Secret(Name),
+    /// `[services.NAME] kv`, one more.
+    Bucket(Name),
     /// `[services.NAME] files`, one more.
     Files(Name),
     /// `[services.NAME] priority`.

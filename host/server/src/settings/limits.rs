@@ -149,6 +149,8 @@ limits! {
     ResponseBytes response_bytes: u64 = Bytes, 1, 1024 * TIB, 256 * MIB, "Bytes of the body of one answer.";
     Reuse reuse: u64 = Count, 1, 1_000_000, 100, "Calls that one instance may serve, one after the other.";
     Places places: u64 = Count, 1, 1_000_000, 64, "Calls of the service that run at once.";
+    KvBytes kv_bytes: u64 = Bytes, 0, TIB, 64 * MIB, "Bytes of all keys and values that the service keeps.";
+    KvKeys kv_keys: u64 = Count, 0, 1_000_000_000, 100_000, "Keys that the service keeps.";
     OpenStreams open_streams: u64 = Count, 0, 1_000_000, 1_024, "Answers of the service that are open at once.";
 }
 

@@ -44,6 +44,8 @@ pub struct Manifest {
     pub services: BTreeSet<Name>,
     /// The secrets it wants to use.
     pub secrets: BTreeSet<Name>,
+    /// The buckets that it wants to keep keys in.
+    pub kv: BTreeSet<Name>,
     /// The functions of its contract that only look, as `INTERFACE/FUNCTION`.
     pub safe: Vec<String>,
     /// What its operations do when they change something.
@@ -78,6 +80,7 @@ impl Manifest {
             upstreams: BTreeSet::new(),
             services: BTreeSet::new(),
             secrets: BTreeSet::new(),
+            kv: BTreeSet::new(),
             safe: Vec::new(),
             effects: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -106,6 +109,7 @@ impl Manifest {
         let upstreams = reader.names("upstreams", &written.upstreams);
         let services = reader.names("services", &written.services);
         let secrets = reader.names("secrets", &written.secrets);
+        let kv = reader.names("kv", &written.kv);
         let safe = reader.list("contract.safe", &written.contract.safe, function);
         let effects = effects::check(written.effects, &mut reader);
         let files = check_files(written.files, &mut reader);
@@ -127,6 +131,7 @@ impl Manifest {
             upstreams,
             services,
             secrets,
+            kv,
             safe,
             effects,
             files,

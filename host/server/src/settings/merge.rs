@@ -21,6 +21,7 @@ use holdfast_call::Priority;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+mod kv;
 mod public;
 mod webhooks;
 
@@ -240,9 +241,11 @@ impl Merge<'_> {
             self.excess.push(excess);
         }
         self.secrets();
+        self.kv();
         self.granted("upstreams", &manifest.upstreams, &allowed.upstreams);
         self.granted("services", &manifest.services, &allowed.services);
         self.granted("secrets", &manifest.secrets, &allowed.secrets);
+        self.granted("kv", &manifest.kv, &allowed.kv);
         let shared = |names: &BTreeSet<Name>| names.iter().map(Name::shared).collect();
         Grants {
             upstreams_asked: shared(&manifest.upstreams),
@@ -256,6 +259,8 @@ impl Merge<'_> {
             services_allowed: shared(&allowed.services),
             secrets_asked: shared(&manifest.secrets),
             secrets_allowed: shared(&allowed.secrets),
+            kv_asked: shared(&manifest.kv),
+            kv_allowed: shared(&allowed.kv),
         }
     }
 

@@ -29,6 +29,8 @@ pub struct ServicePolicy {
     pub services: BTreeSet<Name>,
     /// The secrets it may use.
     pub secrets: BTreeSet<Name>,
+    /// The buckets of its own that it may keep keys in.
+    pub kv: BTreeSet<Name>,
     /// The folders it may have.
     pub files: BTreeSet<Name>,
     /// Whether it serves callers whom nobody vouches for, where that differs from the host.
@@ -89,6 +91,7 @@ fn check(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> Servic
     ServicePolicy {
         upstreams: reader.names(&key("upstreams"), &written.upstreams),
         secrets: reader.names(&key("secrets"), &written.secrets),
+        kv: reader.names(&key("kv"), &written.kv),
         files: reader.names(&key("files"), &written.files),
         anonymous: written
             .anonymous

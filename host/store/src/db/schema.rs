@@ -24,7 +24,7 @@ struct Step {
 }
 
 /// The newest form that this release understands.
-pub(crate) const KNOWN: i64 = 4;
+pub(crate) const KNOWN: i64 = 5;
 
 const STEPS: &[Step] = &[
     Step {
@@ -129,6 +129,25 @@ const STEPS: &[Step] = &[
     },
     Step {
         version: 4,
+        readable_by: 1,
+        statements: &[
+            "CREATE TABLE kv (
+            service TEXT NOT NULL,
+            bucket TEXT NOT NULL,
+            key {bytes} NOT NULL,
+            value {bytes} NOT NULL,
+            written_by TEXT NOT NULL,
+            PRIMARY KEY (service, bucket, key)
+        ){strict}",
+            "CREATE TABLE kv_usage (
+            service TEXT PRIMARY KEY,
+            bytes {integer} NOT NULL CHECK (bytes >= 0),
+            keys {integer} NOT NULL CHECK (keys >= 0)
+        ){strict}",
+        ],
+    },
+    Step {
+        version: 5,
         readable_by: 1,
         statements: &[
             "ALTER TABLE executions ADD COLUMN undo_service TEXT",

@@ -1,11 +1,10 @@
 //! `holdfast:host/secrets`: handles of secrets. A use of one is a child call; what it comes back with is all that the guest learns.
 
-use super::frames::Task;
+use super::capability::{self, Unanswered};
 use crate::guest::Guest;
 use bytes::Bytes;
-use holdfast_call::{Answer, Fault, HostCode, Payload, Reply, Target, Value};
+use holdfast_call::Value;
 use std::sync::Arc;
-use tokio::sync::oneshot;
 use wasmtime::component::{ComponentType, Linker, Lower, Resource, ResourceType};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::WasiView as _;
@@ -78,7 +77,7 @@ async fn verify(
     }),))
 }
 
-/// Makes the call, on a task of the serving runtime like every other child's, and waits for its one value.
+/// Makes the call, and waits for its one value.
 async fn used(
     store: &mut StoreContextMut<'_, Guest>,
     handle: &Resource<Secret>,
@@ -87,53 +86,21 @@ async fn used(
 ) -> Result<std::result::Result<Value, Failed>> {
     let guest = store.data_mut();
     let name = guest.ctx().table.get(handle)?.name.clone();
-    let Some((scope, _life)) = guest.hooks.next() else {
-        return Ok(Err(Failed {
-            code: HostCode::CallsExhausted.as_str().to_owned(),
-            detail: HostCode::CallsExhausted.meaning().title.to_owned(),
-        }));
-    };
-    let target = Target::Capability {
-        name: "secrets",
-        resource: name,
-    };
-    let payload = Payload::Values(operation.into(), values);
-    let asked = scope.ask(target, operation.into(), None, payload);
-    let (out, back) = oneshot::channel();
-    let _task = Task(guest.hooks.serving().spawn(async move {
-        // A guest that is gone wants no answer.
-        let _ = out.send(asked.reply.await);
-    }));
-    Ok(match back.await {
-        Ok(reply) => taken(reply),
-        Err(_) => Err(no_answer()),
-    })
+    let given = capability::ask(guest, "secrets", name, operation, values).await;
+    Ok(given.map_err(Failed::from))
 }
 
-fn taken(reply: Reply) -> std::result::Result<Value, Failed> {
-    match reply {
-        Ok(Answer::Values(values)) => values.into_list().pop().ok_or_else(no_answer),
-        Ok(answer @ Answer::Http(_)) => {
-            answer.close();
-            Err(no_answer())
+impl From<Unanswered> for Failed {
+    fn from(unanswered: Unanswered) -> Self {
+        Self {
+            code: unanswered.code(),
+            detail: unanswered.detail(),
         }
-        Err(fault) => Err(failed(&fault)),
-    }
-}
-
-/// What a stranger may read of it.
-fn failed(fault: &Fault) -> Failed {
-    Failed {
-        code: fault.code().to_string(),
-        detail: fault.detail().to_owned(),
     }
 }
 
 fn no_answer() -> Failed {
-    Failed {
-        code: HostCode::Internal.as_str().to_owned(),
-        detail: HostCode::Internal.meaning().title.to_owned(),
-    }
+    Unanswered::Nothing.into()
 }
 
 fn bytes(list: Vec<u8>) -> Value {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 enum Power {
     Network,
     Secrets,
+    KeyValue,
     Sockets,
     Files,
     Environment,
@@ -27,6 +28,7 @@ const POWERS: &[(&str, Power)] = &[
     ("wasi:http/client", Power::Network),
     ("wasi:http/types", Power::Nothing),
     ("holdfast:host/secrets", Power::Secrets),
+    ("wasi:keyvalue/", Power::KeyValue),
     ("wasi:sockets/", Power::Sockets),
     ("wasi:filesystem/", Power::Files),
     ("wasi:cli/environment", Power::Environment),
@@ -50,6 +52,7 @@ impl Power {
         match self {
             Self::Network => "network, through http",
             Self::Secrets => "use of secrets",
+            Self::KeyValue => "keys and values of its own",
             Self::Sockets => "network, by sockets",
             Self::Files => "files",
             Self::Environment => "environment",
@@ -87,6 +90,7 @@ fn said(power: Power, merged: &Merged) -> String {
     match power {
         Power::Network => named(merged, &["upstreams", "services"]),
         Power::Secrets => named(merged, &["secrets"]),
+        Power::KeyValue => kept(merged),
         Power::Sockets => "denied: always; there is no way out but http".to_owned(),
         Power::Files => under(merged, "files.").unwrap_or_else(|| {
             format!(
@@ -110,6 +114,18 @@ fn said(power: Power, merged: &Merged) -> String {
         Power::Clock | Power::Random => "allowed: always".to_owned(),
         Power::Nothing => "used by the others".to_owned(),
         Power::Unknown => "it keeps the component from loading".to_owned(),
+    }
+}
+
+/// The buckets that are granted, and how much may be in them.
+fn kept(merged: &Merged) -> String {
+    let said = named(merged, &["kv"]);
+    let quota = ["limits.kv_bytes", "limits.kv_keys"].map(|key| row(merged, key));
+    match quota {
+        [Some(bytes), Some(keys)] if said.starts_with("allowed") => {
+            format!("{said}; up to {} in {} keys", bytes.value, keys.value)
+        }
+        _ => said,
     }
 }
 

@@ -61,6 +61,9 @@ fn interfaces(inspection: &Inspection, effective: &Effective) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if !grants.kv_asked.is_empty() && !has("wasi:keyvalue/") {
+        said.push("its manifest asks for buckets, but it does not import wasi:keyvalue".to_owned());
+    }
     if asks && !network {
         said.push("its manifest asks for upstreams or services, but it does not import the way out (wasi:http)".to_owned());
     }

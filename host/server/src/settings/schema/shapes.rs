@@ -277,6 +277,8 @@ const TOLD: &[(&str, Shape)] = &[
     ("services.*.services", Shape::List(Some(NAME))),
     ("secrets", Shape::List(Some(NAME))),
     ("services.*.secrets", Shape::List(Some(NAME))),
+    ("kv", Shape::List(Some(NAME))),
+    ("services.*.kv", Shape::List(Some(NAME))),
     ("contract.safe", Shape::List(Some(FUNCTION))),
     (
         "services.*.webhooks.*.from",
