@@ -16,5 +16,7 @@ mod a10_coordination;
 mod hostile;
 // Twenty-two services beside them.
 mod neighbours;
+// Two of them on one database.
+mod two_hosts;
 // A thousand new versions under load.
 mod reload;

@@ -145,10 +145,10 @@ fn a_spelling_is_no_way_round_and_a_key_is_none_either() {
         assert!(answer.status >= 400, "{spelled}: {answer:?}");
     }
     let keyed = |key: &str| send(&host, &upstream).header("idempotency-key", key).send();
-    keyed("k").fault("approval-required");
+    let told = keyed("k");
+    told.fault("approval-required");
     assert_eq!(done(&upstream), 0);
-    let id = host.closings().last().unwrap()["call"].clone();
-    grant(&host, id.as_str().unwrap());
+    grant(&host, told.call());
     is_done(&keyed("k"));
     // Who asks again with the key is answered what was answered; another key is another call.
     is_done(&keyed("k"));

@@ -97,15 +97,20 @@ impl KeyValue {
             }
             Asked::Exists(key) => {
                 let version = kv::version(database, bucket, key).await;
-                Ok(Value::Bool(version.map_err(refusals::away)?.is_some()))
+                Ok(Value::Bool(
+                    version.map_err(|error| refusals::away(&error))?.is_some(),
+                ))
             }
             Asked::Version(key) => {
                 let version = kv::version(database, bucket, key).await;
-                Ok(optional(version.map_err(refusals::away)?, Value::Text))
+                Ok(optional(
+                    version.map_err(|error| refusals::away(&error))?,
+                    Value::Text,
+                ))
             }
             Asked::ListKeys(after) => {
                 let page = kv::page(database, bucket, after).await;
-                let page = page.map_err(refusals::away)?;
+                let page = page.map_err(|error| refusals::away(&error))?;
                 let keys = page.keys.into_iter().map(Value::Text).collect();
                 let after = optional(page.more_after, Value::Text);
                 Ok(Value::Many(vec![Value::List(keys), after]))
@@ -116,7 +121,7 @@ impl KeyValue {
 
     async fn values(&self, bucket: Bucket, keys: Vec<Key>) -> Result<Vec<Option<Vec<u8>>>, Fault> {
         let got = kv::get(&self.database, bucket, keys).await;
-        match got.map_err(refusals::away)? {
+        match got.map_err(|error| refusals::away(&error))? {
             Got::Values(values) => Ok(values),
             Got::TooLarge => Err(refusals::together()),
         }
@@ -129,14 +134,14 @@ impl KeyValue {
         match change {
             Change::Values(values) => {
                 let changed = kv::change(database, writer, values).await;
-                match changed.map_err(refusals::away)? {
+                match changed.map_err(|error| refusals::away(&error))? {
                     Changed::Yes => Ok(nothing()),
                     Changed::Full(left) => Err(full(left)),
                 }
             }
             Change::Add(key, delta) => {
                 let added = kv::add(database, writer, key, delta).await;
-                match added.map_err(refusals::away)? {
+                match added.map_err(|error| refusals::away(&error))? {
                     Added::To(sum) => Ok(Value::S64(sum)),
                     Added::NoNumber => Err(refusals::no_number()),
                     Added::Beyond => Err(refusals::beyond()),
@@ -145,7 +150,7 @@ impl KeyValue {
             }
             Change::Swap(key, seen, value) => {
                 let swapped = kv::swap(database, writer, key, seen, value).await;
-                match swapped.map_err(refusals::away)? {
+                match swapped.map_err(|error| refusals::away(&error))? {
                     Swapped::Yes => Ok(Value::Result(Ok(None))),
                     Swapped::Other(there) => {
                         let there = optional(there, Value::Text);

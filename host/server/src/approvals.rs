@@ -41,7 +41,11 @@ impl HostApprovals {
             payload: None,
             ..line(row)
         };
-        Ok(rows.map_err(failed)?.into_iter().map(line).collect())
+        Ok(rows
+            .map_err(|error| failed(&error))?
+            .into_iter()
+            .map(line)
+            .collect())
     }
 
     /// One of them, whole.
@@ -49,7 +53,9 @@ impl HostApprovals {
     /// # Errors
     /// There is none of this name, or it cannot be read.
     pub async fn show(&self, id: &str) -> Result<ApprovalLine, String> {
-        let found = approvals::find(&self.database, id).await.map_err(failed)?;
+        let found = approvals::find(&self.database, id)
+            .await
+            .map_err(|error| failed(&error))?;
         found.map(line).ok_or_else(|| none(id))
     }
 
@@ -77,7 +83,7 @@ impl HostApprovals {
             },
         };
         let decided = approvals::decide(&self.database, decision).await;
-        match (decided.map_err(failed)?, says) {
+        match (decided.map_err(|error| failed(&error))?, says) {
             (Decided::Yes, Says::Grant) => Ok(format!(
                 "{id} may be done, once, within 24 hours: by the very same request, sent again"
             )),
@@ -97,7 +103,7 @@ impl HostApprovals {
     }
 }
 
-fn failed(error: DbError) -> String {
+fn failed(error: &DbError) -> String {
     format!("failed to {error}")
 }
 

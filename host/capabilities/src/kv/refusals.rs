@@ -92,8 +92,8 @@ pub(super) fn full(service: &str, full: Full) -> Fault {
 }
 
 /// The database did not do it, or nobody knows.
-pub(super) fn away(error: DbError) -> Fault {
-    let detail = match &error {
+pub(super) fn away(error: &DbError) -> Fault {
+    let detail = match error {
         DbError::Ambiguous(_) => "It may have been done: the database failed while it kept it.",
         _ => "It was not done: what must last cannot be kept at present.",
     };
