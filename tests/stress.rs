@@ -8,6 +8,8 @@ mod a02_latency;
 mod a03_cost;
 // Actions that nothing undoes, and a host that dies.
 mod a04_reversibility;
+// Proofs with one change, and words of strangers.
+mod a05_trust;
 // No call without a closing line, a why and an id, whatever it died of.
 mod a06_observability;
 // Services that hand work to each other, in every version, shape and failure.

@@ -24,13 +24,16 @@ fn each_operation_is_declared_once_and_shown_with_its_line() {
     assert_eq!(manifest.effects["POST /orders"], undo);
     let effective = Effective::of(&manifest, &policy("")).unwrap();
     let text = service_text(&effective);
-    let row = |key: &str| text.lines().find(|line| line.contains(key)).unwrap();
+    let row = |key: &str| {
+        let mut lines = text.lines().map(str::trim_start);
+        lines.find(|line| line.starts_with(key)).unwrap()
+    };
     let undo = row("effects.undo.POST /orders");
     assert!(
         undo.contains("DELETE /orders/{id}") && undo.contains('5'),
         "{undo}"
     );
-    assert!(row("  undeclared  ").contains("allow"), "{text}");
+    assert!(row("undeclared").contains("allow"), "{text}");
 }
 
 #[test]
