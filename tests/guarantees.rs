@@ -71,6 +71,8 @@ mod audit;
 mod recorded;
 // What a service keeps is its own, is counted, and is there.
 mod keyvalue;
+// What one call at a time may do, one call at a time does.
+mod leases;
 // The same key takes effect once.
 mod once;
 // What cannot be undone waits for a person.

@@ -2,6 +2,7 @@
 
 mod battery;
 mod kv;
+mod leases;
 mod ledger;
 mod outages;
 mod refusals;

@@ -28,6 +28,8 @@ fn pieces_that_answer_over_http_still_do() {
             Guest::Museum("2026-11-wasi03"),
             "upstreams = [\"api\"]",
         )
+        .service("kv", Guest::Museum("2026-11-kv"), "kv = [\"default\"]")
+        .policy("[services.kv]\nkv = [\"default\"]")
         .policy("[services.proxy]\nupstreams = [\"api\"]\n[services.three]\nupstreams = [\"api\"]")
         .upstream("api", &upstream)
         .start();
@@ -36,6 +38,18 @@ fn pieces_that_answer_over_http_still_do() {
     assert_eq!(count, "note 1\nnote 2\nnote 3\n");
     let upper = host.ask("POST", "/notes/upper").body("quiet please");
     assert_eq!(upper.send().text(), "QUIET PLEASE");
+    for (path, expected) in [
+        ("/kv/set?key=k&value=v", "set"),
+        ("/kv/get-many?keys=k,none", "v none"),
+        ("/kv/add?key=n", "1"),
+        ("/kv/number?key=n", "1"),
+        (
+            "/kv/lease?key=l&after=v&end=release",
+            "1: nothing, set, released",
+        ),
+    ] {
+        assert_eq!(host.get(path).text(), expected, "{path}");
+    }
     assert_eq!(host.get("/proxy/here").status, 200);
     let fetched = host.get(&format!("/three/fetch?url={}", upstream.url("/there")));
     assert_eq!(fetched.status, 200, "{}", fetched.text());

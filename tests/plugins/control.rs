@@ -73,6 +73,7 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         audit: Audit::open(audit, || [7; 32]).unwrap(),
         executions,
         ledger: ledger.unwrap(),
+        database: database.clone(),
         keys: CallerKeys::new(
             database,
             Arc::default(),

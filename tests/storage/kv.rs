@@ -62,6 +62,7 @@ fn writer(call: &str, quota: Quota) -> Writer {
         bucket: bucket("notes"),
         quota,
         call: call.to_owned(),
+        leases: Vec::new(),
     }
 }
 

@@ -56,6 +56,9 @@ pub enum Target {
 }
 
 impl Target {
+    /// The resource of a capability that each service has one of, its own.
+    pub const OWN: &'static str = "own";
+
     /// Whether it is another system, to be waited for: all else is done in this host.
     #[must_use]
     pub fn is_outside(&self) -> bool {

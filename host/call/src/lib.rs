@@ -63,7 +63,7 @@ pub use principal::{AccessScope, Principal};
 pub use priority::Priority;
 pub use random::Random;
 pub use registry::{Implementation, Registered, Registry};
-pub use scope::{Asked, Scope, Shield, Tree};
+pub use scope::{Asked, Kept, Scope, Shield, Tree};
 pub use secret::{Exchanged, Secret, Unread};
 pub use settings::Settings;
 pub use shed::{Shed, ShedReason};

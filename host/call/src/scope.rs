@@ -20,8 +20,9 @@ use crate::time::{Clock, Moment};
 use crate::trace::Trace;
 use crate::why::Why;
 use http::Request;
+use std::any::Any;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// What all calls of one tree share: the call from outside, its children, theirs.
@@ -35,7 +36,12 @@ pub struct Tree {
     principal: OnceLock<Arc<Principal>>,
     /// What all of its calls have cost, and may still cost that are under way, in nano-USD.
     cost: AtomicU64,
+    /// What its calls hold that outlasts a child of theirs, each with the call that holds it.
+    kept: Mutex<Vec<(CallId, Kept)>>,
 }
+
+/// Something that is let go of by being dropped.
+pub type Kept = Box<dyn Any + Send + Sync>;
 
 impl Tree {
     /// The tree of a call from this caller.
@@ -87,6 +93,23 @@ impl Tree {
         let _ = self
             .cost
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, settled);
+    }
+
+    /// Keeps something until what serves the call of this name is gone, however it ends: what a guest was given by a child call, and would
+    /// not give back when it is killed.
+    pub fn keep(&self, call: CallId, kept: Kept) {
+        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((call, kept));
+    }
+
+    /// Lets go of what was kept for it.
+    fn let_go(&self, call: CallId) {
+        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_call = |kept: &mut (CallId, Kept)| kept.0 == call;
+        let gone: Vec<_> = all.extract_if(.., of_call).collect();
+        // What letting go does is no business of those who wait for the lock.
+        drop(all);
+        drop(gone);
     }
 
     /// Of what class all of its calls are.
@@ -154,6 +177,12 @@ struct Parts {
     tree: Arc<Tree>,
     execution: Option<Arc<dyn Execution>>,
     children: AtomicU32,
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        self.tree.let_go(self.id);
+    }
 }
 
 impl Scope {
@@ -265,6 +294,13 @@ impl Scope {
         let now = self.0.pipeline.sources().clock.now();
         let end = now.after(self.0.stream).as_nanos();
         self.0.deadline.fetch_max(end, Ordering::AcqRel);
+    }
+
+    /// A name that nothing else has, on this host or another.
+    #[must_use]
+    pub fn new_id(&self) -> CallId {
+        let sources = self.0.pipeline.sources();
+        CallId::new(sources.clock.wall(), sources.random.sixteen())
     }
 
     /// The clock by which all of this is meant.

@@ -2,17 +2,20 @@
 //!
 //! Each bucket of the policy is one implementation, reached only with an `Admitted` call in hand. Whose keys are meant is not said by the
 //! guest: it is the service that asks, as the pipeline knows it, so the same bucket of two services is two. What is answered as done is on
-//! the disk; what is refused for want of room, or while the database is away, is not done at all.
+//! the disk; what is refused for want of room, or while the database is away, is not done at all. Who holds leases writes under all of them.
 
 mod asked;
 mod refusals;
 
+use crate::kept;
+use crate::leases::Leases;
 use asked::{Asked, Change};
 use holdfast_call::{
-    Admitted, Answer, BoxFuture, Failure, Fault, Implementation, Payload, Target, Value, Values,
+    Admitted, Answer, BoxFuture, Failure, Fault, Implementation, Payload, Value, Values,
 };
 use holdfast_store::db::Database;
 use holdfast_store::kv::{self, Added, Bucket, Changed, Got, Key, Quota, Swapped, Writer};
+use holdfast_store::leases::Lease;
 use std::sync::Arc;
 
 /// The operation that asks whether a bucket may be used.
@@ -50,39 +53,44 @@ pub struct KeyValue {
     pub database: Database,
     /// The bucket's name.
     pub bucket: Arc<str>,
+    /// What calls hold: all that they write, they write under it.
+    pub leases: Arc<Leases>,
 }
 
 impl Implementation for KeyValue {
     fn call(&self, admitted: Admitted) -> BoxFuture<'static, Result<Answer, Failure>> {
         let this = self.clone();
         Box::pin(async move {
-            let (call, _scope) = admitted.into_parts();
-            let asker = call.asker.as_ref();
-            let service = match asker.map(|asker| &asker.target) {
-                Some(Target::Service(name)) => name.to_string(),
-                Some(Target::Capability { .. }) | None => return Err(refusals::nobody()),
-            };
-            let quota = asker.and_then(|asker| asker.settings.get::<Quota>());
+            let (call, scope) = admitted.into_parts();
+            let quota = call.asker.as_ref();
+            let quota = quota.and_then(|asker| asker.settings.get::<Quota>());
             let writer = Writer {
                 bucket: Bucket {
-                    service,
+                    service: kept::service(&call)?,
                     name: this.bucket.to_string(),
                 },
-                quota: *quota.ok_or_else(refusals::nobody)?,
+                quota: *quota.ok_or_else(kept::nobody)?,
                 call: call.id.to_string(),
+                leases: Vec::new(),
             };
             let Payload::Values(operation, values) = call.payload else {
-                return Err(refusals::no_operation());
+                return Err(kept::no_operation());
             };
             let asked = asked::read(&operation, values)?;
-            let given = this.run(writer, asked).await.map_err(refusals::passed)?;
+            let held = this.leases.of(call.parent, scope.clock().now());
+            let given = this.run(writer, asked, held).await.map_err(kept::passed)?;
             Ok(Answer::Values(Values::new(vec![given])))
         })
     }
 }
 
 impl KeyValue {
-    async fn run(&self, writer: Writer, asked: Asked) -> Result<Value, Fault> {
+    async fn run(
+        &self,
+        mut writer: Writer,
+        asked: Asked,
+        held: Result<Vec<Lease>, Lease>,
+    ) -> Result<Value, Fault> {
         let (database, bucket) = (&self.database, writer.bucket.clone());
         match asked {
             Asked::Open => Ok(nothing()),
@@ -115,7 +123,10 @@ impl KeyValue {
                 let after = optional(page.more_after, Value::Text);
                 Ok(Value::Many(vec![Value::List(keys), after]))
             }
-            Asked::Change(change) => self.change(writer, change).await,
+            Asked::Change(change) => {
+                writer.leases = held.map_err(|late| refusals::stale(&late))?;
+                self.change(writer, change).await
+            }
         }
     }
 
@@ -137,6 +148,7 @@ impl KeyValue {
                 match changed.map_err(|error| refusals::away(&error))? {
                     Changed::Yes => Ok(nothing()),
                     Changed::Full(left) => Err(full(left)),
+                    Changed::Stale(lease) => Err(refusals::stale(&lease)),
                 }
             }
             Change::Add(key, delta) => {
@@ -146,6 +158,7 @@ impl KeyValue {
                     Added::NoNumber => Err(refusals::no_number()),
                     Added::Beyond => Err(refusals::beyond()),
                     Added::Full(left) => Err(full(left)),
+                    Added::Stale(lease) => Err(refusals::stale(&lease)),
                 }
             }
             Change::Swap(key, seen, value) => {
@@ -157,6 +170,7 @@ impl KeyValue {
                         Ok(Value::Result(Err(Some(Box::new(there)))))
                     }
                     Swapped::Full(left) => Err(full(left)),
+                    Swapped::Stale(lease) => Err(refusals::stale(&lease)),
                 }
             }
         }

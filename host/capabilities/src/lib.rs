@@ -6,5 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod http;
+pub mod ids;
+mod kept;
 pub mod kv;
+pub mod leases;
 pub mod secrets;

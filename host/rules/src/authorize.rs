@@ -94,6 +94,15 @@ impl Grants {
         self.named("kv", "bucket", name, &self.kv)
     }
 
+    /// Leases and sequences come with the first bucket: they are a service's own as its keys are.
+    fn keeps(&self) -> Result<(), Fault> {
+        let mut granted = self.kv.values();
+        match granted.any(|standing| *standing == Standing::Granted) {
+            true => Ok(()),
+            false => self.bucket("default"),
+        }
+    }
+
     fn named(
         &self,
         key: &str,
@@ -246,6 +255,10 @@ fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Fault> {
             name: "kv",
             resource,
         } => grants.bucket(resource),
+        Target::Capability {
+            name: "leases" | "ids",
+            ..
+        } => grants.keeps(),
         Target::Capability { name, .. } => Err(denied(
             target.to_string(),
             format!("the capability {name} cannot be granted"),

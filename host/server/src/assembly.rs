@@ -37,6 +37,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, Keys, NameServers};
+use holdfast_capabilities::leases::Leases;
 use holdfast_rules::trail::Trail;
 use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::Audit;
@@ -71,6 +72,7 @@ pub struct Host {
     executions: Arc<HostExecutions>,
     ledger: Arc<HostLedger>,
     database: Database,
+    leases: Arc<Leases>,
     audit: Audit,
     trail: Arc<Trail>,
     policy: ArcSwap<Policy>,
@@ -124,6 +126,8 @@ impl Host {
         };
         let database = database(&policy).await?;
         let (caller_keys, executions, ledger) = kept(&database, &policy, &key, &parts).await?;
+        let leases = Leases::begin(database.clone(), executions.holder()).await;
+        let leases = leases.context("cannot begin with the leases")?;
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let token_keys = TokenKeys::new(parts.issuers, pipeline.clone(), as_log.clone());
         let clock = sources.clock.clone();
@@ -143,6 +147,7 @@ impl Host {
             executions,
             ledger,
             database,
+            leases,
             audit,
             trail,
             policy: ArcSwap::from_pointee(policy),
@@ -207,6 +212,12 @@ impl Host {
     #[must_use]
     pub fn ledger(&self) -> &Arc<HostLedger> {
         &self.ledger
+    }
+
+    /// Where what must last is kept.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     /// What is on record.

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod executions;
 pub mod explain;
 pub mod keys;
+pub mod locks;
 pub mod ls;
 pub mod new;
 pub mod policy;
@@ -123,6 +124,9 @@ pub enum Command {
     /// It is a call of its own, with a key by which it is done once: asked again, it says what came of it.
     #[command(after_help = CODES)]
     Undo(UndoArgs),
+    /// List the leases that calls hold: on which host, since when, until when, and what for.
+    #[command(after_help = CODES)]
+    Locks(locks::LocksArgs),
     /// Say what was paid, by whom and for what, and compare it with an invoice.
     #[command(after_help = CODES)]
     Cost(cost::CostArgs),
@@ -232,6 +236,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Executions(args) => executions::run(&args),
         Command::Approve(args) => approve::run(args),
         Command::Undo(UndoArgs { call, data }) => text(&data, &Request::Undo { call }),
+        Command::Locks(args) => locks::run(&args),
         Command::Cost(args) => cost::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),

@@ -13,11 +13,13 @@ use crate::drain::{Phase, Stop};
 use crate::executions::HostExecutions;
 use crate::keys::{CallerKeys, Fresh, Wanted};
 use crate::ledger::HostLedger;
+use crate::locks;
 use crate::plugins::{Plugins, Promises};
 use audited::Deed;
 use holdfast_call::{Level, Log, Pipeline};
 use holdfast_store::Audit;
 use holdfast_store::approvals::Which;
+use holdfast_store::db::Database;
 use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -53,6 +55,8 @@ pub struct Control {
     pub executions: Arc<HostExecutions>,
     /// What was paid for.
     pub ledger: Arc<HostLedger>,
+    /// Where leases are kept.
+    pub database: Database,
     /// Where it is on record what the operator changes.
     pub audit: Audit,
     /// Where trouble is said.
@@ -220,6 +224,10 @@ impl Control {
                 let done = self.once(request, uid).await;
                 done.unwrap_or_else(Response::Error)
             }
+            Request::Locks => match locks::list(&self.database).await {
+                Ok(lines) => Response::Locks(lines),
+                Err(error) => Response::Error(error),
+            },
             Request::Cost(asked) => match self.ledger.costs(asked).await {
                 Ok(lines) => Response::Costs(lines),
                 Err(error) => Response::Error(error),

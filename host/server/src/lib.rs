@@ -19,6 +19,7 @@ pub mod executions;
 pub mod file;
 pub mod keys;
 pub mod ledger;
+pub mod locks;
 pub mod logs;
 pub mod plugins;
 pub mod project;

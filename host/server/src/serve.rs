@@ -19,6 +19,7 @@ use crate::tls::Keys;
 use anyhow::{Context as _, bail};
 use holdfast_call::{Clock, Log, Pipeline, in_time};
 use holdfast_store::Audit;
+use holdfast_store::db::Database;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -95,6 +96,8 @@ pub struct Host {
     pub executions: Arc<HostExecutions>,
     /// What is paid for.
     pub ledger: Arc<HostLedger>,
+    /// Where leases are kept.
+    pub database: Database,
     /// Where it is on record what the operator changes.
     pub audit: Audit,
     /// What keeps their versions.
@@ -227,6 +230,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         keys: host.keys.clone(),
         executions: host.executions.clone(),
         ledger: host.ledger.clone(),
+        database: host.database,
         audit: host.audit,
         log: host.log.clone(),
     });

@@ -3,11 +3,12 @@
 //! A bucket belongs to one service, whose name the host says and not the guest, so that no key reaches the values of another one. What a
 //! service keeps is counted in the same unit of work that changes it, and a change that would go beyond its quota is not made. Many keys
 //! are changed as a whole or not at all. Each value has the name of the call that wrote it, which is also what tells whether it is still
-//! the one that somebody has seen.
+//! the one that somebody has seen. Who holds leases changes nothing once one of them is not his any more.
 
 mod write;
 
 use crate::db::{Database, DbError, Row, Tx, Value};
+use crate::leases::Lease;
 use std::collections::BTreeMap;
 use std::fmt;
 use write::written;
@@ -62,7 +63,7 @@ impl Key {
     }
 
     /// Keys are kept as bytes, so that both databases have them in the same order.
-    fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         self.0.as_bytes().into()
     }
 }
@@ -100,6 +101,8 @@ pub struct Writer {
     pub quota: Quota,
     /// The call that changes it.
     pub call: String,
+    /// The leases under which it does so: all of them must still be held.
+    pub leases: Vec<Lease>,
 }
 
 /// What of a service's quota is used up.
@@ -125,16 +128,18 @@ pub enum Measure {
 }
 
 /// What became of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
     /// It is made.
     Yes,
     /// There is no room for it, and nothing is changed.
     Full(Full),
+    /// A lease is no longer held, and nothing is changed.
+    Stale(Lease),
 }
 
 /// What became of an addition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
     /// It is made, and this is the sum.
     To(i64),
@@ -144,6 +149,8 @@ pub enum Added {
     Beyond,
     /// There is no room for it.
     Full(Full),
+    /// A lease is no longer held; the value is as it was.
+    Stale(Lease),
 }
 
 /// What became of a swap.
@@ -155,6 +162,8 @@ pub enum Swapped {
     Other(Option<String>),
     /// There is no room for it.
     Full(Full),
+    /// A lease is no longer held; the value is as it was.
+    Stale(Lease),
 }
 
 /// The values of many keys.
@@ -301,6 +310,7 @@ pub async fn swap(
                     Ok(match written(writer, values, tx).await? {
                         Changed::Yes => Swapped::Yes,
                         Changed::Full(full) => Swapped::Full(full),
+                        Changed::Stale(lease) => Swapped::Stale(lease),
                     })
                 })
             },
@@ -337,6 +347,7 @@ async fn added(writer: &Writer, key: &Key, delta: i64, tx: &mut dyn Tx) -> Resul
     Ok(match written(writer, &values, tx).await? {
         Changed::Yes => Added::To(sum),
         Changed::Full(full) => Added::Full(full),
+        Changed::Stale(lease) => Added::Stale(lease),
     })
 }
 
@@ -376,7 +387,12 @@ fn number(value: &[u8]) -> Option<i64> {
 }
 
 fn text(row: &Row) -> Result<String, DbError> {
-    let key = String::from_utf8(row.bytes(0)?.to_vec());
+    key_text(row, 0)
+}
+
+/// A key as it is kept.
+pub(crate) fn key_text(row: &Row, column: usize) -> Result<String, DbError> {
+    let key = String::from_utf8(row.bytes(column)?.to_vec());
     key.map_err(|_| DbError::Corrupt("a key is no text".to_owned()))
 }
 

@@ -16,9 +16,11 @@ pub mod executions;
 pub mod key;
 pub mod keys;
 pub mod kv;
+pub mod leases;
 pub mod ledger;
 pub mod lock;
 mod private;
+pub mod sequences;
 pub mod versions;
 
 pub use artifacts::{ARTIFACT_BYTES_MAX, Artifacts};

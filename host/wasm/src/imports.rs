@@ -8,7 +8,9 @@ pub(crate) mod child;
 pub(crate) mod clocks;
 mod frames;
 pub(crate) mod http;
+pub(crate) mod ids;
 pub(crate) mod kv;
+pub(crate) mod leases;
 pub(crate) mod logging;
 pub(crate) mod outgoing;
 pub(crate) mod secrets;
@@ -52,6 +54,14 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         prefix: "holdfast:host/secrets",
+        kind: Kind::Effect,
+    },
+    Family {
+        prefix: "holdfast:host/leases",
+        kind: Kind::Effect,
+    },
+    Family {
+        prefix: "holdfast:host/ids",
         kind: Kind::Effect,
     },
     Family {
@@ -121,6 +131,8 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     logging::add_to_linker(&mut linker)?;
     secrets::add_to_linker(&mut linker)?;
     kv::add_to_linker(&mut linker)?;
+    leases::add_to_linker(&mut linker)?;
+    ids::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

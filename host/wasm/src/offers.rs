@@ -37,6 +37,13 @@ const fn v03(interface: &'static str) -> Offer {
     }
 }
 
+const fn own(interface: &'static str) -> Offer {
+    Offer {
+        interface,
+        version: "0.1.0",
+    }
+}
+
 const fn draft(interface: &'static str) -> Offer {
     Offer {
         interface,
@@ -96,10 +103,9 @@ const OFFERS: &[Offer] = &[
     v03("wasi:random/random"),
     v03("wasi:sockets/ip-name-lookup"),
     v03("wasi:sockets/types"),
-    Offer {
-        interface: "holdfast:host/secrets",
-        version: "0.1.0",
-    },
+    own("holdfast:host/ids"),
+    own("holdfast:host/leases"),
+    own("holdfast:host/secrets"),
     // These have no released version; only exactly these are on offer.
     draft("wasi:keyvalue/atomics"),
     draft("wasi:keyvalue/batch"),

@@ -1,6 +1,7 @@
-//! Keeps keys and values: every operation of `wasi:keyvalue`, one a path, and says what it came back with.
+//! Keeps keys and values: every operation of `wasi:keyvalue`, one a path, and says what it came back with. Leases and numbers too.
 
 mod asked;
+mod leases;
 
 use asked::Asked;
 use wasip2::exports::http::incoming_handler::Guest;
@@ -30,17 +31,22 @@ struct Cases;
 impl Guest for Cases {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let asked = Asked::of(&request);
-        let said = said(&asked).unwrap_or_else(|error| match error {
-            Error::NoSuchStore => "no-such-store".to_owned(),
-            Error::AccessDenied => "access-denied".to_owned(),
-            Error::Other(why) => format!("other {why}"),
-        });
+        let said = leases::said(&asked);
+        let said = said.unwrap_or_else(|| said_of(&asked).unwrap_or_else(|error| words(&error)));
         asked::answer(out, &said);
     }
 }
 
+fn words(error: &Error) -> String {
+    match error {
+        Error::NoSuchStore => "no-such-store".to_owned(),
+        Error::AccessDenied => "access-denied".to_owned(),
+        Error::Other(why) => format!("other {why}"),
+    }
+}
+
 /// What the operation came back with, in words.
-fn said(asked: &Asked) -> Result<String, Error> {
+fn said_of(asked: &Asked) -> Result<String, Error> {
     let bucket = store::open(asked.text("bucket"))?;
     let key = asked.key();
     match asked.path.as_str() {

@@ -5,6 +5,7 @@ use super::{
     DELETE, DELETE_MANY, EXISTS, GET, GET_MANY, INCREMENT, LIST_KEYS, OPEN, SET, SET_MANY, SWAP,
     VERSION,
 };
+use crate::kept;
 use bytes::Bytes;
 use holdfast_call::{Failure, Value};
 use holdfast_store::kv::{Key, MANY_BYTES_MAX, MANY_KEYS_MAX, VALUE_BYTES_MAX};
@@ -63,16 +64,16 @@ pub(super) fn read(operation: &str, values: Vec<Value>) -> Result<Asked, Failure
             let (key, seen) = (self::key(key)?, optional(seen)?);
             Asked::Change(Change::Swap(key, seen, self::value(value)?))
         }
-        _ => return Err(refusals::no_operation()),
+        _ => return Err(kept::no_operation()),
     };
     Ok(asked)
 }
 
 fn key(value: Value) -> Result<Key, Failure> {
     let Value::Text(text) = value else {
-        return Err(refusals::no_operation());
+        return Err(kept::no_operation());
     };
-    Key::parse(text).map_err(|why| refusals::passed(refusals::invalid(why.to_string())))
+    Key::parse(text).map_err(|why| kept::passed(refusals::invalid(why.to_string())))
 }
 
 fn keys(value: Value) -> Result<Vec<Key>, Failure> {
@@ -81,14 +82,14 @@ fn keys(value: Value) -> Result<Vec<Key>, Failure> {
 
 fn value(value: Value) -> Result<Vec<u8>, Failure> {
     let Value::Bytes(bytes) = value else {
-        return Err(refusals::no_operation());
+        return Err(kept::no_operation());
     };
     if bytes.len() > VALUE_BYTES_MAX {
         let why = format!(
             "a value has at most {VALUE_BYTES_MAX} bytes, and this one has {}",
             bytes.len()
         );
-        return Err(refusals::passed(refusals::invalid(why)));
+        return Err(kept::passed(refusals::invalid(why)));
     }
     Ok(owned(bytes))
 }
@@ -103,15 +104,15 @@ fn pairs(value: Value) -> Result<BTreeMap<Key, Option<Vec<u8>>>, Failure> {
     let (mut pairs, mut bytes) = (BTreeMap::new(), 0);
     for pair in list(value)? {
         let Value::Many(pair) = pair else {
-            return Err(refusals::no_operation());
+            return Err(kept::no_operation());
         };
         let Ok([key, value]) = <[Value; 2]>::try_from(pair) else {
-            return Err(refusals::no_operation());
+            return Err(kept::no_operation());
         };
         let value = self::value(value)?;
         bytes += value.len();
         if bytes > MANY_BYTES_MAX {
-            return Err(refusals::passed(refusals::together()));
+            return Err(kept::passed(refusals::together()));
         }
         pairs.insert(self::key(key)?, Some(value));
     }
@@ -120,14 +121,14 @@ fn pairs(value: Value) -> Result<BTreeMap<Key, Option<Vec<u8>>>, Failure> {
 
 fn list(value: Value) -> Result<Vec<Value>, Failure> {
     let Value::List(list) = value else {
-        return Err(refusals::no_operation());
+        return Err(kept::no_operation());
     };
     if list.len() > MANY_KEYS_MAX {
         let why = format!(
             "at most {MANY_KEYS_MAX} keys go together, and these are {}",
             list.len()
         );
-        return Err(refusals::passed(refusals::invalid(why)));
+        return Err(kept::passed(refusals::invalid(why)));
     }
     Ok(list)
 }
@@ -137,8 +138,8 @@ fn optional(value: Value) -> Result<Option<String>, Failure> {
         Value::Option(None) => Ok(None),
         Value::Option(Some(text)) => match *text {
             Value::Text(text) => Ok(Some(text)),
-            _ => Err(refusals::no_operation()),
+            _ => Err(kept::no_operation()),
         },
-        _ => Err(refusals::no_operation()),
+        _ => Err(kept::no_operation()),
     }
 }

@@ -1,48 +1,17 @@
 //! What is said where a bucket does not do what it is asked: to the guest, and to the operator.
 
-use holdfast_call::{Failure, FailureKind, Fault, HostCode, Refusal, Verdict};
+use crate::kept;
+use holdfast_call::{Fault, HostCode, Refusal};
 use holdfast_store::db::DbError;
 use holdfast_store::kv::{Full, MANY_BYTES_MAX, Measure};
-use std::time::Duration;
-
-/// How long a guest is told to wait for the database.
-const AGAIN: Duration = Duration::from_secs(1);
+use holdfast_store::leases::Lease;
 
 /// The stage of all that is refused here.
 const STAGE: &str = "kv";
 
-/// A fault as it is, for the pipeline to hand on.
-pub(super) fn passed(fault: Fault) -> Failure {
-    let cause = fault.verdict().cause.clone();
-    Failure::new(FailureKind::Passed(fault), cause)
-}
-
-/// What is asked is not one of the operations.
-pub(super) fn no_operation() -> Failure {
-    Failure::new(
-        FailureKind::NoSuchOperation,
-        "no such operation of a bucket",
-    )
-}
-
-/// A call that no service makes has no keys.
-pub(super) fn nobody() -> Failure {
-    Failure::new(
-        FailureKind::Internal,
-        "nobody is known whose keys are meant",
-    )
-}
-
 /// What is given breaks a rule. The guest may read which one.
 pub(super) fn invalid(why: String) -> Fault {
-    let verdict = Verdict {
-        boundary: HostCode::InvalidInput.meaning().boundary,
-        stage: STAGE,
-        cause: why.clone(),
-        evidence: Vec::new(),
-        next: "mend the service".to_owned(),
-    };
-    Fault::host(HostCode::InvalidInput, why, verdict)
+    kept::invalid(STAGE, why)
 }
 
 /// The value is no number, so nothing can be added to it.
@@ -60,6 +29,24 @@ pub(super) fn together() -> Fault {
     invalid(format!(
         "at most {MANY_BYTES_MAX} bytes of values go together"
     ))
+}
+
+/// The call holds a lease that has run out, so somebody else may hold it now.
+pub(super) fn stale(lease: &Lease) -> Fault {
+    let refusal = Refusal {
+        code: HostCode::CapabilityDenied,
+        layer: STAGE,
+        detail: format!(
+            "The lease {} of this call has run out, so nothing was changed.",
+            lease.name
+        ),
+        rule: "who holds a lease changes keys only while it is his".to_owned(),
+        seen: format!("the lease {} under the fence {}", lease.name, lease.fence),
+        limit: "its time, of which the last fifth is left to others".to_owned(),
+        change: "nothing: the service renews its lease in time, or takes it for longer".to_owned(),
+        retry_after: None,
+    };
+    refusal.into()
 }
 
 /// There is no room for it.
@@ -93,16 +80,5 @@ pub(super) fn full(service: &str, full: Full) -> Fault {
 
 /// The database did not do it, or nobody knows.
 pub(super) fn away(error: &DbError) -> Fault {
-    let detail = match error {
-        DbError::Ambiguous(_) => "It may have been done: the database failed while it kept it.",
-        _ => "It was not done: what must last cannot be kept at present.",
-    };
-    let verdict = Verdict {
-        boundary: HostCode::StorageUnavailable.meaning().boundary,
-        stage: STAGE,
-        cause: error.to_string(),
-        evidence: Vec::new(),
-        next: "holdfast doctor".to_owned(),
-    };
-    Fault::host(HostCode::StorageUnavailable, detail, verdict).retry_after(AGAIN)
+    kept::away(STAGE, error)
 }

@@ -3,6 +3,7 @@
 use super::*;
 use holdfast_call::{FailureKind, HostCode};
 use holdfast_store::db::Place;
+use holdfast_store::executions::Holder;
 use holdfast_store::kv::{KEY_BYTES_MAX, MANY_BYTES_MAX, MANY_KEYS_MAX, VALUE_BYTES_MAX};
 
 const QUOTA: Quota = Quota {
@@ -38,9 +39,16 @@ fn run(asked: Vec<(&str, Vec<Value>)>) -> Vec<Result<Value, Fault>> {
         .build()
         .unwrap();
     runtime.block_on(async {
+        let database = Database::open(place).await.unwrap();
+        let holder = Holder {
+            host: "host".to_owned(),
+            epoch: 1,
+        };
+        let leases = Leases::begin(database.clone(), holder).await.unwrap();
         let bucket = KeyValue {
-            database: Database::open(place).await.unwrap(),
+            database,
             bucket: "default".into(),
+            leases,
         };
         let mut given = Vec::new();
         for (number, (operation, values)) in asked.into_iter().enumerate() {
@@ -51,9 +59,10 @@ fn run(asked: Vec<(&str, Vec<Value>)>) -> Vec<Result<Value, Fault>> {
                 },
                 quota: QUOTA,
                 call: format!("call-{number}"),
+                leases: Vec::new(),
             };
             let asked = asked::read(operation, values).unwrap();
-            given.push(bucket.run(writer, asked).await);
+            given.push(bucket.run(writer, asked, Ok(Vec::new())).await);
         }
         given
     })

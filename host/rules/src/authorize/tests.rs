@@ -55,6 +55,11 @@ fn a_bucket_is_granted_by_both_owners_and_told_with_the_missing_line() {
             .contains("kv = [\"carts\"] under [services.front]")
     );
     assert!(grants.bucket("secrets").is_err());
+    // Leases and sequences come with a bucket, whichever it is.
+    assert!(grants.keeps().is_ok());
+    let none = self::grants(&kv(&["carts"]), &kv(&["default"]));
+    let refused = none.keeps().unwrap_err();
+    assert!(refused.verdict().next.contains("kv = [\"default\"]"));
 }
 
 struct World {

@@ -5,6 +5,7 @@ use crate::settings::{
     Anonymous, Breaker, Callers, Effective, Fuel, Idempotency, LentSecret, Policy, Repeat, Upstream,
 };
 use holdfast_call::{Priority, Settings, Target};
+use holdfast_capabilities::ids;
 use holdfast_capabilities::kv;
 use holdfast_capabilities::secrets::WEBHOOK;
 use holdfast_rules::budget::{self, Tariff};
@@ -268,6 +269,22 @@ pub(super) fn bucket(host: &Host, name: &str) -> Settings {
             series: host.metrics.named(&format!("kv:{name}")),
         })
         .with(once::Changes(kv::CHANGES))
+}
+
+/// The layers' settings for the leases of services.
+pub(super) fn leases(host: &Host) -> Settings {
+    Settings::default().with(record::Settings {
+        series: host.metrics.named("leases"),
+    })
+}
+
+/// The layers' settings for their sequences.
+pub(super) fn ids(host: &Host) -> Settings {
+    Settings::default()
+        .with(record::Settings {
+            series: host.metrics.named("ids"),
+        })
+        .with(once::Changes(ids::CHANGES))
 }
 
 /// What services may do with it: to check webhooks is the host's.

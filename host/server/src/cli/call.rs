@@ -117,6 +117,7 @@ fn stream(client: &mut Client, head: &mut dyn Write, body: &mut dyn Write) -> an
             | Response::Keys(_)
             | Response::Executions(_)
             | Response::Approvals(_)
+            | Response::Locks(_)
             | Response::Costs(_) => {
                 bail!("the host speaks another version of this program")
             }

@@ -171,6 +171,7 @@ async fn begin(
         keys: host.caller_keys().clone(),
         executions: host.executions().clone(),
         ledger: host.ledger().clone(),
+        database: host.database().clone(),
         audit: host.audit().clone(),
         versions: host.versions(),
         reload: reload(&host, &routes, &gateway, renew),

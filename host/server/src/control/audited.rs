@@ -61,6 +61,7 @@ impl Deed {
             | Request::Executions
             | Request::Approvals { .. }
             | Request::Approval { .. }
+            | Request::Locks
             | Request::Cost(_)
             | Request::Call(_) => return None,
         };

@@ -57,6 +57,8 @@ pub enum Request {
     },
     /// Say whether it may be done.
     Decide(Decide),
+    /// Every lease that is held.
+    Locks,
     /// What was paid.
     Cost(CostRequest),
     /// Take a key back.
@@ -225,6 +227,30 @@ pub struct ApprovalLine {
     pub used_by: Option<String>,
 }
 
+/// A lease that is held. Times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockLine {
+    /// Whose it is.
+    pub service: String,
+    /// Its name.
+    pub name: String,
+    /// Which host holds it.
+    pub host: String,
+    /// In which of its lives.
+    pub epoch: i64,
+    /// Which call.
+    pub call: String,
+    /// What that is doing.
+    pub why: String,
+    /// Under which number.
+    pub fence: i64,
+    /// Since when.
+    pub since_ms: u64,
+    /// Until when, if it is not renewed.
+    pub until_ms: u64,
+}
+
 /// An operation of a typed service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,6 +290,8 @@ pub enum Response {
     Executions(Vec<ExecutionLine>),
     /// What has to be approved.
     Approvals(Vec<ApprovalLine>),
+    /// Every lease that is held.
+    Locks(Vec<LockLine>),
     /// What was paid.
     Costs(Vec<CostLine>),
     /// The head of an answer; its body follows in [`Response::Data`] lines.

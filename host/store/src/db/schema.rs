@@ -144,6 +144,28 @@ const STEPS: &[Step] = &[
             bytes {integer} NOT NULL CHECK (bytes >= 0),
             keys {integer} NOT NULL CHECK (keys >= 0)
         ){strict}",
+            "CREATE TABLE leases (
+            service TEXT NOT NULL,
+            name {bytes} NOT NULL,
+            holder TEXT NOT NULL,
+            epoch {integer} NOT NULL,
+            call TEXT NOT NULL,
+            why TEXT NOT NULL,
+            fence {integer} NOT NULL,
+            since_ms {integer} NOT NULL,
+            expires_ms {integer} NOT NULL,
+            PRIMARY KEY (service, name)
+        ){strict}",
+            "CREATE TABLE lease_fences (
+            service TEXT PRIMARY KEY,
+            last {integer} NOT NULL
+        ){strict}",
+            "CREATE TABLE sequences (
+            service TEXT NOT NULL,
+            name {bytes} NOT NULL,
+            last {integer} NOT NULL,
+            PRIMARY KEY (service, name)
+        ){strict}",
         ],
     },
     Step {

@@ -2,6 +2,7 @@
 
 use super::{Bucket, Changed, Full, Key, Measure, Quota, Writer};
 use crate::db::{DbError, Tx, Value};
+use crate::leases;
 use std::collections::BTreeMap;
 
 /// By how much a change makes more of what a service keeps, or less.
@@ -11,12 +12,17 @@ struct Growth {
     keys: i64,
 }
 
-/// Sets the values of keys, or deletes those without one, if the quota has room for it.
+/// Sets the values of keys, or deletes those without one, if the leases are held and the quota has room for it.
 pub(super) async fn written(
     writer: &Writer,
     values: &BTreeMap<Key, Option<Vec<u8>>>,
     tx: &mut dyn Tx,
 ) -> Result<Changed, DbError> {
+    for lease in &writer.leases {
+        if !leases::stands(lease, tx).await? {
+            return Ok(Changed::Stale(lease.clone()));
+        }
+    }
     let mut growth = Growth::default();
     for (key, value) in values {
         let before = size(&writer.bucket, key, tx).await?;

@@ -2,7 +2,7 @@
 
 use super::child;
 use crate::life::Life;
-use holdfast_call::Scope;
+use holdfast_call::{CallId, Scope};
 use http::HeaderName;
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Handle;
@@ -56,6 +56,11 @@ impl Hooks {
         };
         self.left = left;
         Some((scope.clone(), life.clone()))
+    }
+
+    /// A name that nothing else has; none between two calls.
+    pub(crate) fn new_id(&self) -> Option<CallId> {
+        self.call.as_ref().map(|(scope, _)| scope.new_id())
     }
 
     /// Where child calls run.

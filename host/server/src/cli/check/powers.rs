@@ -29,6 +29,8 @@ const POWERS: &[(&str, Power)] = &[
     ("wasi:http/types", Power::Nothing),
     ("holdfast:host/secrets", Power::Secrets),
     ("wasi:keyvalue/", Power::KeyValue),
+    ("holdfast:host/leases", Power::KeyValue),
+    ("holdfast:host/ids", Power::KeyValue),
     ("wasi:sockets/", Power::Sockets),
     ("wasi:filesystem/", Power::Files),
     ("wasi:cli/environment", Power::Environment),

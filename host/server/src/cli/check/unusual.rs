@@ -61,7 +61,12 @@ fn interfaces(inspection: &Inspection, effective: &Effective) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if !grants.kv_asked.is_empty() && !has("wasi:keyvalue/") {
+    let keeps = [
+        "wasi:keyvalue/",
+        "holdfast:host/leases",
+        "holdfast:host/ids",
+    ];
+    if !grants.kv_asked.is_empty() && !keeps.iter().any(|prefix| has(prefix)) {
         said.push("its manifest asks for buckets, but it does not import wasi:keyvalue".to_owned());
     }
     if asks && !network {
