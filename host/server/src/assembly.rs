@@ -102,10 +102,7 @@ impl Host {
         sources: Sources,
     ) -> anyhow::Result<Self> {
         let lock = DataLock::take(&policy.data)?;
-        if policy.call_log > 0 {
-            let calls = CallLog::open(&policy.data.join(CALLS), policy.call_log)?;
-            log.keep_calls(Sink::named("call log", calls));
-        }
+        keep_calls(&policy, &log)?;
         let versions = Arc::new(Versions::open(&policy.data.join("versions"))?);
         let as_log: Arc<dyn Log> = log.clone();
         let workshop = workshop(&policy, &sources, &as_log)?;
@@ -270,6 +267,15 @@ impl Host {
         self.policy.store(Arc::new(policy));
         Ok(())
     }
+}
+
+/// Has the call log kept, if it is to be.
+fn keep_calls(policy: &Policy, log: &LogWriter) -> anyhow::Result<()> {
+    if policy.call_log > 0 {
+        let calls = CallLog::open(&policy.data.join(CALLS), policy.call_log)?;
+        log.keep_calls(Sink::named("call log", calls));
+    }
+    Ok(())
 }
 
 /// The database of the policy.

@@ -125,10 +125,13 @@ async fn what_is_written_under_a_lease_that_is_gone_is_not_written() {
     assert_eq!(world.writes(&both).await, Changed::Yes);
     release(&world.database, other.clone()).await.unwrap();
     assert_eq!(world.writes(&both).await, Changed::Stale(other));
-    assert_eq!(world.writes(&[one.clone()]).await, Changed::Yes);
+    assert_eq!(world.writes(std::slice::from_ref(&one)).await, Changed::Yes);
     world.runs_out().await;
     // Nobody else has it yet, and still it is not his any more.
-    assert_eq!(world.writes(&[one.clone()]).await, Changed::Stale(one));
+    assert_eq!(
+        world.writes(std::slice::from_ref(&one)).await,
+        Changed::Stale(one)
+    );
 }
 
 #[tokio::test]

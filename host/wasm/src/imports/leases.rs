@@ -101,7 +101,7 @@ async fn acquire(
 async fn renew(mut store: StoreContextMut<'_, Guest>, (handle,): (Resource<Lease>,)) -> Came<()> {
     let values = store.data_mut().ctx().table.get(&handle)?.values();
     let given = asked(&mut store, "renew", values).await;
-    Ok((given.and_then(still),))
+    Ok((given.and_then(|value| still(&value)),))
 }
 
 async fn release(mut store: StoreContextMut<'_, Guest>, (handle,): (Resource<Lease>,)) -> Came<()> {
@@ -111,7 +111,7 @@ async fn release(mut store: StoreContextMut<'_, Guest>, (handle,): (Resource<Lea
         let lease = store.data_mut().ctx().table.get_mut(&handle)?;
         lease.held = HeldBy::Nobody;
     }
-    Ok((given.and_then(still),))
+    Ok((given.and_then(|value| still(&value)),))
 }
 
 /// The guest has dropped the handle. What cannot be let go of now is let go of with the call.
@@ -141,7 +141,7 @@ async fn asked(
 }
 
 /// Whether it was held until now.
-fn still(value: Value) -> std::result::Result<(), Error> {
+fn still(value: &Value) -> std::result::Result<(), Error> {
     match value {
         Value::Result(Ok(None)) => Ok(()),
         Value::Result(Err(None)) => Err(Error::Lost),
