@@ -116,6 +116,7 @@ fn each_level_has_its_budget_and_a_larger_one_is_taken_at_once() {
         last.fault("budget-exhausted");
         let served = answers.iter().filter(|one| one.status == 200).count();
         assert_eq!(served, if lines.contains("caller") { 2 } else { 0 });
+        host.closing(last.call());
         let said = host.command(&["explain", last.call()]).out;
         assert!(said.contains(change), "{said}");
     }
@@ -135,6 +136,7 @@ fn each_level_has_its_budget_and_a_larger_one_is_taken_at_once() {
     assert_eq!(host.get("/api/pay").status, 200);
     let refused = host.get("/api/pay");
     refused.fault("budget-exhausted");
+    host.closing(refused.call());
     let said = host.command(&["explain", refused.call()]).out;
     assert!(
         said.contains("budget under [services.api] in holdfast.toml"),
@@ -146,6 +148,7 @@ fn each_level_has_its_budget_and_a_larger_one_is_taken_at_once() {
     });
     let refused = host.get("/api/pay");
     refused.fault("budget-exhausted");
+    host.closing(refused.call());
     let said = host.command(&["explain", refused.call()]).out;
     assert!(
         said.contains("budget under [upstreams.api] in holdfast.toml"),
