@@ -294,12 +294,11 @@ fn a_call_is_undone_once_by_what_its_service_declared_for_that() {
             said.out
         );
     }
-    let closings = host.closings();
-    let undone = closings
-        .iter()
-        .filter(|line| line["operation"] == "PUT /echo");
-    let undone: Vec<_> = undone.collect();
-    assert_eq!(undone.len(), 2);
+    let undone = until("the lines of both", || {
+        let mut lines = host.closings();
+        lines.retain(|line| line["operation"] == "PUT /echo");
+        (lines.len() == 2).then_some(lines)
+    });
     let ran = undone.iter().filter(|line| line["attempts"] == 1);
     assert_eq!(ran.count(), 1, "{undone:#?}");
     assert!(
