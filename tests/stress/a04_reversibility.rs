@@ -2,7 +2,7 @@
 //! the middle of them, and orders that are undone by everybody at once. What nobody approved is never done, what was approved once is done
 //! once at most, and what was answered was done.
 
-use crate::harness::{Answer, Ask, Guest, Host, Setup, Upstream, encoded, scaled, until};
+use crate::harness::{Answer, Ask, Guest, Host, Setup, Upstream, encoded, rest, scaled, until};
 use serde_json::Value;
 
 /// Of so many actions a person denies the last.
@@ -64,11 +64,12 @@ fn nothing_is_done_that_nobody_approved_and_nothing_twice_however_often_the_host
         let asking: Vec<_> = (0..actions)
             .map(|nth| action(&host, &upstream, nth).begin())
             .collect();
-        // Some are done, some under way, some not begun.
+        // Some are done, some under way, some not begun; in the end none is left that could be.
         let enough = (round * 2).min(actions / 2);
-        until("some to be done", || {
-            (upstream.seen().len() >= enough).then_some(())
-        });
+        let mut patience = 0..40;
+        while upstream.seen().len() < enough && patience.next().is_some() {
+            rest();
+        }
         host.kill();
         drop(asking);
         host.again();
