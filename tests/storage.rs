@@ -1,5 +1,38 @@
 //! The database: what holds on both, and what each does when it fails.
 
+/// Makes a test of each sentence, for a file and for a server: each is given the database of two hosts that share it.
+macro_rules! both {
+    ($($sentence:ident),* $(,)?) => {
+        mod file {
+            use holdfast_store::db::{Database, Place};
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $sentence() {
+                    let folder = tempfile::tempdir().unwrap();
+                    let path = folder.path().join("data").join("holdfast.db");
+                    let place = Place::File(path);
+                    let database = Database::open(place.clone()).await.unwrap();
+                    let other = Database::open(place).await.unwrap();
+                    super::$sentence(&database, &other).await;
+                }
+            )*
+        }
+        mod server {
+            use crate::harness::postgres::Postgres;
+            use crate::storage::open;
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $sentence() {
+                    let url = Postgres::database();
+                    let (one, other) = tokio::join!(open(&url), open(&url));
+                    super::$sentence(&one.unwrap(), &other.unwrap()).await;
+                }
+            )*
+        }
+    };
+}
+
+mod approvals;
 mod battery;
 mod kv;
 mod leases;

@@ -10,7 +10,7 @@
 //! 6. The checklist is below.
 
 use super::two;
-use crate::harness::{Answer, Ask, Guest, Host, Setup, Upstream, encoded, until};
+use crate::harness::{Answer, Ask, Chaos, Does, Guest, Host, Setup, Upstream, encoded, until};
 use serde_json::{Value, json};
 
 const SEND: &str = "[effects]\nirreversible = [\"POST /fetch\"]";
@@ -144,6 +144,12 @@ fn a_spelling_is_no_way_round_and_a_key_is_none_either() {
         let answer = host.ask("POST", &format!("{spelled}?{query}")).send();
         assert!(answer.status >= 400, "{spelled}: {answer:?}");
     }
+    // One that says it changes nothing is served, and changes nothing.
+    let asked = host.ask("GET", &path(&upstream)).send();
+    assert!(
+        asked.status >= 400 || asked.text().starts_with("error"),
+        "{asked:?}"
+    );
     let keyed = |key: &str| send(&host, &upstream).header("idempotency-key", key).send();
     let told = keyed("k");
     told.fault("approval-required");
@@ -324,6 +330,41 @@ fn a_call_is_undone_once_by_what_its_service_declared_for_that() {
             said.err
         );
     }
+}
+
+#[test]
+fn an_undoing_that_failed_is_tried_again_and_one_that_did_not_is_not() {
+    let chaos = Chaos::start(Does::Serves);
+    let url = chaos.url("");
+    let manifest = format!(
+        "upstreams = [\"api\"]\n[config]\nupstream = \"{url}\"\n[effects.undo]\n\"POST /orders\" = \"POST /undo\""
+    );
+    let policy = format!(
+        "[services.api]\nupstreams = [\"api\"]\n[upstreams.api]\nurl = \"{url}\"\nallow_private = [\"127.0.0.0/8\"]"
+    );
+    let host = Setup::new()
+        .service("api", Guest::Service("proxy"), &manifest)
+        .policy(&policy)
+        .start();
+    let order = host.ask("POST", "/api/orders").send();
+    is_done(&order);
+    chaos.next(&[Does::Answers(409, ""), Does::Answers(503, "")]);
+    for how in ["409", "service-fault"] {
+        let said = host.command(&["undo", order.call()]);
+        assert_eq!(said.code, Some(1), "{}", said.out);
+        assert!(
+            said.err.contains("is not undone") && said.err.contains(how),
+            "{}",
+            said.err
+        );
+    }
+    for _ in 0..2 {
+        let said = host.command(&["undo", order.call()]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+    }
+    let taken = chaos.taken();
+    let undone = taken.iter().filter(|(_, seen)| seen.head.contains("/undo"));
+    assert_eq!(undone.count(), 3);
 }
 
 #[test]

@@ -1,38 +1,7 @@
 //! What holds on both databases: the same sentences, on a file and on a server.
 
 use super::{KEEP, keep, kept};
-use crate::harness::postgres::Postgres;
-use holdfast_store::db::{Database, DbError, Place, Value};
-
-/// Makes a test of each sentence, for each of the two.
-macro_rules! both {
-    ($($sentence:ident),* $(,)?) => {
-        mod file {
-            $(
-                #[tokio::test]
-                async fn $sentence() {
-                    let folder = tempfile::tempdir().unwrap();
-                    let path = folder.path().join("data").join("holdfast.db");
-                    let place = super::Place::File(path);
-                    let database = super::Database::open(place.clone()).await.unwrap();
-                    let other = super::Database::open(place).await.unwrap();
-                    super::$sentence(&database, &other).await;
-                }
-            )*
-        }
-        mod server {
-            $(
-                #[tokio::test]
-                async fn $sentence() {
-                    let url = super::Postgres::database();
-                    let (one, other) =
-                        tokio::join!(super::super::open(&url), super::super::open(&url));
-                    super::$sentence(&one.unwrap(), &other.unwrap()).await;
-                }
-            )*
-        }
-    };
-}
+use holdfast_store::db::{Database, DbError, Value};
 
 both![
     what_one_keeps_the_other_reads,

@@ -1,40 +1,9 @@
 //! Keys and values, on a file and on a server: nothing is lost and nothing counted wrong, however many write at once, and on whichever host.
 
-use super::open;
-use crate::harness::postgres::Postgres;
-use holdfast_store::db::{Database, Place};
+use holdfast_store::db::Database;
 use holdfast_store::kv::{self, Added, Bucket, Changed, Got, Key, Measure, Quota, Swapped, Writer};
 use std::collections::BTreeMap;
 use tokio::task::JoinSet;
-
-/// Makes a test of each sentence, for each of the two.
-macro_rules! both {
-    ($($sentence:ident),* $(,)?) => {
-        mod file {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $sentence() {
-                    let folder = tempfile::tempdir().unwrap();
-                    let path = folder.path().join("data").join("holdfast.db");
-                    let place = super::Place::File(path);
-                    let database = super::Database::open(place.clone()).await.unwrap();
-                    let other = super::Database::open(place).await.unwrap();
-                    super::$sentence(&database, &other).await;
-                }
-            )*
-        }
-        mod server {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $sentence() {
-                    let url = super::Postgres::database();
-                    let (one, other) = tokio::join!(super::open(&url), super::open(&url));
-                    super::$sentence(&one.unwrap(), &other.unwrap()).await;
-                }
-            )*
-        }
-    };
-}
 
 both![
     two_hundred_and_fifty_six_additions_at_once_are_two_hundred_and_fifty_six,

@@ -1,8 +1,6 @@
 //! Leases and sequences, on a file and on a server: held by one at a time and numbered without a gap, on whichever host somebody asks.
 
-use super::open;
-use crate::harness::postgres::Postgres;
-use holdfast_store::db::{Database, DbError, Place};
+use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::Holder;
 use holdfast_store::kv::{self, Bucket, Changed, Got, Key, Quota, Writer};
 use holdfast_store::leases::{self, Acquired, Lease, TTL_MAX, TTL_MIN, Wish};
@@ -10,35 +8,6 @@ use holdfast_store::sequences::{self, Taken};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::task::JoinSet;
-
-/// Makes a test of each sentence, for each of the two.
-macro_rules! both {
-    ($($sentence:ident),* $(,)?) => {
-        mod file {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $sentence() {
-                    let folder = tempfile::tempdir().unwrap();
-                    let path = folder.path().join("data").join("holdfast.db");
-                    let place = super::Place::File(path);
-                    let database = super::Database::open(place.clone()).await.unwrap();
-                    let other = super::Database::open(place).await.unwrap();
-                    super::$sentence(&database, &other).await;
-                }
-            )*
-        }
-        mod server {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $sentence() {
-                    let url = super::Postgres::database();
-                    let (one, other) = tokio::join!(super::open(&url), super::open(&url));
-                    super::$sentence(&one.unwrap(), &other.unwrap()).await;
-                }
-            )*
-        }
-    };
-}
 
 both![
     of_all_who_want_it_one_gets_it,

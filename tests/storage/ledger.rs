@@ -5,42 +5,13 @@ use crate::harness::postgres::Postgres;
 use crate::harness::{full, scaled};
 use holdfast_call::{Closing, GuestLine, Level, Log, NanoUsd};
 use holdfast_rules::budget::Ledger;
-use holdfast_store::db::{Database, Place};
+use holdfast_store::db::Database;
 use holdfast_store::executions::{self, Holder};
 use holdfast_store::ledger::{
     self, Budget, Certainty, CostKey, Grouped, Paid, Reserve, Source, Span, Step, Stepped,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// Makes a test of each sentence, for each of the two.
-macro_rules! both {
-    ($($sentence:ident),* $(,)?) => {
-        mod file {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $sentence() {
-                    let folder = tempfile::tempdir().unwrap();
-                    let path = folder.path().join("data").join("holdfast.db");
-                    let place = super::Place::File(path);
-                    let database = super::Database::open(place.clone()).await.unwrap();
-                    let other = super::Database::open(place).await.unwrap();
-                    super::$sentence(&database, &other).await;
-                }
-            )*
-        }
-        mod server {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $sentence() {
-                    let url = super::Postgres::database();
-                    let (one, other) = tokio::join!(super::open(&url), super::open(&url));
-                    super::$sentence(&one.unwrap(), &other.unwrap()).await;
-                }
-            )*
-        }
-    };
-}
 
 both![
     of_two_hundred_and_fifty_six_at_once_ten_are_paid_for,

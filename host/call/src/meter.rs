@@ -3,7 +3,7 @@
 use crate::below::Below;
 use crate::money::NanoUsd;
 use crate::spent::TimeLedger;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const BEGUN: u8 = 1;
@@ -25,6 +25,7 @@ pub struct Meter {
     intent: AtomicU64,
     /// One more than the place in [`Effect::ALL`], so that nought is none.
     effect: AtomicU8,
+    withheld: AtomicBool,
     time: TimeLedger,
     below: Below,
 }
@@ -168,6 +169,17 @@ impl Meter {
     pub fn effect(&self) -> Option<Effect> {
         let place = self.effect.load(Relaxed).checked_sub(1)?;
         Effect::ALL.get(usize::from(place)).copied()
+    }
+
+    /// Notes that nothing may be changed for it: it was not asked as what changes something, and that has to be approved first.
+    pub fn withhold(&self) {
+        self.withheld.store(true, Relaxed);
+    }
+
+    /// Whether nothing may be changed for it.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.withheld.load(Relaxed)
     }
 
     /// Notes that what serves the call is being started.

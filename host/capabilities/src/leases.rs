@@ -172,25 +172,20 @@ impl Leases {
         let (this, call) = (self.clone(), asker.call);
         let taken = tokio::spawn(async move {
             let acquired = leases::acquire(&this.database, wish).await?;
-            if let Acquired::Yours(lease) = &acquired {
-                this.hold(
-                    call,
-                    Grip {
-                        lease: lease.clone(),
-                        ttl,
-                        stop,
-                    },
-                )
-                .await?;
-            }
-            Ok(acquired)
+            let Acquired::Yours(lease) = &acquired else {
+                return Ok(Some(acquired));
+            };
+            let lease = lease.clone();
+            let kept = this.hold(call, Grip { lease, ttl, stop }).await?;
+            Ok((kept != Kept::Beyond).then_some(acquired))
         });
         let acquired = taken.await.unwrap_or_else(|_| {
             Err(DbError::Failing(
                 "what takes leases has panicked".to_owned(),
             ))
         });
-        match acquired.map_err(|error| kept::away(STAGE, &error))? {
+        let acquired = acquired.map_err(|error| kept::away(STAGE, &error))?;
+        match acquired.ok_or_else(beyond)? {
             Acquired::Yours(lease) => {
                 let fence = Value::U64(lease.fence.unsigned_abs());
                 Ok(Value::Result(Ok(Some(Box::new(fence)))))
@@ -234,7 +229,7 @@ impl Leases {
         let mut held = self.lock();
         match held.entry(asker.call) {
             Entry::Occupied(entry) if entry.get().len() >= HELD_MAX => {
-                return Err(kept::too_many(STAGE, "leases of the call", &HELD_MAX));
+                return Err(beyond());
             }
             Entry::Occupied(_) => return Ok(()),
             Entry::Vacant(entry) => {
@@ -251,17 +246,19 @@ impl Leases {
         Ok(())
     }
 
-    /// Notes that the call holds it, or lets go of it if the call is gone.
-    async fn hold(&self, call: CallId, grip: Grip) -> Result<(), DbError> {
+    /// Notes that the call holds it, or lets go of it if the call is gone, or has taken as many at once as it may hold.
+    async fn hold(&self, call: CallId, grip: Grip) -> Result<Kept, DbError> {
         let lease = grip.lease.clone();
-        match self.lock().get_mut(&call) {
-            Some(grips) => {
+        let kept = match self.lock().get_mut(&call) {
+            Some(grips) if grips.len() < HELD_MAX => {
                 grips.push(grip);
-                return Ok(());
+                return Ok(Kept::Yes);
             }
-            None => drop(grip),
-        }
-        leases::release(&self.database, lease).await.map(drop)
+            Some(_) => Kept::Beyond,
+            None => Kept::Gone,
+        };
+        leases::release(&self.database, lease).await?;
+        Ok(kept)
     }
 
     /// What the asking call holds under this name and fence.
@@ -279,6 +276,21 @@ impl Leases {
         });
         grips.next().map(then)
     }
+}
+
+/// What became of a lease that was taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Its call holds it.
+    Yes,
+    /// Its call is gone.
+    Gone,
+    /// Its call holds as many as it may.
+    Beyond,
+}
+
+fn beyond() -> Fault {
+    kept::too_many(STAGE, "leases of the call", &HELD_MAX)
 }
 
 impl Drop for End {

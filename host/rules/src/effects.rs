@@ -2,7 +2,8 @@
 //!
 //! An operation is `idempotent`, can be undone by another one, or is irreversible; of one that is not declared nobody knows. What is
 //! irreversible is done once a person has approved that very action, and what is undeclared as the operator's policy says. A path that could
-//! be read in two ways is taken for the gravest thing that the service does: a spelling is no way round an approval.
+//! be read in two ways is taken for the gravest thing that the service does, and a method that is not declared for the gravest that is done
+//! at its path: neither a spelling nor another word for the same is a way round an approval.
 
 use crate::contract::path;
 use crate::contract::safe::Safe;
@@ -140,30 +141,28 @@ impl Effects {
     }
 
     fn of_path(&self, method: &str, path: &str) -> Terms {
-        if is_plain(path) && !path.contains('%') {
-            // Most services take the two for one.
-            let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty());
-            let names = |route: &MethodPath| {
-                route.is(method, path)
-                    || bare.is_some_and(|bare| route.is(method, bare))
-                    || route.is(method, &format!("{path}/"))
-            };
-            let named = self.paths.iter().filter(|(route, _)| names(route));
-            return self.meant(
-                named
-                    .map(|(_, declared)| declared)
-                    .max_by_key(|one| gravity(one)),
-            );
+        // Some services read one in small letters as they read the other.
+        let method = method.to_ascii_uppercase();
+        let clear = is_plain(path) && !path.contains('%');
+        let at_path = |route: &MethodPath, method: &str| {
+            // Most services take a path with a slash at its end for the one without.
+            let bare = path.trim_end_matches('/');
+            !clear || route.is(method, path) || route.is(method, bare) || {
+                route.is(method, &format!("{bare}/"))
+            }
+        };
+        let gravest = |alike: &dyn Fn(&MethodPath) -> bool| {
+            let paths = self.paths.iter().filter(|(route, _)| alike(route));
+            paths
+                .map(|(_, declared)| declared)
+                .max_by_key(|one| gravity(one))
+        };
+        let declared = gravest(&|route| route.method() == method && at_path(route, &method));
+        if clear && declared.is_some() {
+            return self.meant(declared);
         }
-        let all = self
-            .paths
-            .iter()
-            .filter(|(route, _)| route.method() == method);
-        let gravest = all
-            .map(|(_, declared)| declared)
-            .max_by_key(|one| gravity(one));
-        match gravest {
-            Some(Declared::Irreversible) => self.meant(gravest),
+        match gravest(&|route| at_path(route, route.method())) {
+            grave @ Some(Declared::Irreversible) => self.meant(grave),
             // What would be undone is not certain.
             Some(Declared::Undo(_) | Declared::Idempotent) | None => self.meant(None),
         }
@@ -199,6 +198,18 @@ pub(crate) fn of(call: &Call) -> Terms {
         Some(effects) => effects.terms(call),
         None => Effects::default().meant(None),
     }
+}
+
+/// Whether what is asked as if it changed nothing stands at a path at which something irreversible is done. A service that does not look at
+/// the method would do it all the same.
+pub(crate) fn withholds(call: &Call) -> bool {
+    let registered = call.registered.as_ref();
+    let effects = registered.and_then(|known| known.settings.get::<Effects>());
+    effects.is_some_and(|effects| {
+        matches!(call.payload, Payload::Http(_))
+            && !effects.paths.is_empty()
+            && effects.terms(call).effect == Effect::Irreversible
+    })
 }
 
 /// Reads what undoes something over plain HTTP: a method and a path, in which `{name}` stands for a field of what was answered.

@@ -84,6 +84,9 @@ impl Layer for Once {
 
     fn run<'a>(&'a self, mut call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
         if !changes(&call) {
+            if effects::withholds(&call) {
+                call.meter.withhold();
+            }
             return match uses_a_secret(&call) {
                 true => Box::pin(async move {
                     self.trail.intent(&call, Basis::None).await?;
@@ -118,6 +121,9 @@ impl Layer for Once {
 impl Once {
     /// Something outside is about to be changed: that is on record first, and so is that the execution has had an effect.
     async fn effect(&self, call: Box<Call>, next: Next<'_>) -> Reply {
+        if call.above.as_ref().is_some_and(|above| above.is_withheld()) {
+            return Err(refusals::withheld());
+        }
         self.trail.intent(&call, Basis::None).await?;
         if let Some(execution) = call.execution.clone() {
             execution.effect().await?;

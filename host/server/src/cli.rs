@@ -121,7 +121,7 @@ pub enum Command {
     Approve(approve::ApproveArgs),
     /// Undo a call, by the operation that its service declares for that.
     ///
-    /// It is a call of its own, with a key by which it is done once: asked again, it says what came of it.
+    /// It is a call of its own, with a key by which it is done once: asked again, it says what came of it. One that failed is tried again.
     #[command(after_help = CODES)]
     Undo(UndoArgs),
     /// List the leases that calls hold: on which host, since when, until when, and what for.

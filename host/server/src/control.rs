@@ -247,7 +247,7 @@ impl Control {
             }
             Request::Undo { call } => {
                 let undoable = self.executions.undoable(&call).await?;
-                Response::Text(undo::run(&self.pipeline, &call, undoable, uid).await?)
+                Response::Text(undo::run(&self.pipeline, &call, &undoable, uid).await?)
             }
             Request::Approvals { all } => {
                 let which = if all { Which::All } else { Which::Open };

@@ -70,6 +70,28 @@ impl World {
     }
 }
 
+#[tokio::test]
+async fn who_takes_many_at_once_holds_no_more_than_one_after_the_other() {
+    let world = world().await;
+    let names: Vec<_> = (0..HELD_MAX + 8).map(|nth| format!("l{nth}")).collect();
+    let asking = names.iter().map(|name| world.acquires(1, name, MINUTE));
+    let came = futures_util::future::join_all(asking).await;
+    let taken = came.iter().filter(|came| came.starts_with("fence"));
+    assert_eq!(taken.count(), HELD_MAX);
+    assert_eq!(world.writes(1, 0), Ok(HELD_MAX));
+    // What was too many is nobody's.
+    let refused = came
+        .iter()
+        .zip(&names)
+        .find(|(came, _)| *came == "capability-denied");
+    assert!(
+        world
+            .acquires(2, refused.unwrap().1, MINUTE)
+            .await
+            .starts_with("fence")
+    );
+}
+
 fn one(name: &str, fence: u64) -> Vec<Value> {
     vec![Value::Text(name.to_owned()), Value::U64(fence)]
 }

@@ -65,10 +65,13 @@ fn what_is_declared_is_found_however_it_is_spelled() {
         ),
         ("POST", "/mails/drafts", Effect::Idempotent, Needs::Nothing),
         ("POST", "/letters", Effect::Undeclared, Needs::Nothing),
-        ("DELETE", "/mails", Effect::Undeclared, Needs::Nothing),
-        ("DELETE", "//mails", Effect::Undeclared, Needs::Nothing),
+        ("post", "/mails", Effect::Irreversible, Needs::Approval),
+        ("PUT", "/mails", Effect::Irreversible, Needs::Approval),
+        ("SEND", "/mails/", Effect::Irreversible, Needs::Approval),
+        ("DELETE", "/letters", Effect::Undeclared, Needs::Nothing),
+        ("DELETE", "//mails", Effect::Irreversible, Needs::Approval),
         ("PUT", "/orders", Effect::Undo, Needs::Nothing),
-        ("PUT", "//orders", Effect::Undeclared, Needs::Nothing),
+        ("PUT", "//orders", Effect::Irreversible, Needs::Approval),
     ] {
         let terms = mails().of_path(method, path);
         assert_eq!(

@@ -134,6 +134,18 @@ pub(super) fn unapproved(id: &str) -> Fault {
     refusal.into()
 }
 
+/// It would be done for a call that was asked as if it changed nothing, at a path where a person has to approve what is done.
+pub(super) fn withheld() -> Fault {
+    refused(
+        HostCode::ApprovalRequired,
+        "A request that changes nothing by its method changes nothing here: what is done at this path has to be approved.",
+        "an effect of a GET",
+        "one approval for each action that cannot be undone",
+        "the request: with the method that [effects] of the manifest names it can be approved",
+    )
+    .into()
+}
+
 /// Somebody has looked at it, and did not approve it.
 pub(super) fn denied(id: &str) -> Fault {
     let refusal = refused(

@@ -81,6 +81,41 @@ async fn what_is_irreversible_runs_once_for_each_time_it_was_approved() {
 }
 
 #[tokio::test]
+async fn what_is_asked_as_if_it_changed_nothing_changes_nothing_where_it_would_need_an_approval() {
+    let world = world().await;
+    let reached = world.ran.clone();
+    register(
+        &world.pipeline,
+        &upstream("http://a.b:80"),
+        All::default(),
+        move |_| {
+            reached.fetch_add(1, SeqCst);
+            Box::pin(async { Ok(answer(200, text(""))) })
+        },
+    );
+    for (declared, done) in [("POST /", 0), ("POST /other", 1)] {
+        let declared = BTreeMap::from([(declared.to_owned(), Declared::Irreversible)]);
+        let effects = Effects::new(&declared, &Contract::default(), Undeclared::Allow);
+        let settings = All::default().with(effects.unwrap());
+        register(&world.pipeline, &service("orders"), settings, |admitted| {
+            let (_, scope) = admitted.into_parts();
+            Box::pin(async move {
+                let request = http::Request::builder().method("POST").uri("http://a.b/");
+                let payload = Payload::Http(request.body(Body::empty()).unwrap());
+                let target = upstream("http://a.b:80");
+                let reply = scope.ask(target, "POST /".into(), None, payload).reply.await;
+                let refused = reply.err().and_then(|fault| fault.host_code());
+                Ok(answer(if refused.is_some() { 403 } else { 200 }, text("")))
+            })
+        });
+        let mut call = world.call(None, "GET", "");
+        call.operation = "GET /".into();
+        assert!(world.pipeline.run(call).await.is_ok());
+        assert_eq!(world.ran(), done);
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_came_to_nothing_has_used_no_approval() {
     let world = world().await;
     world.declares(&[("POST /", Declared::Irreversible)], Undeclared::Allow);
@@ -106,6 +141,22 @@ async fn a_call_that_came_to_nothing_has_used_no_approval() {
     assert_eq!(refused.host_code(), Some(HostCode::Draining));
     let [still] = <[_; 1]>::try_from(world.waiting().await).unwrap();
     assert_eq!((still.id, still.standing), (waits.id, Standing::Granted));
+}
+
+#[tokio::test]
+async fn what_is_too_long_to_be_looked_at_is_approved_by_its_hash_and_length() {
+    static LONG: [u8; (16 << 10) + 1] = [b'x'; (16 << 10) + 1];
+    let world = world().await;
+    world.declares(&[("POST /", Declared::Irreversible)], Undeclared::Allow);
+    let text = |bytes: &'static [u8]| std::str::from_utf8(bytes).unwrap();
+    for (body, kept) in [(&LONG[..], false), (&LONG[1..], true)] {
+        wants_approval(world.post(None, text(body)).await);
+        let waits = world.waiting().await.pop().unwrap();
+        assert_eq!(waits.payload_bytes, body.len() as u64);
+        assert_eq!(waits.payload.is_some(), kept);
+    }
+    // The longer one is another action, although less of it is seen.
+    assert_eq!(world.waiting().await.len(), 2);
 }
 
 #[tokio::test]
