@@ -340,7 +340,7 @@ fn an_undoing_that_failed_is_tried_again_and_one_that_did_not_is_not() {
         "upstreams = [\"api\"]\n[config]\nupstream = \"{url}\"\n[effects.undo]\n\"POST /orders\" = \"POST /undo\""
     );
     let policy = format!(
-        "[services.api]\nupstreams = [\"api\"]\n[upstreams.api]\nurl = \"{url}\"\nallow_private = [\"127.0.0.0/8\"]"
+        "[services.api]\nupstreams = [\"api\"]\n[upstreams.api]\nurl = \"{url}\"\nallow_private = [\"127.0.0.0/8\"]\nattempts = 1"
     );
     let host = Setup::new()
         .service("api", Guest::Service("proxy"), &manifest)
