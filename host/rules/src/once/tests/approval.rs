@@ -103,7 +103,10 @@ async fn what_is_asked_as_if_it_changed_nothing_changes_nothing_where_it_would_n
                 let request = http::Request::builder().method("POST").uri("http://a.b/");
                 let payload = Payload::Http(request.body(Body::empty()).unwrap());
                 let target = upstream("http://a.b:80");
-                let reply = scope.ask(target, "POST /".into(), None, payload).reply.await;
+                let reply = scope
+                    .ask(target, "POST /".into(), None, payload)
+                    .reply
+                    .await;
                 let refused = reply.err().and_then(|fault| fault.host_code());
                 Ok(answer(if refused.is_some() { 403 } else { 200 }, text("")))
             })
