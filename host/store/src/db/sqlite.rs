@@ -68,19 +68,24 @@ impl Sqlite {
         })?;
         let shared = opened.await.map_err(|_| ended())??;
         for _ in 0..READERS {
-            this.start_reader(path.clone(), Arc::clone(&shared))?;
+            this.start_reader(path.clone(), Arc::clone(&shared)).await?;
         }
         Ok(this)
     }
 
-    fn start_reader(&self, path: PathBuf, shared: Arc<Shared>) -> Result<(), DbError> {
+    /// Starts a thread that reads. When it returns, the thread has its files open: whatever their names lead to later, it has read no others.
+    async fn start_reader(&self, path: PathBuf, shared: Arc<Shared>) -> Result<(), DbError> {
         let line = Arc::clone(&self.reads);
+        let (told, opened) = oneshot::channel();
         start("db-read", move || {
             let reader = Reader::new(path, shared);
+            // Whoever asked may have gone; then the line is closed too.
+            let _ = told.send(());
             while let Some(job) = line.take(1).pop() {
                 reader.serve(job);
             }
-        })
+        })?;
+        opened.await.map_err(|_| ended())
     }
 
     pub(super) async fn run<I, T>(&self, input: I, unit: Unit<I, T>) -> Result<T, DbError>

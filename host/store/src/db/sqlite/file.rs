@@ -38,6 +38,11 @@ impl Files {
         let log = ["-wal", "-shm"].map(|end| identity(&beside(path, end)).ok());
         Ok(Self { database, log })
     }
+
+    /// Whether the last connection was closed and took the log with it: all that it held is in the database.
+    pub(super) fn is_closed(&self) -> bool {
+        self.log == [None, None]
+    }
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {

@@ -31,7 +31,10 @@ impl Reader {
 
     fn look(&self, job: &mut dyn Job) -> Result<(), DbError> {
         let mut seat = self.seat.lock().unwrap_or_else(PoisonError::into_inner);
-        if Files::of(&self.path)? != self.shared.files() {
+        let (there, opened) = (Files::of(&self.path)?, self.shared.files());
+        // Where the writer took the log with it, the next one to open makes another.
+        let same = there.log == opened.log || opened.is_closed();
+        if there.database != opened.database || !same {
             let path = self.path.display();
             return Err(DbError::Gone(format!("{path} is not what was opened")));
         }

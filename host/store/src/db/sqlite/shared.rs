@@ -37,11 +37,15 @@ impl Shared {
         seat
     }
 
-    /// Closes the connections of all readers, once those that read have done so.
-    pub(super) fn close_readers(&self) {
+    /// Closes the connections of all readers, once those that read have done so, and lets none of them open another before this is done.
+    pub(super) fn without_readers<T>(&self, alone: impl FnOnce() -> T) -> T {
         let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = Vec::with_capacity(seats.len());
         for seat in seats.iter() {
-            *seat.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let mut seat = seat.lock().unwrap_or_else(PoisonError::into_inner);
+            *seat = None;
+            held.push(seat);
         }
+        alone()
     }
 }

@@ -131,7 +131,7 @@ impl Writer {
                 drop(connection);
                 self.reopen()
             }
-            None if there.log == opened.log => self.reopen(),
+            None if there.log == opened.log || opened.is_closed() => self.reopen(),
             None => Err(DbError::Gone(format!(
                 "the log beside {} was taken away while it was closed; restart the host to take what is left",
                 self.path.display()
@@ -141,19 +141,23 @@ impl Writer {
 
     fn reopen(&self) -> Result<Connection, DbError> {
         // Within a process the index of the log is shared by all who have the database open, even one that lost its name.
-        self.shared.close_readers();
-        let opened = file::open_to_write(&self.path).and_then(|connection| {
-            file::empty_the_log(&connection)?;
-            Ok(connection)
-        });
-        self.note();
-        opened
+        self.shared.without_readers(|| {
+            let opened = file::open_to_write(&self.path).and_then(|connection| {
+                file::empty_the_log(&connection)?;
+                Ok(connection)
+            });
+            self.note();
+            opened
+        })
     }
 
     /// Lets go of a connection that cannot be trusted any more.
     fn close(&self, connection: Connection) {
-        drop(connection);
-        self.note();
+        // A reader that opened meanwhile would have half of its files noted.
+        self.shared.without_readers(|| {
+            drop(connection);
+            self.note();
+        });
     }
 
     /// Notes which files there are: the log comes and goes with its first and its last connection.
