@@ -2,9 +2,9 @@
 
 use holdfast_call::{
     Admitted, Answer, Body, BodyEnd, BodySource, BodyWatch, BoxFuture, Call, Clock, Closing,
-    Failure, Fault, GuestLine, Implementation, Layer, Level, Log, Moment, Next, Pipeline, Random,
-    Registered, Reply, Settings, Sources, Target, WallTime, mask, pipeline::Attempt,
-    pipeline::Dispatch,
+    Failure, Fault, GuestLine, Implementation, Layer, Level, Log, Moment, Next, Notice, Notices,
+    Pipeline, Random, Registered, Reply, Settings, Sources, Target, WallTime, mask,
+    pipeline::Attempt, pipeline::Dispatch,
 };
 use holdfast_server::drain::{Gate, Stop};
 use holdfast_server::entry::connections::{self, Terms};
@@ -59,6 +59,10 @@ impl Log for Silence {
     fn closing(&self, _: Closing) {}
     fn guest(&self, _: GuestLine) {}
     fn host(&self, _: Level, _: String) {}
+}
+
+impl Notices for Silence {
+    fn tell(&self, _: Notice) {}
 }
 
 /// Notes how each call ended, and is the gate: it counts what is in flight.

@@ -67,6 +67,10 @@ mod signatures;
 mod canaries;
 // What an operator changes is on record.
 mod audit;
+// And is told what waits for him.
+mod notices;
+// What must last is kept elsewhere too.
+mod backups;
 // And so is what anybody asks.
 mod recorded;
 // What a service keeps is its own, is counted, and is there.

@@ -9,6 +9,7 @@ mod effects;
 mod example;
 mod jwt;
 mod manifest;
+mod notify;
 mod policy;
 mod public;
 mod rates;

@@ -4,6 +4,8 @@ use super::serving::{Kept, Texts};
 use crate::bed::{Bed, Silence};
 use crate::gateway::client::ask;
 use holdfast_call::Settings as LayerSettings;
+use holdfast_rules::notices::Line;
+use holdfast_server::backup::Backups;
 use holdfast_server::cli::{call, ls};
 use holdfast_server::control::client::Client;
 use holdfast_server::control::words::{CallRequest, Request, Response};
@@ -13,8 +15,9 @@ use holdfast_server::entry::peer::TrustedProxies;
 use holdfast_server::executions::HostExecutions;
 use holdfast_server::keys::CallerKeys;
 use holdfast_server::ledger::HostLedger;
+use holdfast_server::notices::Teller;
 use holdfast_server::serve::{Host, LetsIn, Running, Settings, exposure, start};
-use holdfast_server::settings::ListenLimits;
+use holdfast_server::settings::{Flags, ListenLimits, Policy};
 use holdfast_store::audit::{AUDIT_BYTES_MIN, Setup as AuditSetup};
 use holdfast_store::db::{Database, Place};
 use holdfast_store::{Audit, HostKey};
@@ -56,12 +59,19 @@ async fn host(data: &Path, plugins: &Path) -> Running {
     let database = database.unwrap();
     let key = HostKey::open(data, || [7; 32]).unwrap();
     let (held, day) = (Arc::default(), Duration::from_secs(24 * 3600));
-    let executions = HostExecutions::begin(database.clone(), &key, held, day, &Silence).await;
+    let told = (&Silence as _, &Silence as _);
+    let executions = HostExecutions::begin(database.clone(), &key, held, day, told).await;
     let executions = executions.unwrap();
     let (holder, clock) = (executions.holder(), bed.pipeline.sources().clock.clone());
-    let held = Arc::default();
-    let silence = Arc::new(Silence);
-    let ledger = HostLedger::begin(database.clone(), holder, held, clock, silence).await;
+    let (held, silence) = (Arc::default(), Arc::new(Silence));
+    let ledger = HostLedger::begin(database.clone(), holder, held, clock.clone(), silence).await;
+    let policy = Policy::default_for_one_person().with_flags(Flags {
+        data: Some(data.to_owned()),
+        ..Flags::default()
+    });
+    let backups = Backups::new(&policy, executions.clone(), clock.clone());
+    let line = Line::new(clock);
+    let teller = Teller::new(line, bed.pipeline.clone(), Arc::new(Silence));
     let audit = AuditSetup {
         data: data.to_owned(),
         copy: None,
@@ -72,6 +82,9 @@ async fn host(data: &Path, plugins: &Path) -> Running {
     let host = Host {
         audit: Audit::open(audit, || [7; 32]).unwrap(),
         executions,
+        backups,
+        teller,
+        notices: Arc::new(Silence),
         ledger: ledger.unwrap(),
         database: database.clone(),
         keys: CallerKeys::new(

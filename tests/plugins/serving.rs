@@ -1,6 +1,6 @@
 //! A directory being served: files come, change, break and go, and what is served follows.
 
-use crate::bed::{answer, line, native};
+use crate::bed::{Silence, answer, line, native};
 use holdfast_call::{Pipeline, Target};
 use holdfast_server::plugins::load::Loader;
 use holdfast_server::plugins::{
@@ -145,6 +145,7 @@ impl Served {
                 versions: kept.clone(),
                 candidates: Candidates::default(),
                 say,
+                notices: Arc::new(Silence),
             },
             reload: Arc::new(move || {
                 generous.generous.store(true, SeqCst);

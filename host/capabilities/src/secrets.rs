@@ -52,6 +52,18 @@ impl Implementation for SecretKey {
 }
 
 impl SecretKey {
+    /// The HMAC-SHA256, under the newest value, of what the host itself sends. None, where the secret is no key that signs.
+    #[must_use]
+    pub fn signed(&self, message: &[u8]) -> Option<Vec<u8>> {
+        if self.encoding == Encoding::Ed25519 {
+            return None;
+        }
+        let key = self.encoding.key(&self.held.secret()).ok()?;
+        let mut mac: Hmac<Sha256> = keyed(&key).ok()?;
+        mac.update(message);
+        Some(mac.finalize().into_bytes().to_vec())
+    }
+
     async fn run(&self, payload: Payload, now: Moment) -> Result<Value, Failure> {
         let Payload::Values(operation, values) = payload else {
             return Err(wrong(

@@ -21,9 +21,10 @@ pub use till::{Ledger, left_text};
 pub use usage::BODY_BYTES_MAX;
 
 use crate::Parts;
+use holdfast_call::notice::Event;
 use holdfast_call::{
-    Answer, Applies, BoxFuture, Call, Fault, Layer, Level, Log, NanoUsd, Next, Reached, Reply,
-    Sources, Target,
+    Answer, Applies, BoxFuture, Call, Fault, Layer, Level, Log, NanoUsd, Next, Notice, Notices,
+    Reached, Reply, Sources, Target,
 };
 use holdfast_store::ledger::{Reserve, Span};
 use owed::{Aside, Owed};
@@ -124,6 +125,7 @@ pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
     Box::new(Budget {
         sources: parts.sources.clone(),
         log: parts.log.clone(),
+        notices: parts.notices.clone(),
         ledger: parts.ledger.clone(),
     })
 }
@@ -131,6 +133,7 @@ pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
 struct Budget {
     sources: Sources,
     log: Arc<dyn Log>,
+    notices: Arc<dyn Notices>,
     ledger: Arc<Ledger>,
 }
 
@@ -210,8 +213,13 @@ impl Budget {
         match till.reserve(asked).await {
             Ok(Reserved::Yes(held)) => {
                 let now = self.sources.clock.now();
-                for text in till.soft(&budgets, soft, now) {
-                    self.log.host(Level::Warn, text);
+                for (whose, text) in till.soft(&budgets, soft, now) {
+                    self.log.host(Level::Warn, text.clone());
+                    self.notices.tell(Notice {
+                        event: Event::BudgetSoft,
+                        about: format!("budget of {whose}"),
+                        text,
+                    });
                 }
                 Ok(owed.held(held))
             }

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod effects;
 pub mod method_path;
 pub mod metrics;
+pub mod notices;
 mod percent;
 #[cfg(test)]
 mod price;
@@ -22,7 +23,7 @@ mod whole;
 mod window;
 
 use holdfast_call::pipeline::Attempt;
-use holdfast_call::{Layer, Log, Pipeline, PipelineError, Sources};
+use holdfast_call::{Layer, Log, Notices, Pipeline, PipelineError, Sources};
 use std::sync::Arc;
 
 pub use admit::HostGate;
@@ -35,6 +36,8 @@ pub struct Parts {
     pub sources: Sources,
     /// Where lines go.
     pub log: Arc<dyn Log>,
+    /// Where the operator is told what waits for a person.
+    pub notices: Arc<dyn Notices>,
     /// Where calls are counted.
     pub metrics: Arc<Metrics>,
     /// What lets calls into the host, and knows when the last one has left.

@@ -34,7 +34,7 @@ use crate::effects::{self, Needs, Terms};
 use crate::trail::{Basis, Trail};
 use crate::whole::{NotWhole, whole};
 use holdfast_call::{
-    BoxFuture, Call, Fault, HostCode, Layer, Next, Payload, Reply, Sources, Target,
+    BoxFuture, Call, Entry, Fault, HostCode, Layer, Next, Notices, Payload, Reply, Sources, Target,
 };
 use holdfast_store::executions::{Claim, Claimed, Undo};
 use http::Method;
@@ -67,6 +67,7 @@ pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
     Box::new(Once {
         sources: parts.sources.clone(),
         executions: parts.executions.clone(),
+        notices: parts.notices.clone(),
         trail: parts.trail.clone(),
     })
 }
@@ -75,6 +76,7 @@ struct Once {
     sources: Sources,
     executions: Arc<Executions>,
     trail: Arc<Trail>,
+    notices: Arc<dyn Notices>,
 }
 
 impl Layer for Once {
@@ -173,15 +175,23 @@ impl Once {
             Claimed::Done(outcome) => return again(&outcome, &call),
             Claimed::Running(left) => return Err(refusals::running(left)),
             Claimed::OtherPayload => return Err(refusals::other_payload()),
-            Claimed::InDoubt(first) => return Err(refusals::in_doubt(&first)),
-            Claimed::Unapproved(id) => return Err(refusals::unapproved(&id)),
+            Claimed::InDoubt(first) => {
+                self.notices.tell(row::in_doubt(&first));
+                return Err(refusals::in_doubt(&first));
+            }
+            Claimed::Unapproved(id) => {
+                self.notices.tell(wanted::notice(&call, &id));
+                return Err(refusals::unapproved(&id));
+            }
             Claimed::Denied(id) => return Err(refusals::denied(&id)),
             Claimed::Crowded => return Err(refusals::crowded()),
         };
         let above = call.execution.take();
         let clock = self.sources.clock.clone();
-        let row = Row::new(hold, rows.clone(), clock, above, Rows::until(began));
-        rows.hold(&row);
+        let (rows, until) = (rows.clone(), Rows::until(began));
+        let notices = Some(self.notices.clone());
+        let row = Row::new(hold, rows, clock, notices, above, until);
+        row.rows.hold(&row);
         self.held(call, key.as_deref(), row, next).await
     }
 
@@ -219,6 +229,10 @@ impl Once {
 
 /// Whether the call may change something, as far as its operation says.
 pub(crate) fn changes(call: &Call) -> bool {
+    // What the host itself sends, it tells its operator: also, and above all, where nothing can be put on record any more.
+    if call.entry == Entry::Host {
+        return false;
+    }
     match (&call.payload, &call.target) {
         (Payload::Http(request), _) => !matches!(
             *request.method(),

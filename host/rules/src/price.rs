@@ -10,7 +10,7 @@ use crate::rate::limit::{Limits, Whose};
 use crate::testing::{Bench, hello, register, run, service};
 use crate::{Parts, authorize, budget, built, deadline, quarantine, rate, record, trial};
 use holdfast_call::{
-    Closing, GuestLine, Level, Log, Pipeline, Priority, Settings, Sources, Target,
+    Closing, GuestLine, Level, Log, Notice, Notices, Pipeline, Priority, Settings, Sources, Target,
 };
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -28,6 +28,10 @@ impl Log for Nowhere {
     fn host(&self, _level: Level, _text: String) {}
 }
 
+impl Notices for Nowhere {
+    fn tell(&self, _notice: Notice) {}
+}
+
 #[test]
 #[ignore = "a measurement: make bench prints it"]
 fn of_each_layer() {
@@ -38,6 +42,7 @@ fn of_each_layer() {
             random: Arc::new(HostRandom),
         },
         log: Arc::new(Nowhere),
+        notices: Arc::new(Nowhere),
         metrics: Arc::default(),
         host: Arc::new(HostGate::default()),
         keys: Arc::default(),

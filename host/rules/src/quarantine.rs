@@ -7,9 +7,10 @@
 
 use crate::Parts;
 use holdfast_call::meter::Start;
+use holdfast_call::notice::Event as Happened;
 use holdfast_call::{
-    Applies, Boundary, BoxFuture, Call, Fault, HostCode, Layer, Level, Log, Meter, Next, Reply,
-    Sources, Target, Verdict,
+    Applies, Boundary, BoxFuture, Call, Fault, HostCode, Layer, Level, Log, Meter, Next, Notice,
+    Notices, Reply, Sources, Target, Verdict,
 };
 use state::{Effect, Event, Pass, Standing, State};
 use std::fmt;
@@ -69,12 +70,14 @@ pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
     Box::new(Gate {
         sources: parts.sources.clone(),
         log: parts.log.clone(),
+        notices: parts.notices.clone(),
     })
 }
 
 struct Gate {
     sources: Sources,
     log: Arc<dyn Log>,
+    notices: Arc<dyn Notices>,
 }
 
 /// A call that was let through. Dropped before its end is known, it has found out nothing.
@@ -138,7 +141,12 @@ impl Inside<'_> {
                     "{} does not start: {} starts in a row have failed, and it is left alone but for one probe every 1 s to 5 min",
                     self.target, standing.failures
                 );
-                self.gate.log.host(Level::Warn, text);
+                self.gate.log.host(Level::Warn, text.clone());
+                self.gate.notices.tell(Notice {
+                    event: Happened::Quarantine,
+                    about: self.target.to_string(),
+                    text,
+                });
             }
             Effect::Over => {
                 let text = format!("{} starts again: its quarantine is over", self.target);

@@ -8,8 +8,8 @@ use crate::{Parts, built, layers};
 use bytes::Bytes;
 use holdfast_call::{
     Admitted, Answer, Body, BodySource, BoxFuture, Call, CallId, Caller, Clock, Closing, Entry,
-    Failure, Fault, GuestLine, Implementation, Level, Link, Log, Meter, Moment, Payload, Pipeline,
-    Random, Registered, Reply, Settings, Sources, Target, Trace, WallTime, Why,
+    Failure, Fault, GuestLine, Implementation, Level, Link, Log, Meter, Moment, Notice, Notices,
+    Payload, Pipeline, Random, Registered, Reply, Settings, Sources, Target, Trace, WallTime, Why,
 };
 use http_body::{Body as _, Frame};
 use std::pin::Pin;
@@ -89,6 +89,7 @@ pub(crate) struct Lines {
     pub(crate) closings: Mutex<Vec<Closing>>,
     pub(crate) guests: Mutex<Vec<GuestLine>>,
     pub(crate) hosts: Mutex<Vec<String>>,
+    pub(crate) notices: Mutex<Vec<Notice>>,
 }
 
 impl Log for Lines {
@@ -100,6 +101,12 @@ impl Log for Lines {
     }
     fn host(&self, _level: Level, text: String) {
         self.hosts.lock().unwrap().push(text);
+    }
+}
+
+impl Notices for Lines {
+    fn tell(&self, notice: Notice) {
+        self.notices.lock().unwrap().push(notice);
     }
 }
 
@@ -122,6 +129,7 @@ impl Bench {
                 random: Arc::new(Counting::default()),
             },
             log: log.clone(),
+            notices: log.clone(),
             metrics: Arc::default(),
             host: Arc::default(),
             keys: Arc::default(),

@@ -14,7 +14,9 @@ use self::entry::{Came, Kind, Record, Who};
 use self::flood::{Flood, Seen};
 use crate::once::{changes, written};
 use holdfast_call::time::in_time;
-use holdfast_call::{BoxFuture, Call, Clock, Closing, Fault, HostCode, Outcome, Payload, Verdict};
+use holdfast_call::{
+    BoxFuture, Call, Clock, Closing, Entry, Fault, HostCode, Outcome, Payload, Verdict,
+};
 use holdfast_store::{Audit, AuditError};
 use ring::hmac;
 use serde::Serialize;
@@ -182,6 +184,11 @@ impl Trail {
             Ok(()) => Ok(()),
             // What was written is not what is there, and nothing is written on top of it: whoever changes nothing is served all the same.
             Err(AuditError::Damaged(_) | AuditError::Key(_)) => {
+                self.unrecorded.fetch_add(1, Relaxed);
+                Ok(())
+            }
+            // It may be the host telling its operator that this is so.
+            Err(_) if closing.entry == Entry::Host => {
                 self.unrecorded.fetch_add(1, Relaxed);
                 Ok(())
             }

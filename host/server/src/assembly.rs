@@ -10,6 +10,7 @@ pub mod inspect;
 mod kv;
 mod layers;
 mod links;
+mod notices;
 mod pressure;
 pub mod probe;
 mod rates;
@@ -29,15 +30,17 @@ use crate::executions::HostExecutions;
 use crate::keys::CallerKeys;
 use crate::ledger::HostLedger;
 use crate::logs::{LogWriter, Sink};
+use crate::notices::Teller;
 use crate::plugins::KeepVersions;
 use crate::router::Routes;
 use crate::settings::{Flags, HostMemory as MemorySetting, Limit, Policy, Pool, SettingsError};
 use crate::tokens::{self, TokenKeys};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use holdfast_call::{Level, Log, Pipeline, Settings, Sources, Target};
+use holdfast_call::{Level, Log, Notices, Pipeline, Settings, Sources, Target};
 use holdfast_capabilities::http::{HttpOut, Keys, NameServers};
 use holdfast_capabilities::leases::Leases;
+use holdfast_rules::notices::Line;
 use holdfast_rules::trail::Trail;
 use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::Audit;
@@ -75,6 +78,8 @@ pub struct Host {
     leases: Arc<Leases>,
     audit: Audit,
     trail: Arc<Trail>,
+    notices: Arc<Line>,
+    teller: Arc<Teller>,
     policy: ArcSwap<Policy>,
     flags: Flags,
     /// The policy file that the command line named.
@@ -109,10 +114,14 @@ impl Host {
         let metrics = Arc::new(Metrics::default());
         let gate = Arc::new(HostGate::default());
         let key = HostKey::open(&policy.data, || key_bytes(&sources))?;
-        let (audit, trail) = audit::open(&policy, &key, &sources, &as_log)?;
+        let notices = Line::new(sources.clock.clone());
+        notices.put(policy.notify.told());
+        let as_notices: Arc<dyn Notices> = notices.clone();
+        let (audit, trail) = audit::open(&policy, &key, &sources, &as_log, &as_notices)?;
         let parts = Parts {
             sources: sources.clone(),
             log: as_log.clone(),
+            notices: as_notices,
             metrics: metrics.clone(),
             host: gate.clone(),
             keys: Arc::default(),
@@ -127,6 +136,7 @@ impl Host {
         let leases = leases.context("cannot begin with the leases")?;
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let token_keys = TokenKeys::new(parts.issuers, pipeline.clone(), as_log.clone());
+        let teller = Teller::new(notices.clone(), pipeline.clone(), as_log.clone());
         let clock = sources.clock.clone();
         let nameservers = NameServers::new(policy.nameservers.clone());
         let out = HttpOut::new(sources, as_log, nameservers.clone());
@@ -147,6 +157,8 @@ impl Host {
             leases,
             audit,
             trail,
+            notices,
+            teller,
             policy: ArcSwap::from_pointee(policy),
             flags,
             named,
@@ -156,12 +168,22 @@ impl Host {
             keys: Keys::new(key.bytes()),
             _lock: lock,
         };
-        let issuers = tokens::make(&host.policy.load())?;
-        let made = upstreams::make(&host, &host.policy.load())?;
-        upstreams::register(&host, made);
-        host.token_keys.put(issuers);
-        host.executions.approvals().may(host.policy.load().own);
+        host.begin()?;
         Ok(host)
+    }
+
+    /// Puts the policy that it was started with into force.
+    fn begin(&self) -> anyhow::Result<()> {
+        let policy = self.policy();
+        let issuers = tokens::make(&policy)?;
+        let made = upstreams::make(self, &policy)?;
+        let signer = self.signer(&policy)?;
+        upstreams::register(self, made);
+        self.token_keys.put(issuers);
+        self.teller.put(&policy.notify, signer);
+        self.executions.approvals().may(policy.own);
+        tokio::spawn(self.teller.clone().follow());
+        Ok(())
     }
 
     /// The one pipeline.
@@ -242,10 +264,12 @@ impl Host {
         // The secrets first: services are made with them.
         let made = upstreams::make(self, &policy)?;
         made.check(&self.unusable.load())?;
+        let signer = self.signer(&policy)?;
         let issuers = tokens::make(&policy)?;
         let services = self.assembled(&policy)?;
         upstreams::register(self, made);
         self.token_keys.put(issuers);
+        self.teller.put(&policy.notify, signer);
         for registered in services {
             if let Target::Service(name) = &registered.target {
                 routes.renew(name, registered.clone());
@@ -297,7 +321,8 @@ async fn kept(
     let keys = CallerKeys::new(database.clone(), parts.keys.clone(), sources, log);
     keys.begin().await;
     let (held, keep) = (parts.executions.clone(), policy.idempotency_keep);
-    let executions = HostExecutions::begin(database.clone(), key, held, keep, &*parts.log).await;
+    let told = (&*parts.log, &*parts.notices);
+    let executions = HostExecutions::begin(database.clone(), key, held, keep, told).await;
     let executions = executions.context("cannot begin with the database")?;
     let (holder, held) = (executions.holder(), parts.ledger.clone());
     let (clock, log) = (parts.sources.clock.clone(), parts.log.clone());
@@ -306,7 +331,7 @@ async fn kept(
     Ok((keys, executions, ledger))
 }
 
-fn key_bytes(sources: &Sources) -> [u8; 32] {
+pub(crate) fn key_bytes(sources: &Sources) -> [u8; 32] {
     let mut key = [0; 32];
     for half in key.chunks_mut(16) {
         half.copy_from_slice(&sources.random.sixteen());

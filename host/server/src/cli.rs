@@ -6,6 +6,7 @@
 pub mod allow;
 pub mod approve;
 pub mod audit;
+pub mod backup;
 pub mod build;
 pub mod call;
 pub mod check;
@@ -19,7 +20,9 @@ pub mod keys;
 pub mod locks;
 pub mod ls;
 pub mod new;
+pub mod notify;
 pub mod policy;
+pub mod restore;
 pub mod schema;
 pub mod serve;
 pub mod speaker;
@@ -113,6 +116,17 @@ pub enum Command {
     /// Show what operators have changed, and check that the log of it is what was written.
     #[command(after_help = CODES)]
     Audit(audit::AuditArgs),
+    /// Take a backup of the running host while it serves: database, audit log, versions and keys, as they are at one moment.
+    ///
+    /// With [store] on a server, the database is not in it: `pg_dump` is for that.
+    #[command(after_help = CODES)]
+    Backup(backup::BackupArgs),
+    /// Put a data directory back from a backup, all of it or nothing.
+    ///
+    /// Each file is checked first. Calls that were under way are `indeterminate` from then on, since nobody knows what came of them after
+    /// the backup; and what was done after it is not known to the host: a key that was first used then is taken for a new one.
+    #[command(after_help = CODES)]
+    Restore(restore::RestoreArgs),
     /// List the calls with an idempotency key that are not done, and release those of which nobody knows what came of them.
     #[command(after_help = CODES)]
     Executions(executions::ExecutionsArgs),
@@ -130,6 +144,9 @@ pub enum Command {
     /// Say what was paid, by whom and for what, and compare it with an invoice.
     #[command(after_help = CODES)]
     Cost(cost::CostArgs),
+    /// Try out whether whoever is told what waits for a person can be told.
+    #[command(after_help = CODES)]
+    Notify(notify::NotifyArgs),
     /// Make, list and take back the keys by which callers are known.
     #[command(after_help = CODES)]
     Keys(keys::KeysArgs),
@@ -233,11 +250,14 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Executions(args) => executions::run(&args),
         Command::Approve(args) => approve::run(args),
         Command::Undo(UndoArgs { call, data }) => text(&data, &Request::Undo { call }),
         Command::Locks(args) => locks::run(&args),
         Command::Cost(args) => cost::run(&args),
+        Command::Notify(args) => notify::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Rollback(args) => text(&args.data, &Request::Rollback { name: args.name }),
         Command::Load(LoadArgs {

@@ -9,11 +9,13 @@ pub mod client;
 mod undo;
 pub mod words;
 
+use crate::backup::Backups;
 use crate::drain::{Phase, Stop};
 use crate::executions::HostExecutions;
 use crate::keys::{CallerKeys, Fresh, Wanted};
 use crate::ledger::HostLedger;
 use crate::locks;
+use crate::notices::Teller;
 use crate::plugins::{Plugins, Promises};
 use audited::Deed;
 use holdfast_call::{Level, Log, Pipeline};
@@ -59,6 +61,10 @@ pub struct Control {
     pub database: Database,
     /// Where it is on record what the operator changes.
     pub audit: Audit,
+    /// What takes backups.
+    pub backups: Backups,
+    /// What tells the operator what waits for him.
+    pub teller: Arc<Teller>,
     /// Where trouble is said.
     pub log: Arc<dyn Log>,
 }
@@ -230,6 +236,14 @@ impl Control {
             },
             Request::Cost(asked) => match self.ledger.costs(asked).await {
                 Ok(lines) => Response::Costs(lines),
+                Err(error) => Response::Error(error),
+            },
+            Request::Backup { to } => match self.backups.take(&to).await {
+                Ok(text) => Response::Text(text),
+                Err(error) => Response::Error(error),
+            },
+            Request::NotifyTest => match self.teller.test().await {
+                Ok(text) => Response::Text(text),
                 Err(error) => Response::Error(error),
             },
             // It is streamed, and answered before.

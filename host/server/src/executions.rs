@@ -2,7 +2,8 @@
 
 use crate::approvals::HostApprovals;
 use crate::control::words::ExecutionLine;
-use holdfast_call::{Clock, Level, Log};
+use holdfast_call::notice::Event;
+use holdfast_call::{Clock, Level, Log, Notice, Notices};
 use holdfast_rules::once::Executions;
 use holdfast_store::HostKey;
 use holdfast_store::db::{Database, DbError};
@@ -34,16 +35,23 @@ impl HostExecutions {
         key: &HostKey,
         held: Arc<Executions>,
         keep: Duration,
-        log: &dyn Log,
+        (log, notices): (&dyn Log, &dyn Notices),
     ) -> Result<Arc<Self>, DbError> {
-        let (holder, left) = executions::begin(&database, &name(key)).await?;
+        let (holder, left) = executions::begin(&database, &host_name(key)).await?;
         if left != Left::default() {
             let text = format!(
                 "calls with a key that an earlier life of this host had begun: {} had changed nothing and may be made again, of {} nobody \
                  knows what came of them: holdfast executions ls",
                 left.forgotten, left.in_doubt
             );
-            log.host(Level::Warn, text);
+            log.host(Level::Warn, text.clone());
+            if left.in_doubt > 0 {
+                notices.tell(Notice {
+                    event: Event::Indeterminate,
+                    about: "host".to_owned(),
+                    text,
+                });
+            }
         }
         held.keep_in(database.clone(), holder.clone(), keep);
         Ok(Arc::new(Self {
@@ -128,7 +136,7 @@ impl HostExecutions {
 }
 
 /// The name of a host, which it has as long as its data directory has its key.
-fn name(key: &HostKey) -> String {
+pub(crate) fn host_name(key: &HostKey) -> String {
     let mut hash = Sha256::new();
     hash.update(b"the name of the host");
     hash.update(key.bytes());

@@ -3,6 +3,7 @@
 //! What it is made of comes in from outside ([`Host`]); nothing is decided here but the order in which things begin and end.
 
 use crate::admin::{Admin, Metrics};
+use crate::backup::Backups;
 use crate::control::{self, Control};
 use crate::drain::{self, Drained, Gate, Phase, Stop};
 use crate::entry::connections::{self, Terms};
@@ -10,6 +11,7 @@ use crate::entry::http::Gateway;
 use crate::executions::HostExecutions;
 use crate::keys::CallerKeys;
 use crate::ledger::HostLedger;
+use crate::notices::Teller;
 use crate::plugins::{
     Candidates, KeepVersions, LoadService, Parts, Plugins, Reload, Say, SecretFiles, load::Loader,
 };
@@ -17,7 +19,7 @@ use crate::router::Routes;
 use crate::settings::{ListenLimits, Tls};
 use crate::tls::Keys;
 use anyhow::{Context as _, bail};
-use holdfast_call::{Clock, Log, Pipeline, in_time};
+use holdfast_call::{Clock, Log, Notices, Pipeline, in_time};
 use holdfast_store::Audit;
 use holdfast_store::db::Database;
 use std::net::SocketAddr;
@@ -100,6 +102,12 @@ pub struct Host {
     pub database: Database,
     /// Where it is on record what the operator changes.
     pub audit: Audit,
+    /// What takes backups.
+    pub backups: Backups,
+    /// What tells him what waits for him.
+    pub teller: Arc<Teller>,
+    /// Where it is said what that is.
+    pub notices: Arc<dyn Notices>,
     /// What keeps their versions.
     pub versions: Arc<dyn KeepVersions>,
     /// Takes a new policy.
@@ -196,14 +204,12 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     let keys = settings.tls.map(Keys::load).transpose()?.map(Arc::new);
     let (gateway, listen) = open(door).await?;
     let stop = Stop::default();
-    let terms = Terms {
-        stop: stop.clone(),
-        until: Phase::Leaving,
-        limits: settings.limits,
-        keys: keys.clone(),
-        clock: host.pipeline.sources().clock.clone(),
-        log: host.log.clone(),
-    };
+    let terms = terms(
+        (&host.pipeline, &host.log),
+        settings.limits,
+        keys.clone(),
+        &stop,
+    );
     let owners = owners_socket(&settings.data)?;
     let plugins = Plugins::start(Parts {
         directory: settings.plugins.clone(),
@@ -216,6 +222,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
             service: host.service,
             versions: host.versions,
             say: say.clone(),
+            notices: host.notices,
         },
         reload: host.reload,
     })
@@ -232,6 +239,8 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         ledger: host.ledger.clone(),
         database: host.database,
         audit: host.audit,
+        backups: host.backups,
+        teller: host.teller,
         log: host.log.clone(),
     });
     let clock = host.pipeline.sources().clock.clone();
@@ -253,6 +262,23 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         control: control::path(&settings.data),
         connections,
     })
+}
+
+/// What the listeners need besides their sockets.
+fn terms(
+    (pipeline, log): (&Pipeline, &Arc<dyn Log>),
+    limits: ListenLimits,
+    keys: Option<Arc<Keys>>,
+    stop: &Stop,
+) -> Terms {
+    Terms {
+        stop: stop.clone(),
+        until: Phase::Leaving,
+        limits,
+        keys,
+        clock: pipeline.sources().clock.clone(),
+        log: log.clone(),
+    }
 }
 
 /// Has what is kept in the database followed, for ever.

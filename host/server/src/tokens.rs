@@ -1,16 +1,13 @@
 //! The keys of the issuers of tokens: read for the `identify` layer, again and again, from a file or through the way out.
 //!
-//! What is fetched is a call of the host itself, through the one pipeline to an upstream of the policy: with its address rules, its
-//! certificates and its patience, and a closing line of its own. No guest has a hand in it.
+//! What is fetched is an errand of the host itself. No guest has a hand in it.
 
+use crate::errand::Errand;
 use crate::file;
 use crate::settings::{Jwt, JwtKeys, Policy};
 use anyhow::Context as _;
 use bytes::Bytes;
-use holdfast_call::{
-    Answer, Body, Call, CallId, Caller, Entry, Level, Link, Log, Meter, Payload, Pipeline, Target,
-    Trace, Tree, Why,
-};
+use holdfast_call::{Level, Log, Pipeline};
 use holdfast_rules::identify::issuer::{FRESH, Issuer, Issuers, Settings};
 use holdfast_rules::identify::token::{KEYS_BYTES_MAX, KeySet, Wanted};
 use http::{Request, StatusCode, header};
@@ -182,54 +179,21 @@ impl Reader {
     }
 
     async fn fetch(&self, origin: &Arc<str>, path: &str) -> Result<KeySet, String> {
-        let call = self.call(origin, path)?;
-        let answer = self.pipeline.run(call).await;
-        let answer = match answer.map_err(|fault| fault.verdict().cause.clone())? {
-            Answer::Http(answer) => answer,
-            Answer::Values(_) => return Err("it was no answer over HTTP".to_owned()),
+        let errand = Errand {
+            origin,
+            path,
+            why: &format!("the keys of the issuer {}", self.jwt.name),
+            at_most: FETCH_MAX,
         };
+        let accept = "application/jwk-set+json, application/json";
+        let request = Request::builder().header(header::ACCEPT, accept);
+        let answer = errand.run(&self.pipeline, request, Bytes::new()).await?;
         if answer.status() != StatusCode::OK {
             return Err(format!("the answer was {}", answer.status()));
         }
         let body = Limited::new(answer.into_body(), KEYS_BYTES_MAX).collect();
         let body = body.await.map_err(|error| error.to_string())?;
         KeySet::read(&body.to_bytes()).map_err(|why| why.to_string())
-    }
-
-    /// The call that fetches them.
-    fn call(&self, origin: &Arc<str>, path: &str) -> Result<Call, String> {
-        let sources = self.pipeline.sources();
-        let random = || sources.random.sixteen();
-        let request = Request::get(format!("{origin}{path}"))
-            .header(header::ACCEPT, "application/jwk-set+json, application/json")
-            .body(Body::whole(Bytes::new()));
-        // What stands behind the question mark may be somebody's secret.
-        let shown = path.split('?').next().unwrap_or_default();
-        Ok(Call {
-            id: CallId::new(sources.clock.wall(), random()),
-            parent: None,
-            entry: Entry::Host,
-            caller: Caller::outside(Link::Host),
-            asker: None,
-            target: Target::Capability {
-                name: "http",
-                resource: origin.clone(),
-            },
-            registered: None,
-            operation: format!("GET {shown}").into(),
-            why: Why::claimed(&format!("the keys of the issuer {}", self.jwt.name))
-                .unwrap_or_else(Why::undeclared),
-            deadline: sources.clock.now().after(FETCH_MAX),
-            stream: Duration::ZERO,
-            trace: Trace::start(random(), random()),
-            ordinal: 0,
-            key: None,
-            execution: None,
-            payload: Payload::Http(request.map_err(|error| error.to_string())?),
-            meter: Arc::new(Meter::default()),
-            above: None,
-            tree: Arc::new(Tree::default()),
-        })
     }
 }
 

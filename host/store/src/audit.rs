@@ -26,6 +26,7 @@ mod writer;
 pub use error::{AuditError, Damage, Finding};
 pub use export::export;
 pub use format::RECORD_BYTES_MAX;
+pub(crate) use key::NAME as KEY_FILE;
 pub use key::{PublicKey, SEED_BYTES};
 pub use read::{Line as AuditLine, Since, read};
 pub use recover::Cut;

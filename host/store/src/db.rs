@@ -19,7 +19,7 @@ pub use value::{Row, Value};
 use postgres::Postgres;
 use sqlite::Sqlite;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -50,6 +50,14 @@ pub enum Seen {
     Bare,
     /// It has a form that this release understands.
     Form(i64),
+}
+
+/// Writes what a database in a file holds at this moment into a new file, while its host goes on.
+///
+/// # Errors
+/// It cannot be read, or the other one not be written.
+pub fn snapshot(from: &Path, to: &Path) -> Result<(), DbError> {
+    sqlite::snapshot(from, to)
 }
 
 /// An open database; clones are the same one.
@@ -149,6 +157,15 @@ impl Database {
         const TOUCH: &str = "UPDATE holdfast_schema SET version = version";
         self.run((), |(), tx| tx.execute(TOUCH, &[])).await?;
         Ok(())
+    }
+
+    /// Ends what was asked of it before, and closes its files. Nothing is asked of it any more.
+    pub async fn close(&self) {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.close().await,
+            // Its connections hold nothing.
+            Backend::Postgres(_) => {}
+        }
     }
 
     /// What it has done since it was opened.

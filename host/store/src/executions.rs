@@ -152,6 +152,20 @@ pub async fn begin(database: &Database, host: &str) -> Result<(Holder, Left), Db
         .await
 }
 
+/// Says that what the database holds of this host was put back from a backup. Whatever the host has done since then is not in it: its life
+/// has a number at least as high as `epoch`, higher than any before, and of every call that ran then nobody knows what came of it. How many
+/// those are.
+///
+/// # Errors
+/// The database fails, and nothing is said.
+pub async fn restored(database: &Database, host: &str, epoch: i64) -> Result<u64, DbError> {
+    database
+        .run((host.to_owned(), epoch), |(host, epoch), tx| {
+            Box::pin(put_back(host, *epoch, tx))
+        })
+        .await
+}
+
 /// Claims a row.
 ///
 /// # Errors
@@ -365,6 +379,15 @@ async fn begun(host: &String, tx: &mut dyn Tx) -> Result<(Holder, Left), DbError
     };
     let host = host.clone();
     Ok((Holder { host, epoch }, left))
+}
+
+async fn put_back(host: &String, epoch: i64, tx: &mut dyn Tx) -> Result<u64, DbError> {
+    const LIFE: &str = "INSERT INTO hosts (id, epoch) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE \
+                        SET epoch = CASE WHEN hosts.epoch < $2 THEN $2 ELSE hosts.epoch + 1 END";
+    const DOUBT: &str =
+        "UPDATE executions SET state = 2, effects = 1 WHERE holder = $1 AND state = 0";
+    tx.execute(LIFE, &[host.into(), epoch.into()]).await?;
+    tx.execute(DOUBT, &[host.into()]).await
 }
 
 fn execution_row(row: &Row) -> Result<ExecutionRow, DbError> {

@@ -11,7 +11,7 @@ use std::path::Path;
 /// How many bytes a key has.
 pub const KEY_BYTES: usize = 32;
 
-const NAME: &str = "key";
+pub(crate) const NAME: &str = "key";
 
 /// A key that nothing prints.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-const NAME: &str = "lock";
+pub(crate) const NAME: &str = "lock";
 
 /// The data directory is ours as long as this lives. The kernel lets go of it when the process ends, however it ends.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many earlier versions are kept beside the one that serves.
 pub const PREVIOUS_MAX: usize = 5;
-const INDEX: &str = "index.json";
+pub(crate) const INDEX: &str = "index.json";
 
 /// Which version of a service to load, when the plugin directory holds one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -341,8 +341,8 @@ impl Till {
         }
     }
 
-    /// What there is to say of those that are nearly spent and of which nobody was told in their time.
-    pub(super) fn soft(&self, budgets: &[Budget], soft: u8, now: Moment) -> Vec<String> {
+    /// What there is to say of those that are nearly spent and of which nobody was told in their time: of whose budget, and what.
+    pub(super) fn soft(&self, budgets: &[Budget], soft: u8, now: Moment) -> Vec<(String, String)> {
         let mut said = Vec::new();
         if budgets.is_empty() {
             return said;
@@ -360,10 +360,11 @@ impl Till {
                     "host" => "the host".to_owned(),
                     level => format!("{level} {}", budget.name),
                 };
-                said.push(format!(
+                let text = format!(
                     "the budget of {whose} is nearly spent: {} of {} / {}",
                     last.spent, budget.limit, budget.span
-                ));
+                );
+                said.push((whose, text));
             }
         }
         said

@@ -67,7 +67,7 @@ struct Nobody {
 impl Nobody {
     fn lets_go(&self, hold: Hold) {
         let (rows, clock) = (self.rows.clone(), self.clock.clone());
-        let row = Row::new(hold, rows, clock, None, Moment::START);
+        let row = Row::new(hold, rows, clock, None, None, Moment::START);
         // Held by nobody, and changed nothing: dropped, it is forgotten.
         drop(Holding::new(row, self.id, Moment::FAR));
     }

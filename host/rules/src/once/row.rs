@@ -3,7 +3,10 @@
 use super::outcome;
 use super::refusals::{lost, unavailable};
 use super::rows::Rows;
-use holdfast_call::{BoxFuture, CallId, Clock, Execution, Fault, HostCode, Moment, Verdict};
+use holdfast_call::notice::Event;
+use holdfast_call::{
+    BoxFuture, CallId, Clock, Execution, Fault, HostCode, Moment, Notice, Notices, Verdict,
+};
 use holdfast_store::executions::{Held, Hold};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -27,6 +30,8 @@ pub(super) struct Row {
     pub(super) hold: Hold,
     pub(super) rows: Arc<Rows>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Where it is told that nobody knows what came of it; none, for a row that nobody has.
+    notices: Option<Arc<dyn Notices>>,
     /// The execution that it is part of.
     pub(super) above: Option<Arc<dyn Execution>>,
     state: AtomicU8,
@@ -39,6 +44,7 @@ impl Row {
         hold: Hold,
         rows: Arc<Rows>,
         clock: Arc<dyn Clock>,
+        notices: Option<Arc<dyn Notices>>,
         above: Option<Arc<dyn Execution>>,
         held_until: Moment,
     ) -> Arc<Self> {
@@ -46,6 +52,7 @@ impl Row {
             hold,
             rows,
             clock,
+            notices,
             above,
             state: AtomicU8::new(CLEAN),
             held_until: AtomicU64::new(held_until.as_nanos()),
@@ -178,7 +185,7 @@ impl Drop for Holding {
             MARKED if row.clock.now() >= self.deadline => {
                 Left::Outcome(outcome::of_fault(&too_late(), self.id))
             }
-            MARKED => Left::Doubt,
+            MARKED => Left::Doubt(self.id),
             _ => return,
         };
         later(row, left);
@@ -188,7 +195,8 @@ impl Drop for Holding {
 /// What is left to be said of a row.
 enum Left {
     Nothing,
-    Doubt,
+    /// Of this call.
+    Doubt(CallId),
     Outcome(Vec<u8>),
 }
 
@@ -202,15 +210,32 @@ fn later(row: Arc<Row>, left: Left) {
             let (rows, hold) = (&row.rows, &row.hold);
             let said = match &left {
                 Left::Nothing => rows.forget(hold).await,
-                Left::Doubt => rows.doubt(hold).await,
+                Left::Doubt(_) => rows.doubt(hold).await,
                 Left::Outcome(outcome) => rows.finish(hold, outcome.clone()).await,
             };
-            if said.is_ok() {
+            if let Ok(held) = said {
+                if let (Left::Doubt(id), Held::Yes, Some(notices)) = (&left, held, &row.notices) {
+                    notices.tell(in_doubt(&id.to_string()));
+                }
                 return;
             }
             row.clock.sleep_until(row.clock.now().after(AGAIN)).await;
         }
     });
+}
+
+/// What the operator is told of a call of which nobody knows what came of it.
+pub(super) fn in_doubt(call: &str) -> Notice {
+    // It may come from the database, whose texts are nobody's commands.
+    let call = CallId::parse(call).map_or_else(String::new, |id| id.to_string());
+    Notice {
+        event: Event::Indeterminate,
+        about: format!("call:{call}"),
+        text: format!(
+            "nobody knows what came of the call {call}, which had begun to change something: `holdfast explain {call}` says how far it came, \
+             `holdfast executions release {call}` lets it be made again"
+        ),
+    }
 }
 
 fn too_late() -> Fault {

@@ -1,7 +1,8 @@
 //! What a person is shown who is to approve an action: that very action, to the byte where it is not too long to be looked at.
 
 use super::key;
-use holdfast_call::{Call, Payload, Target};
+use holdfast_call::notice::Event;
+use holdfast_call::{Call, Notice, Payload, Target};
 use holdfast_store::approvals::Wanted;
 use http::header;
 
@@ -35,5 +36,17 @@ pub(super) fn of(call: &Call, fingerprint: &[u8; 32], body: &[u8]) -> Wanted {
         content_type: content_type.as_deref().map(cut),
         payload: (body.len() <= SHOWN_BYTES_MAX).then(|| body.to_vec()),
         payload_bytes: body.len() as u64,
+    }
+}
+
+/// That it waits, for whoever is to look at it. Nothing of the payload goes out of the house.
+pub(super) fn notice(call: &Call, id: &str) -> Notice {
+    Notice {
+        event: Event::ApprovalWanted,
+        about: format!("call:{id}"),
+        text: format!(
+            "{} asks for {} {}: holdfast approve show {id}",
+            call.caller, call.target, call.operation
+        ),
     }
 }

@@ -2,7 +2,8 @@
 
 use super::key_bytes;
 use crate::settings::Policy;
-use holdfast_call::{Level, Log, Sources};
+use holdfast_call::notice::Event as Happened;
+use holdfast_call::{Level, Log, Notice, Notices, Sources};
 use holdfast_rules::trail::Trail;
 use holdfast_store::audit::{Event, Setup};
 use holdfast_store::{Audit, AuditError, HostKey};
@@ -17,8 +18,9 @@ pub(super) fn open(
     key: &HostKey,
     sources: &Sources,
     log: &Arc<dyn Log>,
+    notices: &Arc<dyn Notices>,
 ) -> anyhow::Result<(Audit, Arc<Trail>)> {
-    let told = log.clone();
+    let (told, people) = (log.clone(), notices.clone());
     let setup = Setup {
         data: policy.data.clone(),
         copy: policy.audit.copy.clone(),
@@ -26,6 +28,9 @@ pub(super) fn open(
         clock: sources.clock.clone(),
         tell: Arc::new(move |event| {
             let (level, text) = words(&event);
+            if matches!(event, Event::Failing(_) | Event::NotSigning(_)) {
+                people.tell(unverifiable(&text));
+            }
             told.host(level, text);
         }),
     };
@@ -34,6 +39,7 @@ pub(super) fn open(
         Err(error @ (AuditError::Damaged(_) | AuditError::Key(_))) => {
             let text =
                 format!("nothing can be changed, because the audit log takes nothing: {error}");
+            notices.tell(unverifiable(&text));
             log.host(Level::Error, text);
             Audit::refusing(error)
         }
@@ -42,6 +48,15 @@ pub(super) fn open(
     let clock = sources.clock.clone();
     let trail = Trail::new(audit.clone(), key.bytes(), policy.audit.calls, clock);
     Ok((audit, Arc::new(trail)))
+}
+
+/// What the operator is told of a log that vouches for nothing.
+fn unverifiable(text: &str) -> Notice {
+    Notice {
+        event: Happened::AuditUnverifiable,
+        about: "audit".to_owned(),
+        text: format!("{text}: see `holdfast audit verify`"),
+    }
 }
 
 fn words(event: &Event) -> (Level, String) {

@@ -66,6 +66,7 @@ impl Host {
             self.gate.shedding().classes
         );
         self.on_record(&mut out);
+        self.told(&mut out);
         self.pools(&mut out);
         self.quarantined(&mut out);
         self.left_alone(&mut out);
@@ -84,6 +85,19 @@ impl Host {
              holdfast_audit_unrecorded_total {}",
             self.audit.written().0,
             self.trail.unrecorded()
+        );
+    }
+
+    fn told(&self, out: &mut String) {
+        let counts = self.notices.counts();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "# HELP holdfast_notices_total Notices for the operator: those that were told, and those of which nobody was.\n\
+             # TYPE holdfast_notices_total counter\n\
+             holdfast_notices_total{{came=\"told\"}} {}\n\
+             holdfast_notices_total{{came=\"lost\"}} {}",
+            counts.told, counts.lost
         );
     }
 

@@ -11,6 +11,7 @@ pub mod disk;
 mod database;
 mod engine;
 mod host;
+mod notify;
 mod routes;
 mod upstreams;
 
@@ -210,6 +211,7 @@ pub fn examine(args: &DoctorArgs) -> Vec<Finding> {
     let manifests = configuration::manifests(&policy.plugins, &mut findings);
     configuration::secrets(&policy, &mut findings);
     configuration::asked(&policy, &manifests, &mut findings);
+    notify::probe(&policy, &mut findings);
     routes::probe(&manifests, &mut findings);
     disk::probe(&policy.data, &mut findings);
     cache::probe(&policy.data, &mut findings);

@@ -1,6 +1,7 @@
 //! `holdfast serve`: from the command line and the policy to a running host.
 
 use crate::assembly;
+use crate::backup::Backups;
 use crate::cli::speaker::Speaker;
 use crate::drain::{Drained, Gate};
 use crate::entry::http::Gateway;
@@ -149,6 +150,7 @@ async fn begin(
     let host = assembly::Host::start(policy, flags, named, log.clone(), sources).await?;
     let host = Arc::new(host);
     host.watch_pressure();
+    host.watch_for_people();
     let routes = Arc::new(Routes::default());
     let gateway = Arc::new(Gateway::new(
         host.pipeline().clone(),
@@ -173,6 +175,13 @@ async fn begin(
         ledger: host.ledger().clone(),
         database: host.database().clone(),
         audit: host.audit().clone(),
+        backups: Backups::new(
+            &host.policy(),
+            host.executions().clone(),
+            host.pipeline().sources().clock.clone(),
+        ),
+        teller: host.teller().clone(),
+        notices: host.notices(),
         versions: host.versions(),
         reload: reload(&host, &routes, &gateway, renew),
         secrets: secret_files(&host),

@@ -55,6 +55,8 @@ impl Deed {
                 },
                 format!("approval:{} {}", said.id, said.why),
             ),
+            Request::Backup { to } => ("backup", to.display().to_string()),
+            Request::NotifyTest => ("notify test", String::new()),
             Request::Ls
             | Request::Operations { .. }
             | Request::Keys

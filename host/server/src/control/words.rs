@@ -1,6 +1,7 @@
 //! The wire form of the owner's socket. It is private to one version of the program: server and client are the same binary.
 
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// What is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,6 +62,13 @@ pub enum Request {
     Locks,
     /// What was paid.
     Cost(CostRequest),
+    /// Take a backup.
+    Backup {
+        /// In this directory.
+        to: PathBuf,
+    },
+    /// Tell whoever is told what waits for a person that nothing has happened.
+    NotifyTest,
     /// Take a key back.
     RevokeKey {
         /// Its name.

@@ -10,7 +10,7 @@ use crate::plugins::documents::Documents;
 use crate::plugins::service::Again;
 use crate::plugins::words::{Ended, Phase, Say};
 use crate::router::{Claim, Route, RouteTaken, Routes};
-use holdfast_call::{Clock, Pipeline, Registered, Target, Why};
+use holdfast_call::{Clock, Notices, Pipeline, Registered, Target, Why};
 use holdfast_rules::trial::canary::Share;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -159,6 +159,8 @@ pub struct Loader {
     pub candidates: Candidates,
     /// Where people read of it.
     pub say: Say,
+    /// Where they are told of it.
+    pub notices: Arc<dyn Notices>,
 }
 
 impl Loader {

@@ -9,7 +9,8 @@ use crate::plugins::status::{Quarantined, ServiceStatus};
 use crate::plugins::typed;
 use crate::plugins::watcher::Watcher;
 use crate::plugins::words::{Ended, Job, Phase, Verdict, Word};
-use holdfast_call::{Moment, Pipeline, Registered, Target};
+use holdfast_call::notice::Event;
+use holdfast_call::{Moment, Notice, Pipeline, Registered, Target};
 use holdfast_rules::quarantine;
 use holdfast_rules::trial::{self, verdict::Worse};
 use notify::event::{AccessKind, AccessMode};
@@ -319,6 +320,15 @@ fn watch_first_calls(
     settings.version.begin(before, Box::new(worse));
 }
 
+/// What the operator is told of a version that was put back.
+fn put_back(name: &str, digest: &str, why: &str) -> Notice {
+    Notice {
+        event: Event::PutBack,
+        about: format!("service:{name}"),
+        text: format!("{name}: {digest} serves again: {why}"),
+    }
+}
+
 /// The loader's thread: one job after the other, until the watcher is gone.
 fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
     let loader = &parts.loader;
@@ -354,6 +364,9 @@ fn load(work: &mpsc::Receiver<Job>, tell: &mpsc::Sender<Word>, parts: &Parts) {
             }
             Job::PutBack(Verdict { name, digest, why }) => {
                 let ended = loader.put_back(&name, &digest, &why);
+                if let Ended::Held { digest, why } = &ended {
+                    loader.notices.tell(put_back(&name, digest, why));
+                }
                 let _ = tell.send(Word::Ended { name, ended });
             }
             Job::Remove(name) => loader.remove(&name),

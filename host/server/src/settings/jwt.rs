@@ -1,6 +1,7 @@
 //! `[jwt.NAME]`: issuers of tokens (JWT) whose subjects are callers of this host.
 
 use crate::settings::name::Name;
+use crate::settings::place::Place;
 use crate::settings::reader::Reader;
 use crate::settings::source::join;
 use crate::settings::upstream::Upstream;
@@ -172,7 +173,19 @@ fn keys(
 ) -> Option<JwtKeys> {
     match (file, url) {
         (Some(file), None) => Some(JwtKeys::File(folder.join(file))),
-        (None, Some(url)) => reader.take(&join(path, "url"), at(url, upstreams)),
+        (None, Some(url)) => {
+            let place = Place::of(url, upstreams, "by which the keys are fetched");
+            let Place {
+                upstream,
+                origin,
+                path: at,
+            } = reader.take(&join(path, "url"), place)?;
+            Some(JwtKeys::Upstream {
+                upstream,
+                origin,
+                path: at,
+            })
+        }
         (Some(_), Some(_)) => {
             reader.wrong(path, "has both `keys` and `url`: its keys are in one place");
             None
@@ -184,35 +197,6 @@ fn keys(
             None
         }
     }
-}
-
-/// The host has one way out, and it leads to upstreams: with their addresses, their certificates and their patience.
-fn at(url: &str, upstreams: &BTreeMap<Name, Upstream>) -> Result<JwtKeys, String> {
-    let shown = url.escape_debug();
-    let uri: http::Uri = url.parse().map_err(|_| format!("`{shown}` is not a URL"))?;
-    let origin = holdfast_capabilities::http::Origin::of(&uri);
-    let origin = origin
-        .map_err(|error| format!("`{shown}`: {error}"))?
-        .to_string();
-    let mut all = upstreams.values();
-    let Some(upstream) = all.find(|upstream| *upstream.origin == *origin) else {
-        return Err(format!(
-            "no upstream leads there: write [upstreams.NAME] with url = \"{origin}\", by which the keys are fetched"
-        ));
-    };
-    // Whoever stands between could put in a key of his own.
-    if upstream.scheme == http::uri::Scheme::HTTP && upstream.allow_private.is_empty() {
-        return Err(
-            "would be fetched unencrypted: use https, or list the private network in `allow_private` of the upstream"
-                .to_owned(),
-        );
-    }
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    Ok(JwtKeys::Upstream {
-        upstream: upstream.name.clone(),
-        origin: upstream.origin.clone(),
-        path: path.to_owned(),
-    })
 }
 
 fn algorithm(word: &str) -> Result<Algorithm, String> {

@@ -15,6 +15,7 @@ use crate::settings::lent::{self, LentSecret};
 use crate::settings::limits::SetLimits;
 use crate::settings::listen::{self, ListenLimits, Tls};
 use crate::settings::name::Name;
+use crate::settings::notify::{self, Notify};
 use crate::settings::price::HostPrices;
 use crate::settings::rate;
 use crate::settings::reader::Reader;
@@ -70,6 +71,8 @@ pub struct Policy {
     pub callers: Callers,
     /// What is on record, and how much of it is kept.
     pub audit: AuditLog,
+    /// Who is told what waits for a person.
+    pub notify: Notify,
     /// How long the outcome of a call that carried a key is kept.
     pub idempotency_keep: Duration,
     /// What happens to an operation that changes something and is not declared.
@@ -281,6 +284,7 @@ impl Policy {
             anonymous: Anonymous::Deny,
             callers: Callers::default(),
             audit: AuditLog::default(),
+            notify: Notify::default(),
             idempotency_keep: KEEP_MIN,
             undeclared: Undeclared::Allow,
             own: Own::Refused,
@@ -385,6 +389,8 @@ impl Policy {
         (self.budget, self.price) = budget::check(written.budget, written.price, reader);
         self.upstreams = upstream::check_all(written.upstreams, folder, reader);
         self.secrets = lent::check_all(written.secrets, folder, reader);
+        let known = (&self.upstreams, &self.secrets);
+        self.notify = notify::check(written.notify, folder, known, reader);
         self.files = folder::check_all(written.files, folder, reader);
         self.jwt = jwt::check_all(written.jwt, folder, &self.upstreams, reader);
         self.services = service::check_all(written.services, reader);

@@ -118,6 +118,7 @@ fn leaf(key: &str, example: Option<&Example>) -> Value {
         | Shape::Count { .. }
         | Shape::Text { .. }
         | Shape::Words(_)
+        | Shape::Command
         | Shape::List(_) => "",
     };
     map.insert(

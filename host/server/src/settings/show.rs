@@ -7,6 +7,7 @@ use crate::settings::effective::{Effective, Fuel, Row};
 use crate::settings::effects;
 use crate::settings::host::HostMemory;
 use crate::settings::listen;
+use crate::settings::notify;
 use crate::settings::policy::Policy;
 use crate::settings::price;
 use crate::settings::store;
@@ -135,6 +136,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
     values
         .into_iter()
         .chain(audit::rows(&policy.audit))
+        .chain(notify::rows(&policy.notify))
         .chain(budget::rows(&policy.budget))
         .chain(price::rows(&policy.price))
         .chain(store::rows(&policy.store))

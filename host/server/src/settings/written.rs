@@ -9,6 +9,7 @@ use crate::settings::effects::WrittenEffects;
 use crate::settings::jwt::WrittenJwt;
 use crate::settings::limits::WrittenLimits;
 use crate::settings::listen::WrittenListen;
+use crate::settings::notify::WrittenNotify;
 use crate::settings::price::{WrittenHostPrice, WrittenPrice};
 use crate::settings::rate::{WrittenRate, WrittenServiceRate};
 use crate::settings::store::WrittenStore;
@@ -67,6 +68,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) compile: WrittenCompile,
     pub(crate) store: WrittenStore,
     pub(crate) audit: WrittenAudit,
+    pub(crate) notify: WrittenNotify,
     pub(crate) limits: WrittenLimits,
     pub(crate) rate: WrittenRate,
     pub(crate) budget: WrittenBudget,

@@ -16,7 +16,7 @@ use std::str::FromStr;
 /// How many bytes a key is made of.
 pub const SEED_BYTES: usize = 32;
 
-const NAME: &str = "audit.key";
+pub(crate) const NAME: &str = "audit.key";
 const PUBLIC_BYTES: usize = 32;
 /// What a signed note calls an Ed25519 key.
 const ED25519_KIND: u8 = 1;

@@ -17,9 +17,9 @@ use job::{Job, Work};
 use queue::Queue;
 use reader::Reader;
 use shared::Shared;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 use writer::Writer;
 
@@ -40,10 +40,20 @@ pub(super) async fn look(path: PathBuf) -> Result<Seen, DbError> {
     looked.unwrap_or_else(|_| Err(ended()))
 }
 
+/// Writes what the file holds at this moment into a new one, which is synced by whoever asked for it.
+pub(super) fn snapshot(from: &Path, to: &Path) -> Result<(), DbError> {
+    let name = to.to_str();
+    let name = name.ok_or_else(|| DbError::Failing(format!("{} is no name", to.display())))?;
+    let connection = file::open_to_read(from)?;
+    let written = connection.execute("VACUUM INTO ?1", [name]);
+    written.map(|_| ()).map_err(|error| fault::fault(&error))
+}
+
 /// An open database. Its threads end with it, once they have done what was asked before.
 pub(super) struct Sqlite {
     writes: Line,
     reads: Line,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Sqlite {
@@ -51,10 +61,11 @@ impl Sqlite {
         let this = Self {
             writes: Arc::new(Queue::new(WRITES_WAITING_MAX)),
             reads: Arc::new(Queue::new(READS_WAITING_MAX)),
+            threads: Mutex::default(),
         };
         let (told, opened) = oneshot::channel();
         let (line, file) = (Arc::clone(&this.writes), path.clone());
-        start("db-write", move || {
+        this.start("db-write", move || {
             let mut writer = match Writer::open(file, counts) {
                 Ok(writer) => writer,
                 Err(why) => {
@@ -77,7 +88,7 @@ impl Sqlite {
     async fn start_reader(&self, path: PathBuf, shared: Arc<Shared>) -> Result<(), DbError> {
         let line = Arc::clone(&self.reads);
         let (told, opened) = oneshot::channel();
-        start("db-read", move || {
+        self.start("db-read", move || {
             let reader = Reader::new(path, shared);
             // Whoever asked may have gone; then the line is closed too.
             let _ = told.send(());
@@ -86,6 +97,33 @@ impl Sqlite {
             }
         })?;
         opened.await.map_err(|_| ended())
+    }
+
+    fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), DbError> {
+        let started = thread::Builder::new().name(name.to_owned()).spawn(run);
+        let started =
+            started.map_err(|error| DbError::Failing(format!("no thread for it: {error}")))?;
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.push(started);
+        Ok(())
+    }
+
+    /// Waits until its threads have done what was asked, and closed the files.
+    pub(super) async fn close(&self) {
+        self.writes.close();
+        self.reads.close();
+        let threads = {
+            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *threads)
+        };
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // One that panicked has closed its connection too.
+                let _ = thread.join();
+            }
+        });
+        // There is nobody to tell.
+        let _ = joined.await;
     }
 
     pub(super) async fn run<I, T>(&self, input: I, unit: Unit<I, T>) -> Result<T, DbError>
@@ -130,14 +168,6 @@ where
     let (work, answer) = Work::new(input, unit);
     line.push(Box::new(work)).map_err(|_| DbError::Busy)?;
     answer.await.map_err(|_| ended())?
-}
-
-fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), DbError> {
-    let started = thread::Builder::new().name(name.to_owned()).spawn(run);
-    match started {
-        Ok(_) => Ok(()),
-        Err(error) => Err(DbError::Failing(format!("no thread for it: {error}"))),
-    }
 }
 
 fn ended() -> DbError {

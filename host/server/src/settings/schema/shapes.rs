@@ -29,6 +29,8 @@ pub(super) enum Shape {
     },
     /// One of these words.
     Words(&'static [&'static str]),
+    /// A program with its arguments.
+    Command,
     /// A list of texts, each of a pattern.
     List(Option<&'static str>),
 }
@@ -62,6 +64,7 @@ const ALGORITHM: &str = "^(RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|EdDSA
 const ACCESS: &str = "^(\\*|[a-z0-9-]+)(:[A-Z]+)?(/[!-~]*)?$";
 const SHARE: &str = "^\\+?[0-9]+%$";
 const QUOTA: &str = "^[0-9]+/[smhd]( burst [0-9]+)?$";
+const EVENT: &str = "^(approval-wanted|budget-soft|quarantine|put-back|indeterminate|disk-low|certificate-ending|audit-unverifiable)$";
 const PART: &str = "^[0-9]+(\\.[0-9])?%$";
 
 /// What an example cannot show: words, patterns and ranges.
@@ -141,6 +144,15 @@ const TOLD: &[(&str, Shape)] = &[
     ),
     ("pool", Shape::Words(&["auto", "safe"])),
     ("audit.calls", Shape::Words(&["all", "changes"])),
+    ("notify.url", Shape::Text { pattern: Some(URL) }),
+    (
+        "notify.secret",
+        Shape::Text {
+            pattern: Some(NAME),
+        },
+    ),
+    ("notify.command", Shape::Command),
+    ("notify.on", Shape::List(Some(EVENT))),
     (
         "drain_ms",
         Shape::Count {
@@ -378,6 +390,10 @@ impl Shape {
                 pattern: Some(pattern),
             } => json!({ "type": "string", "pattern": pattern }),
             Self::Words(words) => json!({ "type": "string", "enum": words }),
+            Self::Command => {
+                let word = json!({ "type": "string" });
+                json!({ "type": "array", "items": word, "minItems": 1 })
+            }
             Self::List(pattern) => {
                 let item = Self::Text { pattern: *pattern };
                 json!({ "type": "array", "items": item.schema(), "uniqueItems": true })
