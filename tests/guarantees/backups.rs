@@ -18,6 +18,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use tempfile::TempDir;
 
 const PRICE: &str = "[upstreams.api.price]\nrequest = \"0.0004 USD\"";
 
@@ -64,22 +65,30 @@ fn paid(host: &Host) -> u64 {
         .sum()
 }
 
+/// A directory that is there when the host that was kept in it is gone.
+fn elsewhere() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("backup");
+    (folder, to)
+}
+
 /// A backup of a host to which nothing was done but one order.
-fn taken() -> (Upstream, Host, PathBuf) {
+fn taken() -> (Upstream, Host, PathBuf, TempDir) {
     let upstream = Upstream::start();
     let host = setup(&upstream).start();
     assert_eq!(order(&host, &upstream, "/ok", "first").send().status, 200);
-    let to = host.dir().join("backup");
+    let (folder, to) = elsewhere();
     let said = backup(&host, &to);
     assert_eq!(said.code, Some(0), "{said:?}");
-    (upstream, host, to)
+    (upstream, host, to, folder)
 }
 
 #[test]
 fn what_was_acknowledged_before_a_backup_under_load_is_there_after_it_is_put_back() {
     let upstream = Upstream::start();
     let host = setup(&upstream).start();
-    let (over, to) = (AtomicBool::new(false), host.dir().join("backup"));
+    let over = AtomicBool::new(false);
+    let (_folder, to) = elsewhere();
     let before: Vec<_> = (0..5).map(|number| format!("before-{number}")).collect();
     for key in &before {
         assert_eq!(order(&host, &upstream, "/ok", key).send().status, 200);
@@ -146,7 +155,7 @@ fn of_what_was_under_way_in_a_backup_nobody_knows_what_came_of_it() {
         let listed = host.command(&["executions", "ls"]).out;
         listed.contains("running").then_some(())
     });
-    let to = host.dir().join("backup");
+    let (_folder, to) = elsewhere();
     assert_eq!(backup(&host, &to).code, Some(0));
     let manifest = std::fs::read(to.join("backup.json")).unwrap();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
@@ -180,7 +189,7 @@ fn of_what_was_under_way_in_a_backup_nobody_knows_what_came_of_it() {
 
 #[test]
 fn a_backup_that_is_not_what_was_written_is_refused_and_its_file_named() {
-    let (_upstream, host, to) = taken();
+    let (_upstream, host, to, _folder) = taken();
     let segment = std::fs::read_dir(to.join("audit")).unwrap();
     let segment = segment.map(|file| file.unwrap().path()).min().unwrap();
     let inside = |path: &Path| path.strip_prefix(&to).unwrap().display().to_string();
@@ -211,7 +220,7 @@ fn a_backup_that_is_not_what_was_written_is_refused_and_its_file_named() {
 
 #[test]
 fn nothing_is_put_where_there_is_something() {
-    let (_upstream, host, to) = taken();
+    let (_upstream, host, to, folder) = taken();
     let said = backup(&host, &to);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("is not empty"), "{said:?}");
@@ -221,8 +230,11 @@ fn nothing_is_put_where_there_is_something() {
     assert!(said.err.contains("is not empty"), "{said:?}");
     assert_eq!(host.get("/two/ok").status, 200);
     // What fails leaves nothing beside its place.
-    let hidden = std::fs::read_dir(host.dir()).unwrap();
-    let hidden = hidden.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let beside = [host.dir(), folder.path()];
+    let all = beside
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let hidden = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let hidden: Vec<_> = hidden.filter(|name| name.starts_with('.')).collect();
     assert!(hidden.is_empty(), "{hidden:?}");
     let nowhere = host.dir().join("nowhere");
@@ -237,7 +249,7 @@ fn nothing_is_put_where_there_is_something() {
 
 #[test]
 fn whoever_is_killed_while_he_puts_back_leaves_all_or_nothing() {
-    let (upstream, host, to) = taken();
+    let (upstream, host, to, _folder) = taken();
     drop(host);
     let place = setup(&upstream);
     let data = place.dir.path().join("data");

@@ -14,11 +14,13 @@ use crate::harness::{
 };
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use holdfast_call::Clock as _;
+use holdfast_rules::clock::HostClock;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// What notices are signed with.
 const SECRET: &str = "CANARY-notices-are-signed-with-this";
@@ -211,8 +213,7 @@ fn a_log_that_was_touched_up_is_told_of_although_nothing_can_be_put_on_record_an
 
 /// The second that it is now.
 fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap().as_secs()
+    HostClock::start().wall().millis() / 1_000
 }
 
 /// Puts a pair into `dir` whose certificate ends in so many days.
@@ -372,12 +373,12 @@ fn a_command_that_hangs_is_killed_with_all_that_it_started() {
 fn where_the_receiver_is_dead_the_command_is_run() {
     let setup = two("").service("dead", Guest::Text("start-trap"), "");
     let message = setup.dir.path().join("message");
-    let port = closed_port();
+    let nowhere = closed_port();
     let command = shell("cat > \"$1.new\" && mv \"$1.new\" \"$1\"", &[&message]);
     let host = setup
         .policy(&format!(
-            "[upstreams.hooks]\nurl = \"http://127.0.0.1:{port}\"\nallow_private = [\"127.0.0.0/8\"]\n\
-             [notify]\nurl = \"http://127.0.0.1:{port}/\"\n{command}"
+            "[upstreams.hooks]\nurl = \"http://{nowhere}\"\nallow_private = [\"127.0.0.0/8\"]\n\
+             [notify]\nurl = \"http://{nowhere}/\"\n{command}"
         ))
         .start();
     start_fails(&host, "dead");

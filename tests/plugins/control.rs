@@ -55,6 +55,12 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         lets_in: LetsIn::NoPolicy,
         drain: Duration::from_secs(60),
     };
+    let host = parts(data, &bed, texts, gateway).await;
+    start(settings, host).await.unwrap()
+}
+
+/// What the host is made of, which keeps what it must in `data`.
+async fn parts(data: &Path, bed: &Bed, texts: Arc<Texts>, gateway: Gateway) -> Host {
     let database = Database::open(Place::File(data.join("holdfast.db"))).await;
     let database = database.unwrap();
     let key = HostKey::open(data, || [7; 32]).unwrap();
@@ -79,7 +85,7 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         clock: bed.pipeline.sources().clock.clone(),
         tell: Arc::new(|_| {}),
     };
-    let host = Host {
+    Host {
         audit: Audit::open(audit, || [7; 32]).unwrap(),
         executions,
         backups,
@@ -105,8 +111,7 @@ async fn host(data: &Path, plugins: &Path) -> Running {
         metrics: Arc::new(|| "holdfast_calls_total 0\n".to_owned()),
         say: Arc::new(|_| {}),
         handed: Default::default(),
-    };
-    start(settings, host).await.unwrap()
+    }
 }
 
 async fn client<T: Send + 'static>(

@@ -18,7 +18,7 @@ fn each_key_is_shown_and_what_may_be_secret_is_not() {
          [secrets.ours]\nuses = [\"sign\"]\nfile = \"ours.secret\"\n{UPSTREAM}"
     );
     for (key, value) in [
-        ("notify.url", "https://hooks.example.com/h"),
+        ("notify.url", "https://hooks.example.com:443/h"),
         ("notify.secret", "ours"),
         ("notify.command", "/bin/tell"),
         ("notify.on", "quarantine, disk-low"),

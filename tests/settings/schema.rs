@@ -41,6 +41,9 @@ fn objections(schema: &Value, value: &Value, at: &str, said: &mut Vec<String>) {
             "maximum" => value
                 .as_f64()
                 .is_none_or(|number| number <= rule.as_f64().unwrap()),
+            "minItems" => value
+                .as_array()
+                .is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap()),
             "uniqueItems" => value.as_array().is_none_or(|items| {
                 items
                     .iter()

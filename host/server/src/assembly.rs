@@ -131,15 +131,13 @@ impl Host {
             trail: trail.clone(),
         };
         let database = database(&policy).await?;
-        let (caller_keys, executions, ledger) = kept(&database, &policy, &key, &parts).await?;
-        let leases = Leases::begin(database.clone(), executions.holder()).await;
-        let leases = leases.context("cannot begin with the leases")?;
+        let (caller_keys, executions, ledger, leases) =
+            kept(&database, &policy, &key, &parts).await?;
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let token_keys = TokenKeys::new(parts.issuers, pipeline.clone(), as_log.clone());
         let teller = Teller::new(notices.clone(), pipeline.clone(), as_log.clone());
-        let clock = sources.clock.clone();
         let nameservers = NameServers::new(policy.nameservers.clone());
-        let out = HttpOut::new(sources, as_log, nameservers.clone());
+        let out = HttpOut::new(sources.clone(), as_log, nameservers.clone());
         let host = Self {
             pipeline,
             metrics,
@@ -162,7 +160,7 @@ impl Host {
             policy: ArcSwap::from_pointee(policy),
             flags,
             named,
-            sharing: Sharing::new(clock),
+            sharing: Sharing::new(sources.clock),
             secrets: Secrets::default(),
             unusable: ArcSwap::default(),
             keys: Keys::new(key.bytes()),
@@ -316,7 +314,12 @@ async fn kept(
     policy: &Policy,
     key: &HostKey,
     parts: &Parts,
-) -> anyhow::Result<(Arc<CallerKeys>, Arc<HostExecutions>, Arc<HostLedger>)> {
+) -> anyhow::Result<(
+    Arc<CallerKeys>,
+    Arc<HostExecutions>,
+    Arc<HostLedger>,
+    Arc<Leases>,
+)> {
     let (sources, log) = (parts.sources.clone(), parts.log.clone());
     let keys = CallerKeys::new(database.clone(), parts.keys.clone(), sources, log);
     keys.begin().await;
@@ -328,7 +331,9 @@ async fn kept(
     let (clock, log) = (parts.sources.clock.clone(), parts.log.clone());
     let ledger = HostLedger::begin(database.clone(), holder, held, clock, log).await;
     let ledger = ledger.context("cannot begin with the ledger")?;
-    Ok((keys, executions, ledger))
+    let leases = Leases::begin(database.clone(), executions.holder()).await;
+    let leases = leases.context("cannot begin with the leases")?;
+    Ok((keys, executions, ledger, leases))
 }
 
 pub(crate) fn key_bytes(sources: &Sources) -> [u8; 32] {

@@ -18,7 +18,7 @@ use crate::plugins::{
 use crate::router::Routes;
 use crate::settings::{ListenLimits, Tls};
 use crate::tls::Keys;
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use holdfast_call::{Clock, Log, Notices, Pipeline, in_time};
 use holdfast_store::Audit;
 use holdfast_store::db::Database;
@@ -29,8 +29,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+mod doors;
 pub mod handed;
 
+use doors::Way;
+pub use doors::exposure;
 use handed::{Handed, Socket};
 
 /// Connections of the admin pages at once.
@@ -122,42 +125,6 @@ pub struct Host {
     pub handed: Handed,
 }
 
-/// Whether the host may listen there, and what must be said about it.
-///
-/// # Errors
-/// It would be open to strangers whom nobody let in.
-pub fn exposure(listen: SocketAddr, lets_in: LetsIn) -> anyhow::Result<Option<&'static str>> {
-    let outside = !listen.ip().to_canonical().is_loopback();
-    match (lets_in, outside) {
-        (LetsIn::NoPolicy, true) => bail!(
-            "to listen on {listen} needs a policy that lets somebody in: write `callers = [\"NAME\"]` for those who have a key, or `anonymous = \"allow\"` for strangers, into holdfast.toml"
-        ),
-        (LetsIn::Nobody, true) => bail!(
-            "to listen on {listen} needs a policy that lets somebody in, and this one lets nobody in: write `callers = [\"NAME\"]` for those who have a key, or `anonymous = \"allow\"` for strangers, into holdfast.toml, for the host or for one service"
-        ),
-        (LetsIn::NoPolicy, false) => Ok(Some(
-            "no policy file: everybody who reaches this machine's loopback is served as anonymous",
-        )),
-        (LetsIn::Nobody, false) => Ok(Some(
-            "the policy lets nobody in: every call from outside will be refused",
-        )),
-        (LetsIn::Strangers | LetsIn::Known, _) => Ok(None),
-    }
-}
-
-/// Whether the admin pages may be found there.
-///
-/// # Errors
-/// Other machines would see them, and no policy says that they may.
-pub fn shown(admin: SocketAddr, lets_in: LetsIn) -> anyhow::Result<()> {
-    if lets_in == LetsIn::NoPolicy && !admin.ip().to_canonical().is_loopback() {
-        bail!(
-            "to show the admin pages on {admin} needs a policy: write `admin = \"{admin}\"` into holdfast.toml"
-        );
-    }
-    Ok(())
-}
-
 /// Serves until a signal ends it.
 ///
 /// # Errors
@@ -195,14 +162,11 @@ pub struct Running {
 pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     let say = host.say.clone();
     let socket = host.handed.socket();
-    let (door, admin) = doors(host.handed, &settings, &say)?;
-    let warning = exposure(door.1, settings.lets_in)?;
-    if let Some((_, admin)) = &admin {
-        shown(*admin, settings.lets_in)?;
-    }
+    let (door, admin) = doors::of(host.handed, &settings, &say)?;
+    let warning = doors::check(&door, admin.as_ref(), settings.lets_in)?;
     directory(&settings.plugins, &say)?;
     let keys = settings.tls.map(Keys::load).transpose()?.map(Arc::new);
-    let (gateway, listen) = open(door).await?;
+    let (gateway, listen) = doors::open(door).await?;
     let stop = Stop::default();
     let terms = terms(
         (&host.pipeline, &host.log),
@@ -408,24 +372,6 @@ fn greet(scheme: &str, listen: SocketAddr, admin: Option<SocketAddr>, say: &Say)
     }
 }
 
-/// A socket that was handed over, if it was, and its address, or the one to open.
-type Way = (Option<TcpListener>, SocketAddr);
-
-/// The ways to the gateway and to the admin pages.
-fn doors(handed: Handed, settings: &Settings, say: &Say) -> anyhow::Result<(Way, Option<Way>)> {
-    let (gateway, admin) = handed.listeners(say)?;
-    let at = |handed: &TcpListener| {
-        let address = handed.local_addr();
-        address.context("a socket that was handed over has no address")
-    };
-    let listen = gateway.as_ref().map(at).transpose()?;
-    let shown = admin.as_ref().map(at).transpose()?;
-    Ok((
-        (gateway, listen.unwrap_or(settings.listen)),
-        shown.or(settings.admin).map(|shown| (admin, shown)),
-    ))
-}
-
 /// Takes connections at the gateway; `waits` is there where they are queued by a socket that was handed over.
 async fn take_in(
     listener: TcpListener,
@@ -455,7 +401,7 @@ async fn look(way: Option<Way>, pages: Admin, terms: Terms) -> anyhow::Result<Op
     let Some(way) = way else {
         return Ok(None);
     };
-    let (listener, address) = open(way).await?;
+    let (listener, address) = doors::open(way).await?;
     let terms = Terms {
         limits: ListenLimits {
             connections: ADMIN_CONNECTIONS_MAX,
@@ -468,17 +414,6 @@ async fn look(way: Option<Way>, pages: Admin, terms: Terms) -> anyhow::Result<Op
     };
     tokio::spawn(connections::run(listener, Arc::new(pages), terms));
     Ok(Some(address))
-}
-
-async fn open((handed, address): Way) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = match handed {
-        Some(handed) => handed,
-        None => TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}"))?,
-    };
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
 
 fn directory(path: &Path, say: &Say) -> anyhow::Result<()> {
