@@ -141,6 +141,50 @@ fn a_typed_function_is_known_again_too() {
 }
 
 #[test]
+fn a_key_may_be_an_argument_of_whoever_calls_a_function() {
+    let host = Setup::new()
+        .service("typed", Guest::Case("typed"), "")
+        .service("asks", Guest::Case("asks"), "")
+        .start();
+    let ask = |path: &str, arguments: &str| {
+        host.ask("POST", path)
+            .header("content-type", "application/json")
+            .body(arguments)
+    };
+    let draw = |arguments: &str| ask("/typed/shapes/draw", arguments).send();
+    let first = draw(r#"{"what": "a", "idempotency-key": "k"}"#);
+    let again = draw(r#"{"what": "a", "idempotency-key": "k"}"#);
+    assert_eq!((first.status, &first.body), (200, &again.body), "{again:?}");
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    draw(r#"{"what": "b", "idempotency-key": "k"}"#).fault("key-reused");
+    draw(r#"{"what": "a", "idempotency-key": "with spaces"}"#).fault("invalid-input");
+    // Without one each call is another.
+    let (one, two) = (draw(r#"{"what": "a"}"#), draw(r#"{"what": "a"}"#));
+    assert!(one.status == 200 && one.body != two.body, "{one:?} {two:?}");
+    // Two ways to say the same are one, and two keys are none.
+    let both = |header: &str| {
+        ask(
+            "/typed/shapes/draw",
+            r#"{"what": "a", "idempotency-key": "k"}"#,
+        )
+        .header("idempotency-key", header)
+        .send()
+    };
+    assert_eq!(both("\"k\"").body, first.body);
+    let refused = both("other").fault("invalid-input");
+    assert!(
+        refused.to_string().contains("send one of them"),
+        "{refused}"
+    );
+    // Another service's key is its own; whoever asks that one has none.
+    let through = || ask("/asks/asks/draw", r#"{"key": "k"}"#).send();
+    let (one, two) = (through(), through());
+    assert_eq!((one.status, &one.body), (200, &two.body), "{two:?}");
+    assert_ne!(one.body, first.body);
+    assert_eq!(two.header("idempotency-replayed"), None);
+}
+
+#[test]
 fn what_was_answered_is_known_after_a_kill() {
     let upstream = Upstream::start();
     let mut host = paying(&upstream);

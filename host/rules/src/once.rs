@@ -12,6 +12,7 @@
 //! that an approval is used by one execution, and only by one that was begun. What can be undone has one because it is what undoing it
 //! begins with.
 
+mod argument;
 mod claim;
 mod key;
 mod outcome;
@@ -102,7 +103,11 @@ impl Layer for Once {
         }
         let terms = effects::of(&call);
         call.meter.set_effect(terms.effect);
-        let written = call.key.take();
+        let header = call.key.take();
+        let written = match argument::of(&call, header) {
+            Ok(written) => written,
+            Err(fault) => return Box::pin(async { Err(fault) }),
+        };
         match (&written, terms.needs) {
             (_, Needs::Declaration) => return Box::pin(async { Err(refusals::undeclared()) }),
             (None, _) if wants_key(&call) => {

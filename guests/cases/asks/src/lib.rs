@@ -31,6 +31,10 @@ impl Guest for Asks {
     fn often(times: u32) -> u32 {
         (0..times).fold(0, |sum, _| shapes::add(sum, 1))
     }
+
+    fn draw(key: String) -> u64 {
+        shapes::draw("a number", Some(&key))
+    }
 }
 
 export!(Asks);

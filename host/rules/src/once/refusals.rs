@@ -47,6 +47,18 @@ pub(super) fn no_key(why: &str, written: &str) -> Fault {
     .into()
 }
 
+/// There are two of them.
+pub(super) fn two_keys() -> Fault {
+    refused(
+        HostCode::InvalidInput,
+        "Idempotency-Key and the argument idempotency-key are not the same: send one of them.",
+        "two keys",
+        "one key",
+        "the header Idempotency-Key, or the argument",
+    )
+    .into()
+}
+
 /// The policy wants a key, and there is none.
 pub(super) fn key_wanted() -> Fault {
     refused(

@@ -61,77 +61,8 @@ pub(crate) fn certificate(path: &Path, now: WallTime) -> Option<Notice> {
     })
 }
 
-/// The second since 1970 in which a certificate ends (RFC 5280): its outermost sequence begins with one that says, after what may be a
-/// version, its number, how it is signed and by whom, from when to when it is good.
-#[must_use]
-pub fn ends(certificate: &[u8]) -> Option<u64> {
-    const SEQUENCE: u8 = 0x30;
-    const VERSION: u8 = 0xa0;
-    let inside = |bytes| element(bytes).filter(|(tag, ..)| *tag == SEQUENCE);
-    let (_, outer, _) = inside(certificate)?;
-    let (_, mut rest, _) = inside(outer)?;
-    if let Some((VERSION, _, after)) = element(rest) {
-        rest = after;
-    }
-    for _ in 0..3 {
-        (_, _, rest) = element(rest)?;
-    }
-    let (_, validity, _) = inside(rest)?;
-    let (_, _, after) = element(validity)?;
-    let (tag, text, _) = element(after)?;
-    second(tag, text)
-}
-
-/// The first element of some DER: its tag, what is in it, and what comes after it.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (tag, rest) = bytes.split_first()?;
-    let (first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(*first), rest),
-        0x81..=0x84 => {
-            let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let add = |sum: usize, byte: &u8| (sum << 8) | usize::from(*byte);
-            (length.iter().fold(0, add), rest)
-        }
-        _ => return None,
-    };
-    let (inside, after) = rest.split_at_checked(length)?;
-    Some((*tag, inside, after))
-}
-
-/// The second of a time: with two digits of the year up to 2049, with four from then on; always of Greenwich.
-fn second(tag: u8, text: &[u8]) -> Option<u64> {
-    const UTC_TIME: u8 = 0x17;
-    const GENERALIZED_TIME: u8 = 0x18;
-    let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let (year, rest) = match tag {
-        UTC_TIME => text.split_at_checked(2)?,
-        GENERALIZED_TIME => text.split_at_checked(4)?,
-        _ => return None,
-    };
-    if !digits || rest.len() != 10 {
-        return None;
-    }
-    let year: u64 = year.parse().ok()?;
-    let year = match tag {
-        UTC_TIME if year < 50 => 2000 + year,
-        UTC_TIME => 1900 + year,
-        _ => year,
-    };
-    let two = |at: usize| rest.get(at..at + 2)?.parse::<u64>().ok();
-    let days = days(year, two(0)?, two(2)?)?;
-    Some(days * DAY + two(4)? * 3_600 + two(6)? * 60 + two(8)?)
-}
-
-/// The days from 1970 to a day. The year is taken to begin with March, so that the leap day is its last one.
-fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    const DAYS_BEFORE_1970: u64 = 719_468;
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = year.checked_sub(u64::from(month <= 2))?;
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year;
-    days.checked_sub(DAYS_BEFORE_1970)
+/// The second since 1970 in which a certificate ends.
+fn ends(certificate: &[u8]) -> Option<u64> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    u64::try_from(certificate.validity().not_after.timestamp()).ok()
 }
