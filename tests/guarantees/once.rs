@@ -156,6 +156,10 @@ fn a_key_may_be_an_argument_of_whoever_calls_a_function() {
     let again = draw(r#"{"what": "a", "idempotency-key": "k"}"#);
     assert_eq!((first.status, &first.body), (200, &again.body), "{again:?}");
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    // It did not run: whose answer it is is on record.
+    host.closing(again.call());
+    let explained = host.command(&["explain", again.call()]).out;
+    assert!(explained.contains(first.call()), "{explained}");
     draw(r#"{"what": "b", "idempotency-key": "k"}"#).fault("key-reused");
     draw(r#"{"what": "a", "idempotency-key": "with spaces"}"#).fault("invalid-input");
     // Without one each call is another.

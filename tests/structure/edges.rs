@@ -38,6 +38,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("tokio-postgres", &["store"]),
     ("deadpool-postgres", &["store"]),
     ("notify", &["server"]),
+    ("x509-parser", &["server"]),
     ("listenfd", &["server"]),
     ("toml", &["server"]),
 ];

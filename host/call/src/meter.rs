@@ -1,8 +1,10 @@
 //! What one call has used so far. Shared by whoever works for the call; read once, by the closing line.
 
 use crate::below::Below;
+use crate::id::CallId;
 use crate::money::NanoUsd;
 use crate::spent::TimeLedger;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ pub struct Meter {
     /// One more than the place in [`Effect::ALL`], so that nought is none.
     effect: AtomicU8,
     withheld: AtomicBool,
+    replays: OnceLock<CallId>,
     time: TimeLedger,
     below: Below,
 }
@@ -98,6 +101,8 @@ pub struct Reading {
     pub intent: Option<u64>,
     /// What its operation is declared to be, if it was to change something.
     pub effect: Option<Effect>,
+    /// The call that was asked first under its key, whose answer it was given, if it did not run itself.
+    pub replays: Option<CallId>,
 }
 
 impl Meter {
@@ -182,6 +187,18 @@ impl Meter {
         self.withheld.load(Relaxed)
     }
 
+    /// Notes that it is given what this call was answered, which was asked first. The first to say so counts.
+    pub fn set_replays(&self, first: CallId) {
+        // Whatever came to a second one came to the first.
+        let _ = self.replays.set(first);
+    }
+
+    /// The call whose answer it is given, if it did not run itself.
+    #[must_use]
+    pub fn replays(&self) -> Option<CallId> {
+        self.replays.get().copied()
+    }
+
     /// Notes that what serves the call is being started.
     pub fn start_begun(&self) {
         self.start.store(BEGUN, Relaxed);
@@ -216,6 +233,7 @@ impl Meter {
             calls_dropped: self.calls_dropped.load(Relaxed),
             intent: self.intent.load(Relaxed).checked_sub(1),
             effect: self.effect(),
+            replays: self.replays(),
         }
     }
 }

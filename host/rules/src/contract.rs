@@ -28,6 +28,7 @@ pub mod schema;
 pub mod write;
 
 use crate::Parts;
+use crate::once::REPLAYED;
 use holdfast_call::contract::{Contract, Function, Type};
 use holdfast_call::{
     Answer, Applies, Body, BoxFuture, Call, CallId, Fault, Layer, Next, Payload, Reply,
@@ -159,7 +160,11 @@ async fn requested(
     match next.run(call).await? {
         Answer::Values(values) => {
             declared::not_handed_on(values.list(), function, &target, &meter)?;
-            let response = over_http(values.into_list(), function, &target, id)?;
+            let mut response = over_http(values.into_list(), function, &target, id)?;
+            if meter.replays().is_some() {
+                let how = HeaderValue::from_static("true");
+                response.headers_mut().insert(REPLAYED, how);
+            }
             Ok(Answer::Http(without_body_for(&method, response)))
         }
         answer @ Answer::Http(_) => {

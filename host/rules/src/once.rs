@@ -322,7 +322,10 @@ async fn body(call: &mut Call) -> Result<bytes::Bytes, Fault> {
 /// What the first call was answered.
 fn again(outcome: &[u8], call: &Call) -> Reply {
     match outcome::replayed(outcome, call) {
-        Some(reply) if outcome::fits(&reply, &call.payload) => reply,
+        Some((first, reply)) if outcome::fits(&reply, &call.payload) => {
+            call.meter.set_replays(first);
+            reply
+        }
         Some(_) | None => Err(refusals::unreadable()),
     }
 }

@@ -174,10 +174,10 @@ pub(super) fn read(outcome: &[u8]) -> Option<(CallId, What, &[u8])> {
     Some((CallId::parse(&id)?, what, rest.get(1..)?))
 }
 
-/// What the first call was answered, as an answer to this one; none if nobody can read it.
-pub(super) fn replayed(outcome: &[u8], call: &Call) -> Option<Reply> {
+/// The first call, and what it was answered, as an answer to this one; none if nobody can read it.
+pub(super) fn replayed(outcome: &[u8], call: &Call) -> Option<(CallId, Reply)> {
     let (id, what, body) = read(outcome)?;
-    Some(match what {
+    let reply = match what {
         What::Http {
             status,
             headers,
@@ -209,7 +209,8 @@ pub(super) fn replayed(outcome: &[u8], call: &Call) -> Option<Reply> {
                 None => fault,
             })
         }
-    })
+    };
+    Some((id, reply))
 }
 
 fn response(

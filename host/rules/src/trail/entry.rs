@@ -161,6 +161,9 @@ impl<'a> Came<'a> {
         let micros = u32::try_from(closing.took.as_micros()).unwrap_or(u32::MAX);
         map.serialize_entry("ms", &(f64::from(micros) / 1_000.0))?;
         let reading = &closing.reading;
+        if let Some(first) = reading.replays {
+            map.serialize_entry("replays", first.text().as_str())?;
+        }
         let numbers = [
             ("cpu_us", reading.cpu_nanos / 1_000),
             ("mem_bytes", reading.mem_bytes),

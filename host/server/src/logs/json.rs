@@ -27,6 +27,9 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     if let Some(effect) = closing.reading.effect {
         text(out, "effect", effect.as_str());
     }
+    if let Some(first) = closing.reading.replays {
+        text(out, "replays", first.text().as_str());
+    }
     text(out, "outcome", closing.outcome.as_str());
     match &closing.outcome {
         Outcome::Answered => {}

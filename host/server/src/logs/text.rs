@@ -40,6 +40,9 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     if let Some(effect) = reading.effect {
         let _ = write!(out, " effect={}", effect.as_str());
     }
+    if let Some(first) = reading.replays {
+        let _ = write!(out, " replays={first}");
+    }
     if let Some(parent) = closing.parent {
         let _ = write!(out, " parent={parent}");
     }

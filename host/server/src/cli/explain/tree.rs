@@ -196,6 +196,9 @@ fn hop(out: &mut String, depth: usize, line: &Value, here: bool) {
     if tries > 1 {
         let _ = write!(out, ", {tries} tries");
     }
+    if let Some(first) = text(line, "replays") {
+        let _ = write!(out, ", the answer of {}", clean(first));
+    }
     let cost = cost(line);
     if cost > NanoUsd::default() {
         let _ = write!(out, ", {cost}");
