@@ -21,7 +21,7 @@ const CUT: usize = 3;
 
 fn host(api: &Chaos, bank: &Chaos) -> Host {
     let policy = format!(
-        "call_log = 0\ncallers = [\"ann\"]\n\
+        "anonymous = \"allow\"\ncall_log = 0\ncallers = [\"ann\"]\n\
          [budget]\nhost = \"100000 USD / month\"\n\
          [services.two]\nupstreams = [\"api\", \"bank\"]\n[services.pays]\nupstreams = [\"api\"]\nbudget = \"0.0005 USD / month\"\n\
          [services.front]\nservices = [\"notes\"]\n[services.kv]\nkv = [\"default\"]\n[services.closed]\nanonymous = \"deny\"\n\
@@ -179,6 +179,10 @@ fn from_a_copy_of_the_log_alone_every_call_is_rebuilt_as_its_client_and_the_upst
     let count = scaled(112, 28_000);
     api.next(&errands::bad_days(count));
     let told = load(&host, &api, count);
+    let ways: BTreeSet<_> = told.iter().map(|one| one.code.as_str()).collect();
+    for way in errands::WAYS {
+        assert!(ways.contains(way), "nothing ended as `{way}`: {ways:?}");
+    }
     let ids: BTreeSet<_> = told.iter().map(|one| one.call.clone()).collect();
     assert_eq!(ids.len(), told.len(), "an id twice");
     until("all of them to be on record", || {

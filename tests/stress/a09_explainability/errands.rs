@@ -32,6 +32,18 @@ const KINDS: [(&str, &str, &str, &str); 14] = [
     ("GET", "/two/drip?ms=20", "two", "GET /drip"),
 ];
 
+/// The ways in which some of them end: well, and with these codes.
+pub(super) const WAYS: [&str; 8] = [
+    "",
+    "service-fault",
+    "deadline-exceeded",
+    "cpu-exhausted",
+    "unauthenticated",
+    "no-such-service",
+    "budget-exhausted",
+    "cancelled",
+];
+
 /// One of them.
 pub(super) struct Errand {
     nth: usize,
