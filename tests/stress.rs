@@ -12,6 +12,10 @@ mod a04_reversibility;
 mod a05_trust;
 // No call without a closing line, a why and an id, whatever it died of.
 mod a06_observability;
+// Every limit passed at once, beside neighbours.
+mod a08_resource_limits;
+// A mixed load, rebuilt from the audit log alone.
+mod a09_explainability;
 // Services that hand work to each other, in every version, shape and failure.
 mod a10_coordination;
 // Every way for a guest not to end.
