@@ -82,8 +82,7 @@ impl SecretSource {
     /// # Errors
     /// It is not the name of one.
     pub(crate) fn credential(name: String) -> Result<Self, &'static str> {
-        let plain =
-            !name.is_empty() && !name.contains('/') && !matches!(name.as_str(), "." | "..");
+        let plain = !name.is_empty() && !name.contains('/') && !matches!(name.as_str(), "." | "..");
         match plain {
             true => Ok(Self::Systemd(name)),
             false => Err("is not the name of a credential: a file's name, without a folder"),

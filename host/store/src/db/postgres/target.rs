@@ -78,8 +78,9 @@ impl Target {
                 let prepared = self.connection.client()?.prepare(&select).await;
                 let prepared = prepared.map_err(|error| fault(&error))?;
                 let columns = prepared.columns().iter();
-                let column =
-                    |column: &tokio_postgres::Column| (column.name().to_owned(), column.type_().clone());
+                let column = |column: &tokio_postgres::Column| {
+                    (column.name().to_owned(), column.type_().clone())
+                };
                 columns.map(column).collect()
             }
         };

@@ -102,7 +102,8 @@ mod tests {
     use super::*;
     use crate::db::{Database, Place};
 
-    const FILL: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+    const FILL: &str =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
          INSERT INTO kv (service, bucket, key, value, written_by)
          SELECT 's', 'b', CAST('key' || i AS BLOB), zeroblob($2), 'w' FROM n";
 
