@@ -71,6 +71,8 @@ mod audit;
 mod notices;
 // What must last is kept elsewhere too.
 mod backups;
+// Or goes on with others, at a server.
+mod moves;
 // And so is what anybody asks.
 mod recorded;
 // What a service keeps is its own, is counted, and is there.

@@ -34,6 +34,7 @@ macro_rules! both {
 
 mod approvals;
 mod battery;
+mod copy;
 mod kv;
 mod leases;
 mod ledger;

@@ -26,6 +26,7 @@ pub mod restore;
 pub mod schema;
 pub mod serve;
 pub mod speaker;
+pub mod store;
 pub mod warm;
 
 use crate::assembly::inspect::Inspector;
@@ -127,6 +128,9 @@ pub enum Command {
     /// the backup; and what was done after it is not known to the host: a key that was first used then is taken for a new one.
     #[command(after_help = CODES)]
     Restore(restore::RestoreArgs),
+    /// Copy what a host has kept in its own file to a server, so that it goes on there, alone or with others.
+    #[command(after_help = CODES)]
+    Store(store::StoreArgs),
     /// List the calls with an idempotency key that are not done, and release those of which nobody knows what came of them.
     #[command(after_help = CODES)]
     Executions(executions::ExecutionsArgs),
@@ -252,6 +256,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => audit::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Store(args) => store::run(args),
         Command::Executions(args) => executions::run(&args),
         Command::Approve(args) => approve::run(args),
         Command::Undo(UndoArgs { call, data }) => text(&data, &Request::Undo { call }),

@@ -3,7 +3,7 @@
 //! Only the owner of the data directory and root are served, whatever the file's mode says: the kernel tells who is at the other end, and
 //! that user is the caller of a call made here. Requests and answers are JSON, one a line; a body follows its line as plain bytes.
 
-mod audited;
+pub(crate) mod audited;
 pub mod call;
 pub mod client;
 mod undo;

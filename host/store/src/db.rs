@@ -4,6 +4,7 @@
 //! host, and a PostgreSQL server, for many. In both a unit that was answered is on the disk, units do not see each other's middle, and what
 //! a unit was refused for is not kept.
 
+mod copy;
 mod error;
 mod postgres;
 mod schema;
@@ -11,6 +12,7 @@ mod sqlite;
 mod unit;
 mod value;
 
+pub use copy::{Copied, CopyError, Progress, TABLES, Table, copy};
 pub use error::DbError;
 pub use postgres::Server;
 pub use unit::{Tx, Unit};

@@ -5,7 +5,7 @@ use holdfast_store::{Audit, AuditError};
 use serde::Serialize;
 
 /// A change that the operator asks for.
-pub(super) struct Deed {
+pub(crate) struct Deed {
     operation: &'static str,
     target: String,
 }
@@ -31,6 +31,11 @@ struct Outcome<'a> {
 }
 
 impl Deed {
+    /// One that is done without a running host.
+    pub(crate) const fn new(operation: &'static str, target: String) -> Self {
+        Self { operation, target }
+    }
+
     /// The change; none, for what only looks, and for calls, which leave a line of their own.
     pub(super) fn of(request: &Request) -> Option<Self> {
         let (operation, target) = match request {
@@ -74,7 +79,7 @@ impl Deed {
     ///
     /// # Errors
     /// It is not on record, so it must not be done.
-    pub(super) async fn begin(&self, audit: &Audit, uid: u32) -> Result<u64, AuditError> {
+    pub(crate) async fn begin(&self, audit: &Audit, uid: u32) -> Result<u64, AuditError> {
         let intent = Intent {
             kind: "intent",
             caller: format!("operator:{uid}"),
@@ -89,7 +94,7 @@ impl Deed {
 ///
 /// # Errors
 /// It is not on record, though it may be done.
-pub(super) async fn end(audit: &Audit, intent: u64, response: &Response) -> Result<(), AuditError> {
+pub(crate) async fn end(audit: &Audit, intent: u64, response: &Response) -> Result<(), AuditError> {
     let (outcome, said) = match response {
         Response::Error(error) => ("failed", Some(error.as_str())),
         Response::Key { id, .. } => ("ok", Some(id.as_str())),

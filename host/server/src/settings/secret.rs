@@ -60,13 +60,9 @@ impl SecretSource {
     ) -> Option<Vec<Self>> {
         let mut sources = Vec::new();
         if let Some(name) = systemd {
-            let plain =
-                !name.is_empty() && !name.contains('/') && !matches!(name.as_str(), "." | "..");
-            if plain {
-                sources.push(Self::Systemd(name));
-            } else {
-                let message = "is not the name of a credential: a file's name, without a folder";
-                reader.wrong(&format!("{path}.systemd"), message);
+            match Self::credential(name) {
+                Ok(source) => sources.push(source),
+                Err(message) => reader.wrong(&format!("{path}.systemd"), message),
             }
         }
         sources.extend(file.map(|file| Self::File(folder.join(file))));
@@ -79,6 +75,18 @@ impl SecretSource {
             return None;
         }
         Some(sources)
+    }
+
+    /// A credential of this name.
+    ///
+    /// # Errors
+    /// It is not the name of one.
+    pub(crate) fn credential(name: String) -> Result<Self, &'static str> {
+        let plain = !name.is_empty() && !name.contains('/') && !matches!(name.as_str(), "." | "..");
+        match plain {
+            true => Ok(Self::Systemd(name)),
+            false => Err("is not the name of a credential: a file's name, without a folder"),
+        }
     }
 
     /// Reads the secret.

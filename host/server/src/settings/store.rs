@@ -5,7 +5,7 @@ use crate::settings::secret::{SecretSource, listed, read_first};
 use holdfast_call::{Secret, Unread};
 use holdfast_store::db::{Place, Server};
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The database's file in the data directory.
 const FILE: &str = "holdfast.db";
@@ -42,13 +42,19 @@ pub enum Store {
 }
 
 impl Store {
+    /// The database's file, of a host with this data directory that keeps its own.
+    #[must_use]
+    pub fn file(data: &Path) -> PathBuf {
+        data.join(FILE)
+    }
+
     /// The place, of a host with this data directory, with its password.
     ///
     /// # Errors
     /// The password cannot be read; names every source that was tried.
     pub fn place(&self, data: &Path) -> Result<Place, Unread> {
         match self {
-            Self::File => Ok(Place::File(data.join(FILE))),
+            Self::File => Ok(Place::File(Self::file(data))),
             Self::Server { server, .. } => {
                 let server = server.clone();
                 Ok(Place::Server(match self.password()? {

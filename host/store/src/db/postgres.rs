@@ -9,10 +9,12 @@ mod connection;
 mod fault;
 mod look;
 mod server;
+mod target;
 mod transaction;
 
 pub(super) use look::look;
 pub use server::Server;
+pub(super) use target::Target;
 
 use super::Counts;
 use super::error::DbError;
@@ -46,6 +48,7 @@ const LOST_BESIDE_MAX: u32 = 3;
 const BROKEN_MAX: u32 = 3;
 /// The lock under which the form of the database is changed: a number that nobody else uses.
 const MIGRATION: i64 = 0x686f_6c64_6661_7374;
+const ALONE: &str = "SELECT pg_advisory_xact_lock($1)::text";
 
 /// The limits are set for each transaction, since a pooler may lend each one another connection. A commit that is reported is on the
 /// server's disk, even if it is set up to be faster than that.
@@ -219,7 +222,6 @@ impl Shared {
 
     /// Brings the database to the form of this release, while no other host does.
     async fn migrate(&self) -> Result<(), DbError> {
-        const ALONE: &str = "SELECT pg_advisory_xact_lock($1)::text";
         let connection = Connection::of(&self.pool).await?;
         connection.begin(MIGRATE).await?;
         let mut transaction = Transaction::new(connection.client()?);

@@ -7,8 +7,11 @@ mod look;
 mod queue;
 mod reader;
 mod shared;
+mod source;
 mod transaction;
 mod writer;
+
+pub(super) use source::read_all;
 
 use super::error::DbError;
 use super::unit::Unit;

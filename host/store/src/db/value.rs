@@ -83,6 +83,11 @@ impl Row {
         Self(cells)
     }
 
+    /// All of its cells.
+    pub(crate) fn cells(&self) -> &[Value] {
+        &self.0
+    }
+
     /// The integer in this cell.
     ///
     /// # Errors

@@ -121,7 +121,7 @@ impl Tx for Transaction<'_> {
     }
 }
 
-fn given(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+pub(super) fn given(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
     let given = params.iter().map(|value| value as &(dyn ToSql + Sync));
     given.collect()
 }

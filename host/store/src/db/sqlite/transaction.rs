@@ -140,7 +140,7 @@ fn read(statement: &mut CachedStatement<'_>) -> Result<Vec<Row>, rusqlite::Error
     Ok(found)
 }
 
-fn cell(column: usize, value: ValueRef<'_>) -> Result<Value, rusqlite::Error> {
+pub(super) fn cell(column: usize, value: ValueRef<'_>) -> Result<Value, rusqlite::Error> {
     Ok(match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(value) => Value::Integer(value),
