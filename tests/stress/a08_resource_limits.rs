@@ -183,9 +183,11 @@ fn every_limit_is_passed_at_once_and_each_is_told_its_own_and_all_is_given_back(
     let mut host = host(&chaos, &paid, &slow);
     let attacks = attacks(&chaos, &slow);
     let counted = AtomicUsize::new(0);
-    // The first one has the host open what it keeps open.
-    storm(&host, &attacks, &counted);
-    given_back(&host);
+    // The first ones have the host open what it keeps open, and every place of the pool grown once.
+    for _ in 0..scaled(1, 4) {
+        storm(&host, &attacks, &counted);
+        given_back(&host);
+    }
     let before = host.weight();
     for _ in 0..scaled(1, 10) {
         storm(&host, &attacks, &counted);
