@@ -99,6 +99,7 @@ fn closing(operation: &str) -> Closing {
             calls_dropped: 0,
             intent: None,
             effect: None,
+            replays: None,
         },
     }
 }
