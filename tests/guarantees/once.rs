@@ -144,7 +144,8 @@ fn a_typed_function_is_known_again_too() {
 fn a_key_may_be_an_argument_of_whoever_calls_a_function() {
     let host = Setup::new()
         .service("typed", Guest::Case("typed"), "")
-        .service("asks", Guest::Case("asks"), "")
+        .service("asks", Guest::Case("asks"), "services = [\"typed\"]")
+        .policy("[services.asks]\nservices = [\"typed\"]")
         .start();
     let ask = |path: &str, arguments: &str| {
         host.ask("POST", path)
