@@ -54,10 +54,10 @@ pub enum CopyError {
     },
     /// The file cannot be read.
     #[error("failed to read the file: {0}")]
-    Source(#[source] DbError),
+    Source(DbError),
     /// The server does not take it.
     #[error("failed to write to the server: {0}")]
-    Target(#[source] DbError),
+    Target(DbError),
     /// A part of this program ended in its middle.
     #[error("the copy ended in its middle: {0}")]
     Ended(String),

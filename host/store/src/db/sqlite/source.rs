@@ -105,7 +105,7 @@ mod tests {
     const FILL: &str =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
          INSERT INTO kv (service, bucket, key, value, written_by)
-         SELECT 's', 'b', CAST('key' || i AS BLOB), zeroblob($2), 'w' FROM n";
+         SELECT 's', 'b', CAST('key' || i AS BLOB), zeroblob($2), 'w' FROM n WHERE i <= $1";
 
     /// The sizes of the pieces of a table with so many rows of so many bytes.
     async fn pieces(rows: i64, bytes: i64) -> Vec<usize> {
