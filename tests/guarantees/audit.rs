@@ -10,8 +10,13 @@
 
 use super::two;
 use crate::harness::{Host, Said, until};
-use serde_json::Value;
-use std::path::PathBuf;
+use holdfast_call::{BoxFuture, Clock, Moment, WallTime};
+use holdfast_rules::clock::HostClock;
+use holdfast_store::Audit;
+use holdfast_store::audit::{AUDIT_BYTES_MIN, Setup};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn host() -> Host {
     two("").policy("callers = [\"ann\"]").start()
@@ -146,4 +151,64 @@ fn an_end_that_was_taken_away_is_found_by_the_copy_of_the_checkpoints() {
     std::fs::create_dir(host.dir().join("data/audit")).unwrap();
     let said = with_copy(&host);
     assert_eq!(said.code, Some(1), "{said:?}");
+}
+
+/// A clock that is so many days behind.
+struct Behind(HostClock, u64);
+
+impl Clock for Behind {
+    fn now(&self) -> Moment {
+        self.0.now()
+    }
+
+    fn wall(&self) -> WallTime {
+        WallTime(self.0.wall().0 - self.1 * 86_400_000_000)
+    }
+
+    fn sleep_until(&self, moment: Moment) -> BoxFuture<'static, ()> {
+        self.0.sleep_until(moment)
+    }
+}
+
+/// Puts something on record as it was done so many days ago.
+fn days_ago(data: &Path, days: u64) {
+    let setup = Setup {
+        data: data.to_owned(),
+        copy: None,
+        budget_bytes: AUDIT_BYTES_MIN,
+        keep_days: 400,
+        clock: Arc::new(Behind(HostClock::start(), days)),
+        tell: Arc::new(|event| panic!("{event:?}")),
+    };
+    let audit = Audit::open(setup, || [7; 32]).unwrap();
+    audit
+        .put(&json!({ "done": format!("{days} days ago") }))
+        .unwrap();
+    audit.close();
+}
+
+#[test]
+fn what_is_older_than_the_policy_says_goes_and_the_rest_is_vouched_for() {
+    let setup = two("").policy("callers = [\"ann\"]\n[audit]\nkeep_days = 5");
+    let data = setup.dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    for days in [30, 20, 10, 3] {
+        days_ago(&data, days);
+    }
+    let host = setup.start();
+    let all = || host.command(&["audit", "show"]).out;
+    assert!(all().contains("30 days ago"));
+    assert_eq!(host.command(&["keys", "new", "ann"]).code, Some(0));
+    // The age counts from the last segment, of three days ago; what was followed by another one more than eight days ago is old.
+    let left = until("the oldest to be gone", || {
+        let left = all();
+        (!left.contains("20 days ago")).then_some(left)
+    });
+    assert!(!left.contains("30 days ago"), "{left}");
+    assert!(
+        left.contains("10 days ago") && left.contains("3 days ago"),
+        "{left}"
+    );
+    let said = verified(&host);
+    assert_eq!(said.code, Some(0), "{said:?}");
 }

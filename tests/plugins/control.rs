@@ -82,6 +82,7 @@ async fn parts(data: &Path, bed: &Bed, texts: Arc<Texts>, gateway: Gateway) -> H
         data: data.to_owned(),
         copy: None,
         budget_bytes: AUDIT_BYTES_MIN,
+        keep_days: 400,
         clock: bed.pipeline.sources().clock.clone(),
         tell: Arc::new(|_| {}),
     };

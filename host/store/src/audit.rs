@@ -73,6 +73,8 @@ pub struct Setup {
     pub copy: Option<PathBuf>,
     /// How many bytes are kept, at least [`AUDIT_BYTES_MIN`]; the oldest go first.
     pub budget_bytes: u64,
+    /// How many days a record is kept, if there is room for it.
+    pub keep_days: u64,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Who is told what an operator should know.
@@ -150,6 +152,7 @@ impl Audit {
         let limits = Limits {
             segment_bytes: SEGMENT_BYTES,
             budget_bytes: setup.budget_bytes.max(AUDIT_BYTES_MIN),
+            keep_days: setup.keep_days,
         };
         Self::start(disk, key, limits, setup)
     }

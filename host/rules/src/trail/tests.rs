@@ -22,6 +22,7 @@ fn world(kept: Kept) -> World {
         data: folder.path().to_owned(),
         copy: None,
         budget_bytes: u64::MAX,
+        keep_days: u64::MAX,
         clock: bench.parts.sources.clock.clone(),
         tell: Arc::new(|_| ()),
     };

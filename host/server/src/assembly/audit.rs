@@ -25,6 +25,7 @@ pub(super) fn open(
         data: policy.data.clone(),
         copy: policy.audit.copy.clone(),
         budget_bytes: policy.audit.keep,
+        keep_days: policy.audit.keep_days,
         clock: sources.clock.clone(),
         tell: Arc::new(move |event| {
             let (level, text) = words(&event);

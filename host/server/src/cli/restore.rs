@@ -125,6 +125,7 @@ async fn settled(
         copy: None,
         // Nothing of what is put back is given up here.
         budget_bytes: u64::MAX,
+        keep_days: u64::MAX,
         clock: sources.clock.clone(),
         tell: Arc::new(|_| {}),
     };

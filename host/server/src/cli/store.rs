@@ -152,6 +152,7 @@ async fn on_record(
         copy: policy.audit.copy.clone(),
         // Nothing is given up here.
         budget_bytes: u64::MAX,
+        keep_days: u64::MAX,
         clock: sources.clock.clone(),
         tell: Arc::new(|_| {}),
     };

@@ -13,12 +13,18 @@ const KEEP_MAX: u64 = 1 << 40;
 /// What is kept if nothing is said: some ten million calls.
 const KEEP: u64 = 4 << 30;
 
+/// How many days of it are kept if nothing is said: a year, and the month in which somebody looks back at it.
+const KEEP_DAYS: u64 = 400;
+/// The most that can be asked for. What is to be kept for ever is exported.
+const KEEP_DAYS_MAX: u64 = 36_500;
+
 /// `[audit]` as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WrittenAudit {
     pub(crate) calls: Option<String>,
     pub(crate) keep: Option<Raw>,
+    pub(crate) keep_days: Option<u64>,
     pub(crate) copy: Option<String>,
 }
 
@@ -29,6 +35,8 @@ pub struct AuditLog {
     pub calls: Kept,
     /// How many bytes are kept; the oldest go first.
     pub keep: u64,
+    /// How many days, where there is room.
+    pub keep_days: u64,
     /// The file that gets a copy of the checkpoints, if there is one.
     pub copy: Option<PathBuf>,
 }
@@ -38,6 +46,7 @@ impl Default for AuditLog {
         Self {
             calls: Kept::default(),
             keep: KEEP,
+            keep_days: KEEP_DAYS,
             copy: None,
         }
     }
@@ -55,6 +64,12 @@ pub(super) fn check(written: WrittenAudit, folder: &Path, reader: &mut Reader<'_
         keep: reader.or("audit.keep", written.keep, default.keep, |raw| {
             within(raw.bytes()?, AUDIT_BYTES_MIN, KEEP_MAX)
         }),
+        keep_days: reader.or(
+            "audit.keep_days",
+            written.keep_days,
+            default.keep_days,
+            |days| within(days, 1, KEEP_DAYS_MAX),
+        ),
         copy: written.copy.map(|file| folder.join(file)),
     }
 }
@@ -71,7 +86,7 @@ fn parse_calls(text: &str) -> Result<Kept, String> {
 }
 
 /// The rows of `holdfast policy`.
-pub(super) fn rows(audit: &AuditLog) -> [(&'static str, String); 3] {
+pub(super) fn rows(audit: &AuditLog) -> [(&'static str, String); 4] {
     let calls = match audit.calls {
         Kept::All => "all",
         Kept::Changes => "changes",
@@ -83,6 +98,7 @@ pub(super) fn rows(audit: &AuditLog) -> [(&'static str, String); 3] {
     [
         ("audit.calls", calls.to_owned()),
         ("audit.keep", size_text(audit.keep)),
+        ("audit.keep_days", audit.keep_days.to_string()),
         ("audit.copy", copy),
     ]
 }

@@ -92,6 +92,7 @@ const POLICY: &[&str] = &[
     "rate.caller",
     "audit.calls",
     "audit.keep",
+    "audit.keep_days",
     "notify.url",
     "notify.secret",
     "notify.command",

@@ -9,7 +9,7 @@ use super::disk::{Disk, Grow as _};
 use super::error::AuditError;
 use super::format::{Chain, Frame, checkpoints_name, segment_name};
 use super::key::SigningKey;
-use super::opening::{Because, Before, Opening};
+use super::opening::{Because, Before, Opening, beginning};
 use crate::error::StoreError;
 use holdfast_call::WallTime;
 use std::collections::VecDeque;
@@ -30,6 +30,8 @@ pub(super) struct Limits {
     pub(super) segment_bytes: u64,
     /// Of all of it. The segment that is written is never removed.
     pub(super) budget_bytes: u64,
+    /// How long a record is kept at least where there is room, and not much longer: it goes with its segment.
+    pub(super) keep_days: u64,
 }
 
 /// A record that is to be written.
@@ -138,7 +140,7 @@ impl<D: Disk> Log<D> {
 
     fn begin(&mut self, group: &[&Pending], now: WallTime) -> Result<u64, AuditError> {
         let name = segment_name(self.chain.next);
-        let kept_from = self.within_budget();
+        let kept_from = self.within_age(self.within_budget(), now);
         let opening = Opening::new(
             self.key.public().host(),
             self.because.clone(),
@@ -182,6 +184,34 @@ impl<D: Disk> Log<D> {
             }
             bytes -= segment.bytes;
             from = from.max(after.next().unwrap_or(self.chain.next));
+        }
+        from
+    }
+
+    /// From which record on the log is young enough to be kept, from `from` on. A segment is old when the one after it was begun too long ago.
+    ///
+    /// It is measured from the beginning of the segment that ends now, if that is earlier than the clock says: one that leaps ahead by years
+    /// gives nothing up before a whole segment was written in that time. A segment that seems to be young keeps all after it.
+    fn within_age(&self, mut from: u64, now: WallTime) -> u64 {
+        let begun = |kept: &Kept| {
+            // One that cannot be read is not old.
+            let begins = beginning(&self.disk, &segment_name(kept.first))
+                .ok()
+                .flatten();
+            begins.map_or(u64::MAX, |begins| begins.ts)
+        };
+        let Some(last) = self.segments.back().filter(|_| self.segments.len() > 1) else {
+            return from;
+        };
+        let age = self.limits.keep_days.saturating_mul(DAY_MICROS);
+        let Some(oldest) = begun(last).min(now.0).checked_sub(age) else {
+            return from;
+        };
+        for after in self.segments.iter().skip(1) {
+            if begun(after) > oldest {
+                break;
+            }
+            from = from.max(after.first);
         }
         from
     }

@@ -22,6 +22,7 @@ use std::path::Path;
 const LIMITS: Limits = Limits {
     segment_bytes: 2_000,
     budget_bytes: 1 << 30,
+    keep_days: u64::MAX,
 };
 
 fn key() -> SigningKey {

@@ -144,6 +144,13 @@ const TOLD: &[(&str, Shape)] = &[
     ),
     ("pool", Shape::Words(&["auto", "safe"])),
     ("audit.calls", Shape::Words(&["all", "changes"])),
+    (
+        "audit.keep_days",
+        Shape::Count {
+            least: 1,
+            most: 36_500,
+        },
+    ),
     ("notify.url", Shape::Text { pattern: Some(URL) }),
     (
         "notify.secret",

@@ -197,6 +197,34 @@ fn the_oldest_segments_go_when_the_budget_is_used_up_and_it_is_told() {
 }
 
 #[test]
+fn what_is_older_than_it_is_to_be_goes_and_a_clock_that_leaps_takes_nothing_with_it() {
+    const DAY: u64 = 86_400_000_000;
+    let limits = Limits {
+        keep_days: 10,
+        ..LIMITS
+    };
+    let (mut log, _) = open(Lossy::default(), limits).unwrap();
+    let mut day = |day: u64| {
+        let now = WallTime(day * DAY + 1);
+        let one = Pending {
+            at: now,
+            body: format!("{{\"day\":{day}}}"),
+        };
+        log.commit(&[&one], now).unwrap();
+        log.checkpoint(now).unwrap();
+        let report = check(&log.disk, &public(), None).unwrap();
+        assert!(report.found.is_none(), "{report:?}");
+        log.segments.len()
+    };
+    let kept: Vec<_> = (0..30).map(&mut day).collect();
+    assert_eq!(kept[..12], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    // The segment that is written, and the ten days before the one that ended.
+    assert!(kept[12..].iter().all(|kept| *kept == 12), "{kept:?}");
+    // A clock that is a hundred years ahead for a moment.
+    assert_eq!([day(36_530), day(31), day(32)], [12, 11, 12]);
+}
+
+#[test]
 fn an_end_that_was_torn_is_cut_off_and_one_that_was_signed_is_not() {
     let mut run = Run::new(LIMITS);
     run.commit(2);

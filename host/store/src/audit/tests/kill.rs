@@ -35,6 +35,7 @@ fn audit(data: &Path) -> Audit {
         data: data.to_owned(),
         copy: Some(data.join("copy")),
         budget_bytes: u64::MAX,
+        keep_days: u64::MAX,
         clock: Arc::new(Ticking::default()),
         tell: Arc::new(|_| {}),
     };

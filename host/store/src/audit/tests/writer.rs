@@ -51,6 +51,7 @@ fn setup(data: &Path, copy: Option<&Path>) -> (Setup, Events) {
         data: data.to_owned(),
         copy: copy.map(Path::to_owned),
         budget_bytes: u64::MAX,
+        keep_days: u64::MAX,
         clock: Arc::new(Ticking::default()),
         tell: Arc::new(move |event| told.lock().unwrap().push(event)),
     };
