@@ -34,6 +34,7 @@ fn each_key_is_shown_and_what_may_be_secret_is_not() {
 fn what_would_tell_nobody_is_refused() {
     for (text, said) in [
         ("[notify]\nagain = \"1h\"", "nobody is told"),
+        ("[notify]\ndisk_free = \"2GiB\"", "nobody is told"),
         (
             "[notify]\nurl = \"https://a.b/\"",
             "no upstream leads there",

@@ -2,8 +2,9 @@
 //!
 //! Everything else asks [`Clock`] and [`Random`], so that a test or a simulation owns both.
 
-use holdfast_call::{BoxFuture, Clock, Moment, Random, WallTime};
+use holdfast_call::{BoxFuture, Clock, Moment, Random, Sources, WallTime};
 use rand::Rng as _;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -59,6 +60,15 @@ impl Clock for HostClock {
 /// The random source of the machine: one generator for each thread, seeded by the operating system, so no thread waits for another.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HostRandom;
+
+/// The clock and the random bytes of this machine.
+#[must_use]
+pub fn of_this_machine() -> Sources {
+    Sources {
+        clock: Arc::new(HostClock::start()),
+        random: Arc::new(HostRandom),
+    }
+}
 
 impl Random for HostRandom {
     fn sixteen(&self) -> [u8; 16] {

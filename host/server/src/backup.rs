@@ -55,7 +55,7 @@ impl Backups {
 }
 
 /// What is to be done about a database that is not in a backup.
-pub(crate) const SERVER: &str = "\nthe database is on its server, and not in it: keep it with `pg_dump`, begun before this, and put it back with `pg_restore`";
+const SERVER: &str = "\nthe database is on its server, and not in it: keep it with `pg_dump`, begun before this, and put it back with `pg_restore` before `holdfast restore`";
 
 /// Where a policy has the database.
 pub(crate) fn keeps(store: &Store) -> Keeps {

@@ -3,9 +3,9 @@
 use super::{engine as settings, guest_memory, upstreams::roots};
 use crate::settings::units::size_text;
 use crate::settings::{Policy, Upstream};
-use holdfast_call::{Closing, Failure, GuestLine, Level, Log, Sources};
+use holdfast_call::{Closing, Failure, GuestLine, Level, Log};
 use holdfast_capabilities::http::{HttpOut, NameServers, Origin, Upstream as Way};
-use holdfast_rules::clock::{HostClock, HostRandom};
+use holdfast_rules::clock;
 use holdfast_wasm::engine::Engines;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,10 +32,7 @@ pub fn engine(policy: &Policy) -> Result<Vec<(Level, String)>, String> {
 /// # Errors
 /// No runtime can be made.
 pub fn upstreams(policy: &Policy) -> anyhow::Result<Vec<(String, Result<SocketAddr, String>)>> {
-    let sources = Sources {
-        clock: Arc::new(HostClock::start()),
-        random: Arc::new(HostRandom),
-    };
+    let sources = clock::of_this_machine();
     let nameservers = NameServers::new(policy.nameservers.clone());
     let out = HttpOut::new(sources, Arc::new(Lines::default()), nameservers);
     let runtime = tokio::runtime::Builder::new_current_thread()

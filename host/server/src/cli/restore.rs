@@ -4,14 +4,14 @@
 //! in doubt, and that it was put back is on record, before any host finds the directory.
 
 use crate::assembly::key_bytes;
-use crate::backup::{SERVER, keeps};
+use crate::backup::keeps;
 use crate::cli::print;
 use crate::executions::host_name;
 use crate::settings::{Flags, Policy};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use holdfast_call::Sources;
-use holdfast_rules::clock::{HostClock, HostRandom};
+use holdfast_rules::clock;
 use holdfast_store::audit::Setup;
 use holdfast_store::backup::{self, About, Keeps, Staged};
 use holdfast_store::db::{Database, Place};
@@ -69,10 +69,7 @@ pub fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         (Keeps::File, Keeps::File) | (Keeps::Server, Keeps::Server) => {}
     }
     let staged = backup::stage(&args.from, &manifest, &policy.data)?;
-    let sources = Sources {
-        clock: Arc::new(HostClock::start()),
-        random: Arc::new(HostRandom),
-    };
+    let sources = clock::of_this_machine();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -86,7 +83,9 @@ pub fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         ));
     }
     if about.database == Keeps::Server {
-        text.push_str(SERVER);
+        text.push_str(
+            "\nthe database is on its server, where what ran is in doubt now: `pg_restore`, if it is to be put back too, comes before this",
+        );
     }
     if let Some(copy) = &policy.audit.copy {
         text.push_str(&format!(

@@ -16,7 +16,7 @@ use crate::settings::policy::DEFAULT_FILE;
 use crate::settings::{Anonymous, Callers, Flags, LogForm, Policy};
 use anyhow::Context as _;
 use holdfast_call::{BoxFuture, Level, Log as _, Sources};
-use holdfast_rules::clock::{HostClock, HostRandom};
+use holdfast_rules::clock;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -77,10 +77,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Drained> {
     environment::take(&policy.secret_variables())?;
     keep_to_ourselves().context("cannot forbid that the memory of the host is dumped")?;
     let handed = Handed::from_environment()?;
-    let sources = Sources {
-        clock: Arc::new(HostClock::start()),
-        random: Arc::new(HostRandom),
-    };
+    let sources = clock::of_this_machine();
     let renew = Renew::default();
     let sink = match &policy.log_file {
         Some(path) => Sink::renewed(path, &renew)

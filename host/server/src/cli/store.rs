@@ -13,7 +13,7 @@ use crate::settings::{Flags, Policy};
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use holdfast_call::{Clock, Moment, Sources};
-use holdfast_rules::clock::{HostClock, HostRandom};
+use holdfast_rules::clock;
 use holdfast_store::audit::Setup;
 use holdfast_store::db::{self, Copied, CopyError, Place, Progress, Server};
 use holdfast_store::{Audit, DataLock};
@@ -83,10 +83,7 @@ pub fn run(args: StoreArgs) -> anyhow::Result<ExitCode> {
         return Err(CopyError::Nothing(policy.data).into());
     }
     let _lock = DataLock::take(&policy.data)?;
-    let sources = Sources {
-        clock: Arc::new(HostClock::start()),
-        random: Arc::new(HostRandom),
-    };
+    let sources = clock::of_this_machine();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

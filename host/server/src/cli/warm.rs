@@ -9,8 +9,7 @@ use crate::logs::{LogWriter, Sink};
 use crate::plugins::{LoadService as _, Promises, directory, load};
 use crate::settings::{Flags, Policy};
 use anyhow::Context as _;
-use holdfast_call::Sources;
-use holdfast_rules::clock::{HostClock, HostRandom};
+use holdfast_rules::clock;
 use holdfast_store::StoreError;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,10 +45,7 @@ pub fn run(args: &WarmArgs) -> anyhow::Result<ExitCode> {
     };
     let policy = Policy::load(args.config.as_deref())?.with_flags(flags.clone());
     let plugins = policy.plugins.clone();
-    let sources = Sources {
-        clock: Arc::new(HostClock::start()),
-        random: Arc::new(HostRandom),
-    };
+    let sources = clock::of_this_machine();
     let sink = Sink::stdout().context("cannot write to standard output")?;
     let log = LogWriter::start(policy.log, sink, sources.clock.clone());
     let log = Arc::new(log.context("cannot start the log")?);

@@ -102,7 +102,8 @@ pub(super) fn check(
 ) -> Notify {
     let default = Notify::default();
     let silent = written.url.is_none() && written.command.is_none();
-    if silent && (written.secret.is_some() || written.on.is_some() || written.again.is_some()) {
+    let more = [written.again.is_some(), written.disk_free.is_some()];
+    if silent && (written.secret.is_some() || written.on.is_some() || more.contains(&true)) {
         let message = "needs `url`, such as \"https://hooks.example.com/holdfast\", or `command`: else nobody is told";
         reader.wrong("notify", message);
     }
