@@ -9,8 +9,7 @@
 //!    to it; one probe at a time finds out when it is well. Callers are told at once, and when to come again.
 //! 6. The checklist is below.
 
-use crate::harness::{Chaos, Does, Guest, Host, Setup, encoded, until};
-use std::net::TcpListener;
+use crate::harness::{Chaos, Does, Guest, Host, Setup, closed_port, encoded, until};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -98,11 +97,7 @@ fn one_service_s_bad_day_is_not_another_s() {
 
 #[test]
 fn an_upstream_that_is_gone_is_gone_for_all() {
-    let gone = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let url = format!("http://{gone}");
+    let url = format!("http://{}", closed_port());
     let host = host(&url, "");
     for _ in 0..5 {
         assert_eq!(

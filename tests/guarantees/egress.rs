@@ -10,7 +10,7 @@
 //! 6. The checklist is below.
 
 use super::two;
-use crate::harness::{Host, Setup, TlsUpstream, Upstream, encoded};
+use crate::harness::{Host, Setup, TlsUpstream, Upstream, closed_port, encoded};
 use std::os::unix::fs::PermissionsExt;
 
 fn allowed(setup: Setup, upstream: &Upstream) -> Host {
@@ -269,10 +269,7 @@ fn an_upstream_has_deadlines_and_a_size() {
 
 #[test]
 fn an_upstream_that_is_not_there_is_unreachable() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let gone = closed_port();
     let host = two("upstreams = [\"api\"]")
         .policy("[services.two]\nupstreams = [\"api\"]")
         .policy(&format!(
