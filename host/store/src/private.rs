@@ -51,7 +51,8 @@ impl Directory {
         std::fs::create_dir_all(path.parent().unwrap_or(path))
             .map_err(|source| StoreError::write(path, source))?;
         match rustix::fs::mkdirat(CWD, path, OWNER_DIRECTORY) {
-            Ok(()) | Err(Errno::EXIST) => {}
+            Ok(()) => keep_name(path)?,
+            Err(Errno::EXIST) => {}
             Err(errno) => return Err(StoreError::write(path, errno)),
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -249,6 +250,19 @@ impl Directory {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(StoreError::write(&self.path.join(name), errno)),
         }
+    }
+}
+
+/// Makes the name of a new directory last: what is synced in it is found by that name alone.
+fn keep_name(path: &Path) -> Result<(), StoreError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    match File::open(parent).and_then(|parent| parent.sync_all()) {
+        // Whoever may go through it and not look into it cannot have it synced; then it lasts as the file system sees fit.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced.map_err(|source| StoreError::write(parent, source)),
     }
 }
 
