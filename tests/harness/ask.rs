@@ -106,6 +106,18 @@ impl Ask {
         self.open().finish()
     }
 
+    /// The same of whoever may die meanwhile; then there is no answer.
+    pub(crate) fn attempt(self) -> Option<Answer> {
+        let mut stream = TcpStream::connect(self.to).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.write_all(self.head().as_bytes()).ok()?;
+        if let Body::Whole(body) = &self.body {
+            stream.write_all(body).ok()?;
+        }
+        let answer = Flow::try_read(stream)?.finish();
+        (answer.end == End::Whole).then_some(answer)
+    }
+
     /// Sends it and reads the head of the answer.
     pub(crate) fn open(self) -> Flow {
         Flow::read(self.write())
@@ -191,10 +203,15 @@ fn write_chunks(
 impl Flow {
     /// Reads the head of the answer that comes over `stream`.
     pub(crate) fn read(stream: TcpStream) -> Self {
+        Self::try_read(stream).expect("the whole head of an answer")
+    }
+
+    /// The same, if it comes.
+    fn try_read(stream: TcpStream) -> Option<Self> {
         let mut reader = BufReader::new(stream);
-        let first = line(&mut reader).expect("an answer");
+        let first = line(&mut reader)?;
         let status = first.split(' ').nth(1).and_then(|word| word.parse().ok());
-        let headers = fields(&mut reader).expect("the whole head of an answer");
+        let headers = fields(&mut reader)?;
         let of = |name: &str| find(&headers, name);
         let status: u16 = status.unwrap_or_else(|| panic!("not an answer: {first}"));
         let left = match (of("transfer-encoding"), of("content-length")) {
@@ -203,13 +220,13 @@ impl Flow {
             (None, Some(length)) => Left::Bytes(length.parse().unwrap()),
             (None, None) => Left::UntilClose,
         };
-        Self {
+        Some(Self {
             status,
             headers,
             trailers: Vec::new(),
             reader,
             left,
-        }
+        })
     }
 
     /// The value of a header of the head.

@@ -7,6 +7,7 @@ mod seed;
 
 pub(crate) use does::{Does, wire};
 pub(crate) use nowhere::{NAMELESS, closed_port};
+pub(crate) use seed::number;
 
 use super::upstream::{Seen, request};
 use acts::{Then, act, reset};

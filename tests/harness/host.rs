@@ -304,6 +304,11 @@ fn spawn(setup: &Setup) -> Child {
 
 /// The binary, with its socket where a service manager puts it if it is handed one: descriptor 3, and two words in the environment.
 fn beginning(setup: &Setup) -> Command {
+    if let Some([program, words @ ..]) = &setup.watched {
+        let mut command = Command::new(program);
+        command.args(words).arg(binary()).stdin(Stdio::null());
+        return command;
+    }
     let Some(socket) = &setup.socket else {
         let mut command = Command::new(binary());
         command.stdin(Stdio::null());

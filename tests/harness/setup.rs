@@ -2,6 +2,7 @@
 
 use super::guests::Guest;
 use super::host::Host;
+use super::recorder::Recorder;
 use super::upstream::Upstream;
 use std::fs::Permissions;
 use std::net::TcpListener;
@@ -17,6 +18,8 @@ pub(crate) struct Setup {
     pub(crate) named: bool,
     /// The gateway's socket, if it is handed over instead of opened.
     pub(crate) socket: Option<TcpListener>,
+    /// The program that watches it and the words that come first, if one does.
+    pub(crate) watched: Option<[PathBuf; 3]>,
     policy: String,
 }
 
@@ -30,6 +33,7 @@ impl Setup {
             environment: Vec::new(),
             named: true,
             socket: None,
+            watched: None,
             policy: String::new(),
         }
     }
@@ -72,6 +76,13 @@ impl Setup {
         self
     }
 
+    /// With all that it does to its data directory put on record.
+    pub(crate) fn recorded(mut self, recorder: &Recorder) -> Self {
+        let data = self.data();
+        self.watched = Some([recorder.program(), recorder.trace(), data]);
+        self
+    }
+
     /// With a variable in the environment of the host itself.
     pub(crate) fn environment(mut self, key: &str, value: &str) -> Self {
         self.environment.push((key.to_owned(), value.to_owned()));
@@ -98,6 +109,11 @@ impl Setup {
 
     pub(crate) fn plugins(&self) -> PathBuf {
         self.dir.path().join("plugins")
+    }
+
+    /// Its data directory, which it makes itself.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     fn write_policy(&self) {
