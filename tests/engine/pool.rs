@@ -6,7 +6,7 @@ use holdfast_wasm::engine::{EngineKind, EngineSettings, Engines, Metering, Tasks
 use holdfast_wasm::exhausted::Exhausted;
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::memory::HostMemory;
-use holdfast_wasm::pool::{PoolChoice, Reset, Swap, decide, read_swap};
+use holdfast_wasm::pool::{Counts, PoolChoice, Reset, Swap, decide, read_swap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -101,6 +101,36 @@ fn swap_is_read_from_the_machine_and_from_every_cgroup_above() {
         let root = machine(*swaps, cgroup, limits);
         assert_eq!(read_swap(root.path()), *expected, "{cgroup} {limits:?}");
     }
+}
+
+#[test]
+fn what_calls_leave_in_the_pool_has_a_bound() {
+    let counts = Counts {
+        memories: 2_500,
+        stacks: 2_500,
+        stack_bytes: 640 << 10,
+    };
+    for (bytes, resident, stack) in [
+        (u64::MAX, 1 << 20, None),
+        (8 << 30, 1 << 20, None),
+        // Half of it is for stacks, which could keep more than that.
+        (2 << 30, 416 << 10, Some(32 << 10)),
+        (128 << 20, 24 << 10, Some(24 << 10)),
+        (1 << 20, 0, Some(0)),
+    ] {
+        let plan = decide(PoolChoice::Auto, true, Swap::Absent).within(bytes, counts);
+        assert_eq!((plan.keep_resident, plan.stack_resident), (resident, stack));
+        let stacks = stack.map_or(counts.stack_bytes, |bytes| bytes as u64);
+        let kept = (resident as u64 + stacks) * 2_500;
+        assert!(kept <= bytes, "{kept} of {bytes}");
+    }
+    let safe = decide(PoolChoice::Safe, true, Swap::Absent).within(128 << 20, counts);
+    assert_eq!(safe.keep_resident, 16 << 10);
+    let said = safe.to_string();
+    assert!(
+        said.contains("16 KiB kept resident per memory and 24 KiB per stack"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -345,7 +345,7 @@ pub(crate) fn key_bytes(sources: &Sources) -> [u8; 32] {
 }
 
 fn workshop(policy: &Policy, sources: &Sources, log: &Arc<dyn Log>) -> anyhow::Result<Workshop> {
-    let engines = Engines::new(engine(policy), log.clone()).context("make the engine")?;
+    let engines = Engines::new(engine(policy)?, log.clone()).context("make the engine")?;
     let cache: Arc<dyn ArtifactCache> = Arc::new(Cache::open(&policy.data, log.clone())?);
     let compiler = Compiler::new(
         engines.clone(),
@@ -374,16 +374,20 @@ fn compiling(policy: &Policy) -> CompileProcess {
     CompileProcess::new(SELF.into(), cli::COMPILE, policy.compile)
 }
 
+/// The share of the guests' memory that may stay with the pool beside it, as a divisor.
+const RESIDUE_SHARE: u64 = 4;
+
 /// How the engines are made under a policy.
-fn engine(policy: &Policy) -> EngineSettings {
-    EngineSettings {
+fn engine(policy: &Policy) -> anyhow::Result<EngineSettings> {
+    Ok(EngineSettings {
         slots: policy.slots,
         pool: match policy.pool {
             Pool::Auto => PoolChoice::Auto,
             Pool::Safe => PoolChoice::Safe,
         },
+        residue_bytes_max: guest_memory(policy.memory)? / RESIDUE_SHARE,
         ..room(policy)
-    }
+    })
 }
 
 /// The keys that differ and are read only once, at start.

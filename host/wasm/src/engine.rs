@@ -5,7 +5,7 @@
 
 use crate::cache::DigestHasher;
 use crate::idle::IDLE_SHARE;
-use crate::pool::{PoolChoice, PoolPlan};
+use crate::pool::{Counts, PoolChoice, PoolPlan};
 use crate::ticker::Ticker;
 use holdfast_call::{Level, Log};
 use std::hash::Hash as _;
@@ -19,6 +19,8 @@ pub struct EngineSettings {
     pub slots: u32,
     /// How the pool resets memory.
     pub pool: PoolChoice,
+    /// What calls that have ended may leave resident in the pool, in bytes, warm for the next ones. No bound: the pool's own.
+    pub residue_bytes_max: u64,
     /// The largest single memory, in bytes. 4 GiB: all that 32 bits can name; limits per call are far smaller.
     pub memory_bytes_max: u64,
     /// Memories of one core module. Eight; the engine's own one is too few for real components.
@@ -123,6 +125,8 @@ const SLOTS_MIN: u32 = 8;
 const WASM_STACK_BYTES: usize = 512 << 10;
 // Must be larger than the guest's part: host functions run on the same stack.
 const STACK_BYTES: usize = 2 << 20;
+/// What a guest can have touched of it: its own part, and what host functions take at its end.
+const STACK_TOUCHED_BYTES: u64 = (WASM_STACK_BYTES as u64) + (128 << 10);
 /// What the engine reserves per memory by itself, so that 32-bit accesses need no check.
 const RESERVATION_BYTES: u64 = 4 << 30;
 
@@ -133,6 +137,7 @@ impl Default for EngineSettings {
         Self {
             slots: 1_000,
             pool: PoolChoice::Auto,
+            residue_bytes_max: u64::MAX,
             memory_bytes_max: RESERVATION_BYTES,
             memories_per_module_max: 8,
             tables_per_module_max: 16,
@@ -204,7 +209,10 @@ impl Engines {
     /// # Errors
     /// If the engine cannot be made even with the smallest pool.
     pub fn new(settings: EngineSettings, log: Arc<dyn Log>) -> Result<Arc<Self>, EngineError> {
-        let plan = PoolPlan::for_this_machine(settings.pool);
+        let plan = PoolPlan::for_this_machine(settings.pool).within(
+            settings.residue_bytes_max,
+            counts(&settings, settings.slots),
+        );
         log.host(Level::Info, format!("pool: {plan}"));
         let engines = Self {
             settings,
@@ -349,6 +357,7 @@ pub(crate) fn compiling(
 /// The configuration of an engine that runs what was compiled.
 fn config(settings: &EngineSettings, plan: &PoolPlan, kind: EngineKind, slots: u32) -> Config {
     let mut config = code(settings, kind);
+    config.async_stack_zeroing(plan.stack_resident.is_some());
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
         settings, plan, slots,
     )));
@@ -371,15 +380,30 @@ fn code(settings: &EngineSettings, kind: EngineKind) -> Config {
     config
 }
 
+/// Whoever is admitted finds room also while instances that waited are still being dropped.
+fn with_those_that_go(slots: u32) -> u32 {
+    slots.saturating_add(slots / IDLE_SHARE)
+}
+
+/// What a pool has that keeps pages. A component may have as many memories as its store's limits say, so there is room for at least one such.
+fn counts(settings: &EngineSettings, slots: u32) -> Counts {
+    let slots = with_those_that_go(slots);
+    Counts {
+        memories: slots
+            .saturating_mul(MEMORIES_PER_SLOT)
+            .max(settings.memories_per_module_max),
+        stacks: slots.saturating_mul(STACKS_PER_SLOT),
+        stack_bytes: STACK_TOUCHED_BYTES,
+    }
+}
+
 fn pool(settings: &EngineSettings, plan: &PoolPlan, slots: u32) -> PoolingAllocationConfig {
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    // Whoever is admitted finds room also while instances that waited are still being dropped.
-    let slots = slots.saturating_add(slots / IDLE_SHARE);
+    let Counts {
+        memories, stacks, ..
+    } = counts(settings, slots);
+    let slots = with_those_that_go(slots);
     let mut pool = PoolingAllocationConfig::new();
-    // A component may have as many memories and tables as its store's limits say, so the pool must at least have room for one such.
-    let memories = slots
-        .saturating_mul(MEMORIES_PER_SLOT)
-        .max(settings.memories_per_module_max);
     let tables = slots
         .saturating_mul(TABLES_PER_SLOT)
         .max(settings.tables_per_module_max);
@@ -387,7 +411,7 @@ fn pool(settings: &EngineSettings, plan: &PoolPlan, slots: u32) -> PoolingAlloca
         .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_SLOT))
         .total_memories(memories)
         .total_tables(tables)
-        .total_stacks(slots.saturating_mul(STACKS_PER_SLOT))
+        .total_stacks(stacks)
         .max_memories_per_module(settings.memories_per_module_max)
         .max_tables_per_module(settings.tables_per_module_max)
         .table_elements(size(u64::from(settings.table_elements_max)))

@@ -39,6 +39,8 @@ pub struct PoolPlan {
     pub reset: Reset,
     /// Bytes of each memory that stay resident between calls.
     pub keep_resident: usize,
+    /// Bytes of each stack that do; none if all do that a call ever touched.
+    pub stack_resident: Option<usize>,
     /// Why.
     pub reason: Reason,
 }
@@ -68,6 +70,21 @@ pub enum Reason {
 // With the scan only touched pages cost anything, so much may stay; without it, all that stays is cleared at every call.
 const RESIDENT_SCANNED: usize = 1 << 20;
 const RESIDENT_CLEARED: usize = 16 << 10;
+// As deep as most calls go. To clear a stack at every call costs a small one a twentieth, so it is done only where it must be.
+const RESIDENT_STACK: usize = 32 << 10;
+// Less than a page is nothing.
+const PAGE: u64 = 4 << 10;
+
+/// How many things a pool has that may keep pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Memories.
+    pub memories: u32,
+    /// Stacks.
+    pub stacks: u32,
+    /// The most that a call can touch of a stack, in bytes.
+    pub stack_bytes: u64,
+}
 
 /// Decides from what is known. `available`: the kernel has the scan.
 #[must_use]
@@ -75,6 +92,7 @@ pub fn decide(choice: PoolChoice, available: bool, swap: Swap) -> PoolPlan {
     let cleared = |reason| PoolPlan {
         reset: Reset::Clear,
         keep_resident: RESIDENT_CLEARED,
+        stack_resident: None,
         reason,
     };
     match (choice, available, swap) {
@@ -84,6 +102,7 @@ pub fn decide(choice: PoolChoice, available: bool, swap: Swap) -> PoolPlan {
         (PoolChoice::Auto, true, Swap::Absent | Swap::Forbidden) => PoolPlan {
             reset: Reset::PagemapScan,
             keep_resident: RESIDENT_SCANNED,
+            stack_resident: None,
             reason: Reason::Safe(swap),
         },
     }
@@ -100,6 +119,22 @@ impl PoolPlan {
         )
     }
 
+    /// The same, so that calls that have ended leave no more than `bytes` resident: half of it in memories, half in stacks. Whoever once had
+    /// a thousand calls at once would have the host hold it for ever, and the guests' own limit does not see it.
+    #[must_use]
+    pub fn within(self, bytes: u64, counts: Counts) -> Self {
+        let each = |count: u32, most: usize| {
+            let share = bytes / 2 / u64::from(count.max(1));
+            usize::try_from(share / PAGE * PAGE).map_or(most, |share| share.min(most))
+        };
+        let all = u64::from(counts.stacks).saturating_mul(counts.stack_bytes);
+        Self {
+            keep_resident: each(counts.memories, self.keep_resident),
+            stack_resident: (all > bytes / 2).then(|| each(counts.stacks, RESIDENT_STACK)),
+            ..self
+        }
+    }
+
     /// Writes the plan into the engine's settings.
     pub fn apply(&self, pool: &mut PoolingAllocationConfig) {
         pool.pagemap_scan(match self.reset {
@@ -108,6 +143,9 @@ impl PoolPlan {
         });
         pool.linear_memory_keep_resident(self.keep_resident);
         pool.table_keep_resident(RESIDENT_CLEARED);
+        if let Some(bytes) = self.stack_resident {
+            pool.async_stack_keep_resident(bytes);
+        }
     }
 }
 
@@ -127,9 +165,13 @@ impl fmt::Display for PoolPlan {
         };
         write!(
             f,
-            "{reset}, {} KiB kept resident per memory, because {reason}",
+            "{reset}, {} KiB kept resident per memory",
             self.keep_resident >> 10
-        )
+        )?;
+        if let Some(bytes) = self.stack_resident {
+            write!(f, " and {} KiB per stack", bytes >> 10)?;
+        }
+        write!(f, ", because {reason}")
     }
 }
 

@@ -58,7 +58,8 @@ impl Inspect for Inspector {
 
 fn compiler(policy: &Policy) -> Result<Compiler, String> {
     let log = Arc::new(Unsaid);
-    let engines = Engines::new(engine(policy), log.clone()).map_err(|error| error.to_string())?;
+    let settings = engine(policy).map_err(|error| format!("{error:#}"))?;
+    let engines = Engines::new(settings, log.clone()).map_err(|error| error.to_string())?;
     let clock = Arc::new(HostClock::start());
     let process = compiling(policy);
     Ok(Compiler::new(

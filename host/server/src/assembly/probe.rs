@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// It cannot be made.
 pub fn engine(policy: &Policy) -> Result<Vec<(Level, String)>, String> {
     let log = Arc::new(Lines::default());
-    Engines::new(settings(policy), log.clone()).map_err(|error| error.to_string())?;
+    let settings = settings(policy).map_err(|error| format!("{error:#}"))?;
+    Engines::new(settings, log.clone()).map_err(|error| error.to_string())?;
     let memory = guest_memory(policy.memory).map_err(|error| format!("{error:#}"))?;
     let mut lines = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let text = format!(
