@@ -100,6 +100,7 @@ fn closing(operation: &str) -> Closing {
             intent: None,
             effect: None,
             replays: None,
+            degraded: None,
         },
     }
 }

@@ -183,6 +183,11 @@ fn what_is_answered_in_the_place_of_a_service_is_one_thing() {
             "503 with 2 bytes",
         ),
         ("service = \"lite\"", "service lite"),
+        ("cached = \"90m\"", "its own answers up to 90m old"),
+        (
+            "cached = \"1h\"\nservice = \"lite\"",
+            "its own answers up to 1h old, then service lite",
+        ),
     ] {
         let effective = Effective::of(&manifest(""), &policy(&service(lines))).unwrap();
         let row = effective.table().iter().find(|row| row.key == "degrade");
@@ -193,7 +198,10 @@ fn what_is_answered_in_the_place_of_a_service_is_one_thing() {
             "answer = \"busy\"\nservice = \"lite\"",
             "needs one of the two",
         ),
-        ("status = 200", "needs one of the two"),
+        ("status = 200", "needs one of the three"),
+        ("cached = \"1h\"\nstatus = 200", "is that of an `answer`"),
+        ("cached = \"200h\"", "at most a week"),
+        ("cached = \"10ms\"", "at least \"1s\""),
         ("service = \"shop\"", "is none that this service may call"),
         ("service = \"lite\"\nstatus = 200", "is that of an `answer`"),
         (

@@ -28,6 +28,8 @@ pub struct Meter {
     /// One more than the place in [`Effect::ALL`], so that nought is none.
     effect: AtomicU8,
     withheld: AtomicBool,
+    /// One more than the place in [`Degraded::ALL`], so that nought is none.
+    degraded: AtomicU8,
     replays: OnceLock<CallId>,
     time: TimeLedger,
     below: Below,
@@ -63,6 +65,31 @@ impl Effect {
             Self::Idempotent => "idempotent",
             Self::Undo => "undo",
             Self::Irreversible => "irreversible",
+        }
+    }
+}
+
+/// What a call was answered in the place of its service, because a budget is nearly spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Degraded {
+    /// What the service answered to the same call before.
+    Cached,
+    /// What its operator has written.
+    Answer,
+    /// What another service answers.
+    Service,
+}
+
+impl Degraded {
+    const ALL: [Self; 3] = [Self::Cached, Self::Answer, Self::Service];
+
+    /// The word of the log and the audit log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cached => "cached",
+            Self::Answer => "answer",
+            Self::Service => "service",
         }
     }
 }
@@ -103,6 +130,8 @@ pub struct Reading {
     pub effect: Option<Effect>,
     /// The call that was asked first under its key, whose answer it was given, if it did not run itself.
     pub replays: Option<CallId>,
+    /// What it was answered in the place of its service, if a budget is nearly spent.
+    pub degraded: Option<Degraded>,
 }
 
 impl Meter {
@@ -199,6 +228,18 @@ impl Meter {
         self.replays.get().copied()
     }
 
+    /// Notes what it is answered in the place of its service.
+    pub fn set_degraded(&self, how: Degraded) {
+        self.degraded.store(how as u8 + 1, Relaxed);
+    }
+
+    /// What it was answered in the place of its service, if anything.
+    #[must_use]
+    pub fn degraded(&self) -> Option<Degraded> {
+        let place = self.degraded.load(Relaxed).checked_sub(1)?;
+        Degraded::ALL.get(usize::from(place)).copied()
+    }
+
     /// Notes that what serves the call is being started.
     pub fn start_begun(&self) {
         self.start.store(BEGUN, Relaxed);
@@ -234,6 +275,7 @@ impl Meter {
             intent: self.intent.load(Relaxed).checked_sub(1),
             effect: self.effect(),
             replays: self.replays(),
+            degraded: self.degraded(),
         }
     }
 }

@@ -13,22 +13,26 @@ mod names;
 mod owed;
 pub mod price;
 mod refusals;
+mod shelf;
+mod tap;
 mod till;
 mod usage;
 
-pub use degrade::{DEGRADED, Degrade};
+pub use degrade::{DEGRADED, Degrade, Instead};
+pub use shelf::{KEPT_BYTES_MAX, SHELF_BYTES_MAX};
 pub use till::{Ledger, left_text};
 pub use usage::BODY_BYTES_MAX;
 
 use crate::Parts;
 use holdfast_call::notice::Event;
 use holdfast_call::{
-    Answer, Applies, BoxFuture, Call, Fault, Layer, Level, Log, NanoUsd, Next, Notice, Notices,
-    Reached, Reply, Sources, Target,
+    Answer, Applies, BoxFuture, Call, Degraded, Fault, Layer, Level, Log, NanoUsd, Next, Notice,
+    Notices, Reached, Registered, Reply, Sources, Target,
 };
 use holdfast_store::ledger::{Reserve, Span};
 use owed::{Aside, Owed};
 use price::{HostPrice, PriceList};
+use shelf::{Shelves, Spot};
 use std::fmt;
 use std::sync::Arc;
 use till::Reserved;
@@ -127,6 +131,7 @@ pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
         log: parts.log.clone(),
         notices: parts.notices.clone(),
         ledger: parts.ledger.clone(),
+        shelves: Shelves::default(),
     })
 }
 
@@ -135,6 +140,7 @@ struct Budget {
     log: Arc<dyn Log>,
     notices: Arc<dyn Notices>,
     ledger: Arc<Ledger>,
+    shelves: Shelves,
 }
 
 impl Layer for Budget {
@@ -158,23 +164,44 @@ impl Layer for Budget {
             return next.run(call);
         };
         Box::pin(async move {
-            if let Some(degrade) = self.due(&call) {
-                return degrade::instead(call, &degrade, &self.sources, next).await;
+            let Some((_, degrade)) = degrade::of(&call) else {
+                return self.tried(call, &registered, next).await;
+            };
+            let degrade = degrade.clone();
+            let spot = self.shelves.spot(&call, &degrade, &self.sources.clock);
+            if self.is_nearly_spent(&call) {
+                if let Some(answer) = spot.as_ref().and_then(Spot::kept) {
+                    call.meter.set_degraded(Degraded::Cached);
+                    return Ok(answer);
+                }
+                if let Some(instead) = degrade.instead_of(&call) {
+                    return degrade::answered(call, instead, &self.sources, next).await;
+                }
             }
-            match registered.settings.get::<Settings>() {
-                Some(settings) => self.paid(call, settings, next).await,
-                None => next.run(call).await,
-            }
+            let answer = self.tried(call, &registered, next).await?;
+            Ok(match spot {
+                Some(spot) => spot.keeps(answer),
+                None => answer,
+            })
         })
     }
 }
 
 impl Budget {
-    /// What is to be answered in the place of a service.
-    fn due(&self, call: &Call) -> Option<Arc<Degrade>> {
-        let purse = call.registered.as_ref()?.settings.get::<Purse>()?;
+    /// Whether a budget that the call would be paid from is nearly spent.
+    fn is_nearly_spent(&self, call: &Call) -> bool {
         let now = self.sources.clock.now();
-        degrade::due(call, purse, self.ledger.till()?, now)
+        degrade::of(call)
+            .zip(self.ledger.till())
+            .is_some_and(|((purse, _), till)| degrade::is_due(call, purse, till, now))
+    }
+
+    /// Tries it, and pays for it if it costs something.
+    async fn tried(&self, call: Box<Call>, registered: &Registered, next: Next<'_>) -> Reply {
+        match registered.settings.get::<Settings>() {
+            Some(settings) => self.paid(call, settings, next).await,
+            None => next.run(call).await,
+        }
     }
 
     /// Reserves, tries, and settles.

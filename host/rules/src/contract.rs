@@ -28,6 +28,7 @@ pub mod schema;
 pub mod write;
 
 use crate::Parts;
+use crate::budget::DEGRADED;
 use crate::once::REPLAYED;
 use holdfast_call::contract::{Contract, Function, Type};
 use holdfast_call::{
@@ -164,6 +165,10 @@ async fn requested(
             if meter.replays().is_some() {
                 let how = HeaderValue::from_static("true");
                 response.headers_mut().insert(REPLAYED, how);
+            }
+            if meter.degraded().is_some() {
+                let why = HeaderValue::from_static("budget");
+                response.headers_mut().insert(DEGRADED, why);
             }
             Ok(Answer::Http(without_body_for(&method, response)))
         }

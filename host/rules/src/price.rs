@@ -103,7 +103,10 @@ fn serving(bench: &Bench, names: &[&'static str], target: &Target) -> Arc<Pipeli
                 execution: None,
                 soft: 80,
             },
-            degrade: Some(Arc::new(budget::Degrade::Service("other".into()))),
+            degrade: Some(Arc::new(budget::Degrade {
+                cached: None,
+                instead: Some(budget::Instead::Service("other".into())),
+            })),
         })
         .with(deadline::Settings::default())
         .with(authorize::Access {

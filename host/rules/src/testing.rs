@@ -182,6 +182,7 @@ impl Bench {
             trace: Trace::start(sources.random.sixteen(), sources.random.sixteen()),
             ordinal: 0,
             key: None,
+            wait: None,
             execution: None,
             payload: request(),
             meter: Arc::new(Meter::default()),
@@ -266,10 +267,21 @@ pub(crate) fn register(
     settings: Settings,
     does: impl Fn(Admitted) -> Doing + Send + Sync + 'static,
 ) -> Arc<Registered> {
+    register_version(pipeline, target, "digest", settings, does)
+}
+
+/// Registers this version of `target`, done by `does`.
+pub(crate) fn register_version(
+    pipeline: &Pipeline,
+    target: &Target,
+    digest: &str,
+    settings: Settings,
+    does: impl Fn(Admitted) -> Doing + Send + Sync + 'static,
+) -> Arc<Registered> {
     let registered = Registered::new(
         pipeline,
         target.clone(),
-        Some("digest".into()),
+        Some(digest.into()),
         settings,
         Arc::new(Does(does)),
     );

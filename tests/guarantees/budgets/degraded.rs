@@ -62,3 +62,53 @@ fn another_service_answers_in_its_place_and_by_its_grants() {
     );
     assert!(host.closing(answer.call()).get("cost_nanousd").is_none());
 }
+
+#[test]
+fn what_it_answered_before_is_answered_again_and_then_the_rest_of_the_ladder() {
+    let chaos = Chaos::start(Does::Serves);
+    let host = setup(
+        &chaos.url(""),
+        "[budget]\nhost = \"0.004 USD / month\"\nsoft = \"50%\"",
+    )
+    .service(
+        "tasks",
+        Guest::Service("tasks"),
+        "[contract]\nsafe = [\"todo/parse\"]",
+    )
+    .policy("[services.api.degrade]\ncached = \"1h\"\nanswer = \"busy\"")
+    .policy("[services.tasks.degrade]\ncached = \"1h\"")
+    .start();
+    let parsed = || {
+        let values = r#"{"lines": ["milk"]}"#;
+        let typed = host.ask("POST", "/tasks/todo/parse");
+        let typed = typed.header("content-type", "application/json");
+        typed.body(values).send()
+    };
+    let (page, milk) = (host.get("/api/pay"), parsed());
+    assert_eq!((page.status, milk.status), (200, 200), "{page:?} {milk:?}");
+    while host.get("/api/other").header("holdfast-degraded").is_none() {
+        assert!(chaos.taken().len() < 10);
+    }
+    let sent = chaos.taken().len();
+    let again = host.get("/api/pay");
+    assert_eq!((again.status, again.text()), (200, page.text()));
+    assert_eq!(again.header("holdfast-degraded"), Some("budget"));
+    assert!(again.header("age").is_some());
+    let line = host.closing(again.call());
+    assert_eq!(line["degraded"], "cached");
+    // A function that only looks is one more that need not run.
+    let again = parsed();
+    assert_eq!((again.status, again.text()), (200, milk.text()));
+    assert_eq!(again.header("holdfast-degraded"), Some("budget"));
+    // What was not asked before, or by somebody who says who he is to the service, has the text.
+    for other in [
+        host.get("/api/never"),
+        host.ask("GET", "/api/pay").header("cookie", "me").send(),
+    ] {
+        assert_eq!(other.text(), "busy");
+        assert_eq!(host.closing(other.call())["degraded"], "answer");
+    }
+    assert_eq!(chaos.taken().len(), sent);
+    let explained = host.command(&["explain", again.call()]);
+    assert!(explained.out.contains("degraded: cached"), "{explained:?}");
+}

@@ -38,6 +38,8 @@ async fn world() -> World {
     }
 }
 
+mod cached;
+
 /// What the host's budget leaves room for, so that the ledger has sums to compare.
 const LIMITS: Limits = Limits {
     host: Some(Limit {
@@ -351,12 +353,14 @@ fn degrades(degrade: Degrade) -> All {
 async fn a_service_whose_budget_is_nearly_spent_is_answered_for() {
     let world = world().await;
     let target = world.sells(costs(LIMITS, dear(5)), ok);
-    let answer_instead = Degrade::Answer {
-        status: http::StatusCode::ACCEPTED,
-        content_type: http::HeaderValue::from_static("text/plain"),
-        body: bytes::Bytes::from_static(b"later"),
-    };
-    let shop = degrades(answer_instead);
+    let shop = degrades(Degrade {
+        cached: None,
+        instead: Some(Instead::Answer {
+            status: http::StatusCode::ACCEPTED,
+            content_type: http::HeaderValue::from_static("text/plain"),
+            body: bytes::Bytes::from_static(b"later"),
+        }),
+    });
     let asker = register(
         &world.pipeline,
         &service("shop"),
@@ -388,7 +392,10 @@ async fn a_service_whose_budget_is_nearly_spent_is_answered_for() {
     let asker = register(
         &world.pipeline,
         &service("shop"),
-        degrades(Degrade::Service("lite".into())),
+        degrades(Degrade {
+            cached: None,
+            instead: Some(Instead::Service("lite".into())),
+        }),
         crate::testing::hello,
     );
     let (told, mut asked) = tokio::sync::mpsc::unbounded_channel();

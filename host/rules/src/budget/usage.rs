@@ -6,15 +6,12 @@
 
 use super::owed::Owed;
 use super::price::{PriceList, Said};
-use bytes::Bytes;
-use holdfast_call::{Answer, Body, BodySource, Fault, Watch};
+use super::tap::{Reader, tap};
+use holdfast_call::Answer;
 use holdfast_store::ledger::{Certainty, Source};
 use http::{HeaderMap, header};
-use http_body::{Body as _, Frame, SizeHint};
 use serde_json::Value;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 /// A number is looked for in so many bytes of a JSON body, or in a line of a stream of so many.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
@@ -49,11 +46,15 @@ pub(super) fn settled(answer: Answer, owed: Owed, list: &Arc<PriceList>) -> Answ
             settle(owed, list, &reading.found);
             return body;
         }
-        Body::stream(Box::pin(Tap {
+        let list = list.clone();
+        tap(
             body,
-            open: Some((owed, reading)),
-            list: list.clone(),
-        }))
+            Open {
+                owed,
+                reading,
+                list,
+            },
+        )
     });
     Answer::Http(response)
 }
@@ -201,49 +202,21 @@ fn whole(value: &Value) -> Option<u64> {
     fits.then_some(number as u64)
 }
 
-/// A body that is read while it goes by.
-struct Tap {
-    body: Body,
-    open: Option<(Owed, Reading)>,
+/// A body that says what was used. What was cut may have used more than it had said until then: what is owed is let go unsettled.
+struct Open {
+    owed: Owed,
+    reading: Reading,
     list: Arc<PriceList>,
 }
 
-impl Tap {
-    fn ended(&mut self) {
-        if let Some((owed, mut reading)) = self.open.take() {
-            reading.end();
-            settle(owed, &self.list, &reading.found);
-        }
-    }
-}
-
-impl BodySource for Tap {
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let (Some(data), Some((_, reading))) = (frame.data_ref(), &mut self.open) {
-                    reading.feed(data);
-                }
-            }
-            Poll::Ready(None) => self.ended(),
-            // What was cut may have used more than it had said until then.
-            Poll::Ready(Some(Err(_))) => self.open = None,
-            Poll::Pending => {}
-        }
-        polled
+impl Reader for Open {
+    fn data(&mut self, data: &[u8]) {
+        self.reading.feed(data);
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-
-    fn finish(mut self: Pin<Box<Self>>, mut watch: Watch) {
-        self.ended();
-        watch.end(&holdfast_call::BodyEnd::Finished);
+    fn ended(mut self) {
+        self.reading.end();
+        settle(self.owed, &self.list, &self.reading.found);
     }
 }
 

@@ -164,6 +164,9 @@ impl<'a> Came<'a> {
         if let Some(first) = reading.replays {
             map.serialize_entry("replays", first.text().as_str())?;
         }
+        if let Some(how) = reading.degraded {
+            map.serialize_entry("degraded", how.as_str())?;
+        }
         let numbers = [
             ("cpu_us", reading.cpu_nanos / 1_000),
             ("mem_bytes", reading.mem_bytes),

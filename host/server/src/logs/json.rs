@@ -30,6 +30,9 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     if let Some(first) = closing.reading.replays {
         text(out, "replays", first.text().as_str());
     }
+    if let Some(how) = closing.reading.degraded {
+        text(out, "degraded", how.as_str());
+    }
     text(out, "outcome", closing.outcome.as_str());
     match &closing.outcome {
         Outcome::Answered => {}

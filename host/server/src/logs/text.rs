@@ -43,6 +43,9 @@ pub(super) fn closing(out: &mut String, stamp: &mut Stamp, closing: &Closing) {
     if let Some(first) = reading.replays {
         let _ = write!(out, " replays={first}");
     }
+    if let Some(how) = reading.degraded {
+        let _ = write!(out, " degraded={}", how.as_str());
+    }
     if let Some(parent) = closing.parent {
         let _ = write!(out, " parent={parent}");
     }

@@ -3,21 +3,26 @@
 use crate::settings::name::Name;
 use crate::settings::reader::Reader;
 use crate::settings::source::join;
-use crate::settings::units::Raw;
+use crate::settings::units::{Raw, duration_text};
 use crate::settings::upstream::within;
-use holdfast_rules::budget::Degrade;
+use holdfast_rules::budget::{Degrade, Instead};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The longest answer that stands in a policy, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// How old an answer may be that is given again: at least, at most.
+const CACHED_RANGE: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_secs(168 * 3600));
 
 /// `[services.NAME.degrade]` as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WrittenDegrade {
+    pub(crate) cached: Option<Raw>,
     pub(crate) answer: Option<String>,
     pub(crate) status: Option<Raw>,
     pub(crate) content_type: Option<String>,
@@ -31,72 +36,107 @@ pub(super) fn check(
     path: &str,
     reader: &mut Reader<'_>,
 ) -> Option<Arc<Degrade>> {
-    let key = |name: &str| join(path, name);
-    let WrittenDegrade {
-        answer,
-        status,
-        content_type,
-        service,
-    } = written;
-    match (answer, service) {
-        (Some(_), Some(_)) | (None, None) => {
+    let key = join(path, "cached");
+    let cached = written.cached.clone().map(|raw| span(&raw));
+    let cached = cached.and_then(|span| reader.take(&key, span));
+    let instead = match (&written.answer, &written.service) {
+        (Some(_), Some(_)) => {
             let message = "needs one of the two: `answer`, a text, or `service`, another one that is asked instead";
             reader.wrong(path, message);
-            None
+            return None;
         }
-        (None, Some(name)) => {
+        (None, None) if written.cached.is_none() => {
+            let message = "needs one of the three: `cached`, how old its own answers may be that are given again, `answer`, a text, or \
+                           `service`, another one that is asked instead";
+            reader.wrong(path, message);
+            return None;
+        }
+        (Some(_), None) => Some(answer(written, path, reader)?),
+        (None, _) => {
             for (given, name) in [
-                (status.is_some(), "status"),
-                (content_type.is_some(), "content_type"),
+                (written.status.is_some(), "status"),
+                (written.content_type.is_some(), "content_type"),
             ] {
                 if given {
-                    reader.wrong(
-                        &key(name),
-                        "is that of an `answer`, and here a service answers",
-                    );
+                    let message = "is that of an `answer`, and here is none";
+                    reader.wrong(&join(path, name), message);
                 }
             }
-            let name = reader.take(&key("service"), Name::parse(&name))?;
-            if !services.contains(&name) {
-                let message = format!(
-                    "`{name}` is none that this service may call: name it in `services` here, and in its manifest"
-                );
-                reader.wrong(&key("service"), message);
+            match written.service {
+                Some(name) => Some(service(&name, services, path, reader)?),
+                None => None,
             }
-            Some(Arc::new(Degrade::Service(name.shared())))
         }
-        (Some(text), None) => {
-            if text.len() > ANSWER_BYTES_MAX {
-                let message = format!("is longer than {ANSWER_BYTES_MAX} bytes");
-                reader.wrong(&key("answer"), message);
-            }
-            let status = reader.or(&key("status"), status, StatusCode::OK, |raw| {
-                let number = within(raw.count()?, 200, 599)?;
-                let status = u16::try_from(number)
-                    .ok()
-                    .and_then(|number| StatusCode::from_u16(number).ok());
-                status.ok_or_else(|| format!("{number} is no status"))
-            });
-            let media = "text/plain; charset=utf-8".to_owned();
-            let media = content_type.unwrap_or(media);
-            let content_type = HeaderValue::try_from(&media)
-                .map_err(|_| format!("`{}` is no media type", media.escape_debug()));
-            Some(Arc::new(Degrade::Answer {
-                status,
-                content_type: reader.take(&key("content_type"), content_type)?,
-                body: text.into(),
-            }))
-        }
+    };
+    Some(Arc::new(Degrade { cached, instead }))
+}
+
+fn span(raw: &Raw) -> Result<Duration, String> {
+    let (least, most) = CACHED_RANGE;
+    let span = raw.duration()?;
+    if (least..=most).contains(&span) {
+        return Ok(span);
     }
+    Err("is at least \"1s\" and at most a week (\"168h\")".to_owned())
+}
+
+fn service(
+    name: &str,
+    services: &BTreeSet<Name>,
+    path: &str,
+    reader: &mut Reader<'_>,
+) -> Option<Instead> {
+    let key = join(path, "service");
+    let name = reader.take(&key, Name::parse(name))?;
+    if !services.contains(&name) {
+        let message = format!(
+            "`{name}` is none that this service may call: name it in `services` here, and in its manifest"
+        );
+        reader.wrong(&key, message);
+    }
+    Some(Instead::Service(name.shared()))
+}
+
+fn answer(written: WrittenDegrade, path: &str, reader: &mut Reader<'_>) -> Option<Instead> {
+    let text = written.answer?;
+    if text.len() > ANSWER_BYTES_MAX {
+        let message = format!("is longer than {ANSWER_BYTES_MAX} bytes");
+        reader.wrong(&join(path, "answer"), message);
+    }
+    let key = join(path, "status");
+    let status = reader.or(&key, written.status, StatusCode::OK, |raw| {
+        let number = within(raw.count()?, 200, 599)?;
+        let status = u16::try_from(number)
+            .ok()
+            .and_then(|number| StatusCode::from_u16(number).ok());
+        status.ok_or_else(|| format!("{number} is no status"))
+    });
+    let media = "text/plain; charset=utf-8".to_owned();
+    let media = written.content_type.unwrap_or(media);
+    let content_type = HeaderValue::try_from(&media)
+        .map_err(|_| format!("`{}` is no media type", media.escape_debug()));
+    Some(Instead::Answer {
+        status,
+        content_type: reader.take(&join(path, "content_type"), content_type)?,
+        body: text.into(),
+    })
 }
 
 /// What `holdfast policy` says of it.
 pub(super) fn shown(degrade: Option<&Degrade>) -> String {
-    match degrade {
-        None => "none".to_owned(),
-        Some(Degrade::Service(name)) => format!("service {name}"),
-        Some(Degrade::Answer { status, body, .. }) => {
+    let Some(Degrade { cached, instead }) = degrade else {
+        return "none".to_owned();
+    };
+    let cached = cached.map(|age| {
+        let nanos = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+        format!("its own answers up to {} old", duration_text(nanos))
+    });
+    let instead = instead.as_ref().map(|instead| match instead {
+        Instead::Service(name) => format!("service {name}"),
+        Instead::Answer { status, body, .. } => {
             format!("{} with {} bytes", status.as_u16(), body.len())
         }
-    }
+    });
+    let all: Vec<_> = cached.into_iter().chain(instead).collect();
+    all.join(", then ")
 }

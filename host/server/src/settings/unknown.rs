@@ -123,6 +123,7 @@ const POLICY: &[&str] = &[
     "services.*.rate.calls",
     "services.*.rate.operations.*",
     "services.*.budget",
+    "services.*.degrade.cached",
     "services.*.degrade.answer",
     "services.*.degrade.status",
     "services.*.degrade.content_type",

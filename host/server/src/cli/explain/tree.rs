@@ -199,6 +199,9 @@ fn hop(out: &mut String, depth: usize, line: &Value, here: bool) {
     if let Some(first) = text(line, "replays") {
         let _ = write!(out, ", the answer of {}", clean(first));
     }
+    if let Some(how) = text(line, "degraded") {
+        let _ = write!(out, ", degraded: {}", clean(how));
+    }
     let cost = cost(line);
     if cost > NanoUsd::default() {
         let _ = write!(out, ", {cost}");
