@@ -66,6 +66,35 @@ fn who_asks_again_gets_the_same_answer_and_nothing_is_done_twice() {
 }
 
 #[test]
+fn who_would_rather_wait_is_answered_when_the_first_one_is() {
+    let upstream = Upstream::start();
+    let host = paying(&upstream);
+    let waits = |seconds: &str| {
+        let ask = order(&host, &upstream, "/slow", "order-7");
+        ask.header("prefer", &format!("wait={seconds}"))
+    };
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| order(&host, &upstream, "/slow", "order-7").send());
+        until("the upstream to have it", || {
+            (done(&upstream) == 1).then_some(())
+        });
+        let patient = waits("20").send();
+        let first = first.join().unwrap();
+        assert_eq!((first.status, patient.status), (200, 200), "{patient:?}");
+        assert_eq!(patient.body, first.body);
+        assert_eq!(patient.header("idempotency-replayed"), Some("true"));
+    });
+    assert_eq!(done(&upstream), 1);
+    // Who would not wait that long is told as before.
+    let _hangs = order(&host, &upstream, "/hang", "order-8").begin();
+    until("the upstream to have it", || {
+        (done(&upstream) == 2).then_some(())
+    });
+    let impatient = order(&host, &upstream, "/hang", "order-8").header("prefer", "wait=1");
+    impatient.send().fault("in-progress");
+}
+
+#[test]
 fn of_many_at_once_one_is_done_and_nobody_gets_another_answer() {
     let upstream = Upstream::start();
     let host = paying(&upstream);

@@ -110,6 +110,8 @@ pub struct Call {
     pub ordinal: u32,
     /// What makes it the same as an earlier one, as whoever asks has written it.
     pub key: Option<Arc<str>>,
+    /// How long whoever asks would wait for the end of an earlier call with the same key.
+    pub wait: Option<Duration>,
     /// The execution that it is part of.
     pub execution: Option<Arc<dyn Execution>>,
     /// What it carries.
@@ -141,6 +143,7 @@ impl Call {
             trace: self.trace,
             ordinal: self.ordinal,
             key: self.key.clone(),
+            wait: self.wait,
             execution: self.execution.clone(),
             payload,
             meter: self.meter.clone(),

@@ -13,6 +13,7 @@ use crate::meter::Meter;
 use crate::money::NanoUsd;
 use crate::payload::Payload;
 use crate::pipeline::{Pipeline, Reply};
+use crate::prefer::wished_wait;
 use crate::principal::Principal;
 use crate::priority::Priority;
 use crate::registry::Registered;
@@ -222,10 +223,11 @@ impl Scope {
             Target::Capability { .. } => parts.caller.clone(),
         };
         let meter = Arc::new(Meter::default());
-        let mut key = None;
+        let (mut key, mut wait) = (None, None);
         let payload = match payload {
             Payload::Http(mut request) => {
                 key = claimed_key(request.headers());
+                wait = wished_wait(request.headers());
                 match &target {
                     Target::Service(_) => caller.tell(request.headers_mut()),
                     // Who asks is no business of others.
@@ -254,6 +256,7 @@ impl Scope {
             trace: parts.trace.child(sources.random.sixteen()),
             ordinal: parts.children.fetch_add(1, Ordering::Relaxed) + 1,
             key,
+            wait,
             execution: parts.execution.clone(),
             payload,
             meter,

@@ -1,8 +1,8 @@
 //! `once`: the same key takes effect once.
 //!
 //! A request that changes something and carries `Idempotency-Key` claims a row of that name before it runs. Whoever asks again with the
-//! same key gets what the first one was answered, byte for byte, while it runs a word to wait, and for another request under the same key
-//! a refusal. The row is put on record before the answer is: what a client has seen is kept. What is not run at all (shed, refused) is not
+//! same key gets what the first one was answered, byte for byte; while it runs a word to wait, or that answer if he would rather wait
+//! (`Prefer: wait=SECONDS`); and for another request under the same key a refusal. The row is put on record before the answer is: what a client has seen is kept. What is not run at all (shed, refused) is not
 //! kept. Where the host dies in between, a call that had not changed anything yet is as if it had never been; one that may have is in
 //! doubt, and a person says what came of it.
 //!
@@ -16,6 +16,7 @@ mod argument;
 mod claim;
 mod key;
 mod outcome;
+mod patience;
 mod refusals;
 mod row;
 mod rows;
@@ -40,6 +41,7 @@ use holdfast_call::{
 use holdfast_store::executions::{Claim, Claimed, Undo};
 use http::Method;
 use outcome::Ended;
+use patience::{Claimant, Patience};
 use row::{Holding, Row};
 use rows::Rows;
 use std::sync::Arc;
@@ -70,6 +72,7 @@ pub(crate) fn layer(parts: &Parts) -> Box<dyn Layer> {
         executions: parts.executions.clone(),
         notices: parts.notices.clone(),
         trail: parts.trail.clone(),
+        patience: Patience::default(),
     })
 }
 
@@ -78,6 +81,7 @@ struct Once {
     executions: Arc<Executions>,
     trail: Arc<Trail>,
     notices: Arc<dyn Notices>,
+    patience: Patience,
 }
 
 impl Layer for Once {
@@ -173,9 +177,11 @@ impl Once {
                 Needs::Nothing | Needs::Declaration => None,
             },
         };
-        let began = self.sources.clock.now();
-        let claimed = claim::claimed(rows, &self.sources.clock, claim, call.id).await;
-        let hold = match claimed.map_err(|error| refusals::unavailable(&error))? {
+        let clock = &self.sources.clock;
+        let who = Claimant::of(&call);
+        let claimed = self.patience.claimed(rows, clock, claim, who).await;
+        let (claimed, began) = claimed.map_err(|error| refusals::unavailable(&error))?;
+        let hold = match claimed {
             Claimed::Yours(hold) => hold,
             Claimed::Done(outcome) => return again(&outcome, &call),
             Claimed::Running(left) => return Err(refusals::running(left)),
@@ -192,7 +198,7 @@ impl Once {
             Claimed::Crowded => return Err(refusals::crowded()),
         };
         let above = call.execution.take();
-        let clock = self.sources.clock.clone();
+        let clock = clock.clone();
         let (rows, until) = (rows.clone(), Rows::until(began));
         let notices = Some(self.notices.clone());
         let row = Row::new(hold, rows, clock, notices, above, until);

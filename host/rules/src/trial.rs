@@ -267,6 +267,7 @@ impl Watched {
             trace: call.trace.child(random.sixteen()),
             ordinal: 0,
             key: None,
+            wait: None,
             execution: None,
             payload: Payload::Http(same),
             meter: Arc::new(Meter::default()),

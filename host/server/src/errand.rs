@@ -66,6 +66,7 @@ impl Errand<'_> {
             trace: Trace::start(random(), random()),
             ordinal: 0,
             key: None,
+            wait: None,
             execution: None,
             payload: Payload::Http(request),
             meter: Arc::new(Meter::default()),

@@ -1,6 +1,7 @@
 //! The layer over a real database: who runs, who waits, who is answered what was answered before.
 
 mod approval;
+mod patience;
 
 use super::*;
 use crate::testing::{Bench, answer, fault, register, service, text, upstream};

@@ -138,6 +138,7 @@ pub(super) fn operators(
         trace: Trace::start(random(), random()),
         ordinal: 0,
         key: None,
+        wait: None,
         execution: None,
         payload,
         meter: Arc::default(),

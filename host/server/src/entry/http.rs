@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use holdfast_call::{
     Body, BodyEnd, BodyWatch, Boundary, Call, CallId, Caller, Entry, Fault, HostCode, Link, Lot,
     Meter, Moment, Payload, Pipeline, Registered, Settings, Trace, Tree, Verdict, Why, claimed_key,
+    wished_wait,
 };
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -148,6 +149,7 @@ impl Gateway {
             },
             ordinal: 0,
             key: claimed_key(&parts.headers),
+            wait: wished_wait(&parts.headers),
             execution: None,
             payload: Payload::Http(Request::from_parts(
                 parts,

@@ -212,6 +212,7 @@ impl World {
             trace: Trace::start([3; 16], [4; 16]),
             ordinal: 1,
             key: None,
+            wait: None,
             execution: None,
             payload: Payload::Http(request),
             meter: Arc::new(Meter::default()),
