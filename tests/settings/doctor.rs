@@ -63,6 +63,7 @@ fn a_machine_that_is_well_has_no_failure() {
         "sync",
         "cache",
         "database",
+        "logs",
         "clock",
         "engine",
         "upstreams",
@@ -113,6 +114,14 @@ fn a_secret_that_is_missing_or_that_others_can_read() {
     assert!(!said.contains("CAN"), "a secret was said: {said}");
     let policy = policy.replace("file = \"secret\"", "env = \"HOLDFAST_NO_SUCH\"");
     fails(&folder(&policy, &[]), 10, &["secret", "HOLDFAST_NO_SUCH"]);
+}
+
+#[test]
+fn an_issuer_whose_keys_are_none() {
+    let policy = "[jwt.corp]\nissuer = \"https://login.example.com\"\naudience = [\"holdfast\"]\nscopes = [\"*:GET\"]\nkeys = \"corp.json\"";
+    let wrong = folder(policy, &[("corp.json", "{\"keys\": 7}")]);
+    fails(&wrong, 10, &["tokens", "corp: ", "[jwt.corp]"]);
+    fails(&folder(policy, &[]), 10, &["tokens", "corp.json"]);
 }
 
 #[test]
@@ -303,6 +312,9 @@ fn a_host_that_runs_and_one_of_its_services_does_not() {
         well.out
     );
     assert!(well.out.contains("it calls itself ready"), "{}", well.out);
+    for log in ["audit: ", "call_log: ", "log_file: "] {
+        assert!(well.out.contains(log), "{}", well.out);
+    }
     fs::write(host.plugins().join("broken.wasm"), "no component").unwrap();
     crate::harness::until("the broken service to be listed", || {
         host.listed("broken")?["error"].as_str().map(drop)

@@ -125,6 +125,13 @@ impl LogWriter {
         self.queue.dropped.load(Relaxed)
     }
 
+    /// How many bytes were handed to the sink since the start, and to that of the call log.
+    #[must_use]
+    pub fn bytes(&self) -> (u64, u64) {
+        let queue = &self.queue;
+        (queue.bytes.load(Relaxed), queue.calls_bytes.load(Relaxed))
+    }
+
     /// How many lines the sink took since the start.
     #[must_use]
     pub fn written(&self) -> u64 {

@@ -197,7 +197,7 @@ impl Reader {
     }
 }
 
-fn read_file(path: &Path) -> Result<KeySet, String> {
+pub(crate) fn read_file(path: &Path) -> Result<KeySet, String> {
     let shown = path.display();
     let bytes = file::read(path, KEYS_BYTES_MAX as u64);
     let bytes = bytes.map_err(|error| format!("{shown} cannot be read: {error}"))?;

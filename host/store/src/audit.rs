@@ -108,6 +108,7 @@ pub enum Event {
 struct Figures {
     records: AtomicU64,
     groups: AtomicU64,
+    bytes: AtomicU64,
     /// Records that were not taken, and that no record speaks of yet.
     lost: AtomicU64,
 }
@@ -264,6 +265,13 @@ impl Audit {
     /// It cannot.
     pub fn going(&self) -> Result<(), AuditError> {
         self.opened()?.going.borrow().clone()
+    }
+
+    /// How many bytes the records were that were written since the log was opened.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let bytes = |open: &Open| open.figures.bytes.load(Relaxed);
+        self.opened().map_or(0, bytes)
     }
 
     /// How many records were written since the log was opened, and with how many syncs of the disk.

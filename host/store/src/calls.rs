@@ -88,6 +88,29 @@ impl Write for CallLog {
     }
 }
 
+/// The oldest line of a call log; none without one. It may be written meanwhile.
+///
+/// # Errors
+/// The disk fails.
+pub fn oldest_call(path: &Path) -> Result<Option<String>, StoreError> {
+    for name in [OLDER, NEWER] {
+        let path = path.join(name);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(StoreError::read(&path, source)),
+        };
+        for line in BufReader::new(file.take(LINE_BYTES_MAX)).lines() {
+            let line = line.map_err(|source| StoreError::read(&path, source))?;
+            // What a host before had not ended may have left an empty one.
+            if !line.is_empty() {
+                return Ok(Some(line));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Hands every line of a call log to `line`, the oldest first; without the log, none. It may be written meanwhile.
 ///
 /// # Errors

@@ -66,6 +66,7 @@ impl Host {
             self.gate.shedding().classes
         );
         self.on_record(&mut out);
+        self.logged(&mut out);
         self.told(&mut out);
         self.pools(&mut out);
         self.quarantined(&mut out);
@@ -85,6 +86,21 @@ impl Host {
              holdfast_audit_unrecorded_total {}",
             self.audit.written().0,
             self.trail.unrecorded()
+        );
+    }
+
+    /// How much is written: what the disk has to take in a day.
+    fn logged(&self, out: &mut String) {
+        let (lines, calls) = self.log.bytes();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "# HELP holdfast_log_bytes_total Bytes written to each log: the lines of the host, the call log, the audit log.\n\
+             # TYPE holdfast_log_bytes_total counter\n\
+             holdfast_log_bytes_total{{log=\"lines\"}} {lines}\n\
+             holdfast_log_bytes_total{{log=\"calls\"}} {calls}\n\
+             holdfast_log_bytes_total{{log=\"audit\"}} {}",
+            self.audit.bytes()
         );
     }
 

@@ -11,8 +11,10 @@ pub mod disk;
 mod database;
 mod engine;
 mod host;
+pub mod logs;
 mod notify;
 mod routes;
+mod tokens;
 mod upstreams;
 
 use crate::cli::print;
@@ -211,11 +213,13 @@ pub fn examine(args: &DoctorArgs) -> Vec<Finding> {
     let manifests = configuration::manifests(&policy.plugins, &mut findings);
     configuration::secrets(&policy, &mut findings);
     configuration::asked(&policy, &manifests, &mut findings);
+    tokens::probe(&policy, &mut findings);
     notify::probe(&policy, &mut findings);
     routes::probe(&manifests, &mut findings);
     disk::probe(&policy.data, &mut findings);
     cache::probe(&policy.data, &mut findings);
     database::probe(&policy, &mut findings);
+    logs::probe(&policy, &mut findings);
     clock::probe(&mut findings);
     engine::probe(&policy, &mut findings);
     upstreams::probe(&policy, &mut findings);

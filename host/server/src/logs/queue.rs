@@ -70,6 +70,9 @@ pub(super) struct Queue {
     pub(super) written: AtomicU64,
     /// Lines of the call log that its file would not take.
     pub(super) calls_lost: AtomicU64,
+    /// Bytes handed to the sink, and to that of the call log.
+    pub(super) bytes: AtomicU64,
+    pub(super) calls_bytes: AtomicU64,
 }
 
 impl Queue {
@@ -91,6 +94,8 @@ impl Queue {
             dropped: AtomicU64::new(0),
             written: AtomicU64::new(0),
             calls_lost: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            calls_bytes: AtomicU64::new(0),
         }
     }
 

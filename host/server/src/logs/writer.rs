@@ -178,13 +178,18 @@ impl Writer {
         self.queue
             .written
             .fetch_add(self.lines.saturating_sub(lost), Relaxed);
+        self.queue.bytes.fetch_add(self.out.len() as u64, Relaxed);
         self.lines = 0;
         self.out.clear();
     }
 
     fn send_kept(&mut self) {
         let lost = match &mut *self.sink_of_calls() {
-            Some(sink) if !self.kept.is_empty() => sink.write(self.kept.as_bytes()),
+            Some(sink) if !self.kept.is_empty() => {
+                let bytes = self.kept.len() as u64;
+                self.queue.calls_bytes.fetch_add(bytes, Relaxed);
+                sink.write(self.kept.as_bytes())
+            }
             Some(_) | None => 0,
         };
         self.queue.calls_lost.fetch_add(lost, Relaxed);

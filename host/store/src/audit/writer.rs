@@ -111,6 +111,11 @@ impl<D: Disk> Writer<D> {
                 self.figures.groups.fetch_add(1, Relaxed);
                 let count = group.len() as u64;
                 self.figures.records.fetch_add(count, Relaxed);
+                let bytes = group
+                    .iter()
+                    .map(|item| item.record.body.len() + ADDED_BYTES);
+                let bytes = bytes.sum::<usize>() as u64;
+                self.figures.bytes.fetch_add(bytes, Relaxed);
                 // Before the answers: whoever has one sees the log as it was then.
                 let before = self.going.send_replace(Ok(()));
                 for (item, seq) in group.into_iter().zip(first..) {

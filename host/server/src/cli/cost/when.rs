@@ -47,7 +47,7 @@ fn before(words: &str, now: i64) -> Option<i64> {
 }
 
 /// `2026-11-01`.
-pub(super) fn date(words: &str) -> Option<i64> {
+pub(crate) fn date(words: &str) -> Option<i64> {
     let plain = words.len() == 10 && words.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     let mut parts = words.split('-').filter(|_| plain);
     let mut number = || parts.next()?.parse().ok();
