@@ -98,6 +98,25 @@ fn of_two_hundred_and_fifty_six_at_once_exactly_those_are_sent_that_the_budget_p
 }
 
 #[test]
+fn what_was_paid_is_known_of_a_stopped_host_too() {
+    let chaos = Chaos::start(Does::Serves);
+    let mut host = paying(&chaos.url(""), "");
+    for _ in 0..3 {
+        assert_eq!(host.get("/api/pay").status, 200);
+    }
+    let running = costs(&host, "service,upstream");
+    host.terminate();
+    assert_eq!(host.ended(), Some(0));
+    assert_eq!(costs(&host, "service,upstream"), running);
+    assert_eq!(paid(&host), (3 * PRICE, 0));
+    let nowhere = host.dir().join("nowhere");
+    let said = crate::harness::run(&["cost", "--data", nowhere.to_str().unwrap()]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("no host answers on"), "{said:?}");
+    assert!(!nowhere.exists());
+}
+
+#[test]
 fn each_level_has_its_budget_and_a_larger_one_is_taken_at_once() {
     let chaos = Chaos::start(Does::Serves);
     for (lines, change) in [

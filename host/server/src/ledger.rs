@@ -54,25 +54,33 @@ impl HostLedger {
     /// # Errors
     /// It cannot be read, or something is asked that there is not.
     pub async fn costs(&self, asked: CostRequest) -> Result<Vec<CostLine>, String> {
-        let key = |word: &String| {
-            CostKey::parse(word).ok_or_else(|| {
-                let words = CostKey::ALL.map(CostKey::as_str).join(", ");
-                let word = word.escape_debug();
-                format!("`{word}` is nothing that costs are told apart by: {words}")
-            })
-        };
-        let by = asked.by.iter().map(key).collect::<Result<_, _>>()?;
         // What has ended is in it.
         self.settled().await;
-        let grouped = Grouped {
-            since_ms: asked.since_ms,
-            until_ms: asked.until_ms,
-            by,
-        };
-        let lines = ledger::costs(&self.database, grouped).await;
-        let lines = lines.map_err(|error| format!("failed to {error}"))?;
-        Ok(lines.into_iter().map(line).collect())
+        costs(&self.database, asked).await
     }
+}
+
+/// What was paid, as it is asked, by what a database says.
+///
+/// # Errors
+/// It cannot be read, or something is asked that there is not.
+pub async fn costs(database: &Database, asked: CostRequest) -> Result<Vec<CostLine>, String> {
+    let key = |word: &String| {
+        CostKey::parse(word).ok_or_else(|| {
+            let words = CostKey::ALL.map(CostKey::as_str).join(", ");
+            let word = word.escape_debug();
+            format!("`{word}` is nothing that costs are told apart by: {words}")
+        })
+    };
+    let by = asked.by.iter().map(key).collect::<Result<_, _>>()?;
+    let grouped = Grouped {
+        since_ms: asked.since_ms,
+        until_ms: asked.until_ms,
+        by,
+    };
+    let lines = ledger::costs(database, grouped).await;
+    let lines = lines.map_err(|error| format!("failed to {error}"))?;
+    Ok(lines.into_iter().map(line).collect())
 }
 
 fn line(line: ledger::CostLine) -> CostLine {

@@ -1,18 +1,22 @@
 //! `holdfast cost`: what was paid, by whom and for what, and whether an invoice says the same.
 
 mod invoice;
-mod when;
+pub(crate) mod when;
 
-use crate::cli::{DataArgs, print};
+use crate::cli::{DataArgs, complain, print};
 use crate::control::client::Client;
 use crate::control::words::{CostLine, CostRequest, Request, Response};
+use crate::ledger;
 use crate::logs::date;
+use crate::settings::store::Store;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use holdfast_call::{Clock as _, NanoUsd, WallTime};
 use holdfast_rules::clock::HostClock;
+use holdfast_store::DataLock;
+use holdfast_store::db::{Database, Place};
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What `cost` is told.
@@ -69,7 +73,7 @@ pub struct ReconcileArgs {
 /// Says it.
 ///
 /// # Errors
-/// No host runs, it refused, or what was asked makes no sense.
+/// The host refused, what was asked makes no sense, or no host runs and its ledger is not in its data directory.
 pub fn run(args: &CostArgs) -> anyhow::Result<ExitCode> {
     if let Some(CostCommand::Reconcile(args)) = &args.command {
         return invoice::reconcile(args);
@@ -98,15 +102,38 @@ fn ask(
     until_ms: i64,
     by: Vec<String>,
 ) -> anyhow::Result<Vec<CostLine>> {
-    let request = Request::Cost(CostRequest {
+    let asked = CostRequest {
         since_ms,
         until_ms,
         by,
-    });
-    let Response::Costs(lines) = Client::connect(&data.data)?.ask(&request)? else {
+    };
+    let mut client = match Client::connect(&data.data) {
+        Ok(client) => client,
+        Err(_) if Store::file(&data.data).exists() => return of_a_stopped_host(&data.data, asked),
+        Err(error) => return Err(error),
+    };
+    let Response::Costs(lines) = client.ask(&Request::Cost(asked))? else {
         bail!("the host speaks another version of this program");
     };
     Ok(lines)
+}
+
+/// What the file of a host says that does not run.
+fn of_a_stopped_host(data: &Path, asked: CostRequest) -> anyhow::Result<Vec<CostLine>> {
+    let _lock = DataLock::take(data)?;
+    complain(&format!(
+        "no host runs on {}: this is what its ledger says, and what was under way when it ended is entered when it starts",
+        data.display()
+    ));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let database = Database::open(Place::File(Store::file(data))).await?;
+        ledger::costs(&database, asked)
+            .await
+            .map_err(anyhow::Error::msg)
+    })
 }
 
 fn as_json(line: &CostLine) -> Value {
