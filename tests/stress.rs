@@ -20,8 +20,12 @@ mod a09_explainability;
 mod a10_coordination;
 // Every way for a guest not to end.
 mod hostile;
+// A host that is killed a thousand times.
+mod kills;
 // Twenty-two services beside them.
 mod neighbours;
+// A machine that loses its power.
+mod power_cut;
 // Two of them on one database.
 mod two_hosts;
 // A thousand new versions under load.

@@ -50,7 +50,7 @@ fn ask(host: &Host, chaos: &Chaos, count: usize) {
 }
 
 /// What the ledger of a host that has ended says: its sums, what was paid, and what of it is unconfirmed.
-fn read(host: &Host) -> (Sums, NanoUsd, NanoUsd, u64) {
+pub(super) fn read(host: &Host) -> (Sums, NanoUsd, NanoUsd, u64) {
     let file = host.dir().join("data/holdfast.db");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
