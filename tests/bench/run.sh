@@ -264,4 +264,5 @@ cargo test --quiet --release -p holdfast-rules --lib -- --ignored --nocapture of
 kill "${running[@]}" || true
 HOLDFAST=target/release/holdfast tests/bench/bad_day.sh || missed=1
 HOLDFAST=target/release/holdfast tests/bench/hops.sh || missed=1
+HOLDFAST=target/release/holdfast tests/bench/accountable.sh || missed=1
 exit "$missed"
