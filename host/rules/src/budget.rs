@@ -19,7 +19,6 @@ mod till;
 mod usage;
 
 pub use degrade::{DEGRADED, Degrade, Instead};
-pub use shelf::{KEPT_BYTES_MAX, SHELF_BYTES_MAX};
 pub use till::{Ledger, left_text};
 pub use usage::BODY_BYTES_MAX;
 

@@ -19,9 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The longest answer that is kept, in bytes.
-pub const KEPT_BYTES_MAX: usize = 256 * 1024;
+pub(super) const KEPT_BYTES_MAX: usize = 256 * 1024;
 /// How much is kept of one service, in bytes.
-pub const SHELF_BYTES_MAX: u64 = 4 * 1024 * 1024;
+pub(super) const SHELF_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// What an answer takes beside its bytes.
 const OVERHEAD: usize = 512;
 
@@ -149,6 +149,8 @@ impl Spot {
     fn put(&self, what: What) {
         let at = self.clock.now();
         self.shelf.insert(self.key, Arc::new(Kept { at, what }));
+        // It gathers what is to be given up, and until then has more than it may.
+        self.shelf.run_pending_tasks();
     }
 }
 

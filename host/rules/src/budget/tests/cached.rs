@@ -1,5 +1,6 @@
 //! What a service answered before is answered again once a budget is nearly spent: to whom, and to whom not.
 
+use super::super::shelf::{KEPT_BYTES_MAX, SHELF_BYTES_MAX};
 use super::*;
 use crate::testing::register_version;
 use holdfast_call::{Body, Caller, Degraded, Link, Value, Values};
@@ -210,6 +211,33 @@ async fn what_failed_or_is_not_to_be_kept_or_is_too_long_or_was_cut_is_not_kept(
         assert_eq!(ask().await, None, "{nth}");
         assert_eq!(shop.ran(), 2, "{nth}");
     }
+}
+
+#[tokio::test]
+async fn no_more_is_kept_of_a_service_than_its_shelf_holds() {
+    let shop = shop("one", |_| {
+        answer(200, Body::whole(vec![b'x'; KEPT_BYTES_MAX].into()))
+    })
+    .await;
+    let paths: Vec<_> = (0..40).map(|nth| format!("/{nth}")).collect();
+    for path in &paths {
+        shop.says(get(path)).await;
+    }
+    shop.spend().await;
+    let mut kept = Vec::new();
+    // The last ones first: to look for one that is gone keeps it again, in the place of another.
+    for path in paths.iter().rev() {
+        let call = shop.call(get(path));
+        let meter = call.meter.clone();
+        assert!(shop.world.pipeline.run(call).await.is_ok());
+        if meter.degraded().is_none() {
+            break;
+        }
+        kept.push(path);
+    }
+    let room = usize::try_from(SHELF_BYTES_MAX).unwrap() / KEPT_BYTES_MAX;
+    // Each takes a little more than its bytes.
+    assert!((room / 2..room).contains(&kept.len()), "{kept:?}");
 }
 
 #[tokio::test]
