@@ -10,13 +10,9 @@ use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The longest answer that stands in a policy, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// How old an answer may be that is given again: at least, at most.
-const CACHED_RANGE: (Duration, Duration) =
-    (Duration::from_secs(1), Duration::from_secs(168 * 3600));
 
 /// `[services.NAME.degrade]` as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -37,7 +33,7 @@ pub(super) fn check(
     reader: &mut Reader<'_>,
 ) -> Option<Arc<Degrade>> {
     let key = join(path, "cached");
-    let cached = written.cached.clone().map(|raw| span(&raw));
+    let cached = written.cached.clone().map(|raw| raw.up_to_a_week());
     let cached = cached.and_then(|span| reader.take(&key, span));
     let instead = match (&written.answer, &written.service) {
         (Some(_), Some(_)) => {
@@ -69,15 +65,6 @@ pub(super) fn check(
         }
     };
     Some(Arc::new(Degrade { cached, instead }))
-}
-
-fn span(raw: &Raw) -> Result<Duration, String> {
-    let (least, most) = CACHED_RANGE;
-    let span = raw.duration()?;
-    if (least..=most).contains(&span) {
-        return Ok(span);
-    }
-    Err("is at least \"1s\" and at most a week (\"168h\")".to_owned())
 }
 
 fn service(

@@ -17,8 +17,6 @@ use std::time::Duration;
 
 /// How long the same event about the same thing is not told again, if nothing is said.
 const AGAIN: Duration = Duration::from_secs(3_600);
-/// More often would only be noise; whoever hears of a thing less than once a week has forgotten it.
-const AGAIN_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(7 * 86_400));
 /// With less room than this the disk is low: the cache of compiled components alone may grow to four times as much.
 const DISK_FREE: u64 = 1 << 30;
 /// A larger bound than this is a slip.
@@ -128,7 +126,8 @@ pub(super) fn check(
         command: command.and_then(|command| reader.take("notify.command", command)),
         on: on.map_or(default.on, |on| on.into_iter().collect()),
         again: reader.or("notify.again", written.again, default.again, |raw| {
-            span(&raw)
+            // More often would only be noise; whoever hears of a thing less than once a week has forgotten it.
+            raw.up_to_a_week()
         }),
         disk_free: reader.or(
             "notify.disk_free",
@@ -174,15 +173,6 @@ fn event(word: &str) -> Result<Event, String> {
         let all = Event::ALL.map(Event::as_str).join(", ");
         format!("`{}` is none of {all}", word.escape_debug())
     })
-}
-
-fn span(raw: &Raw) -> Result<Duration, String> {
-    let (least, most) = AGAIN_RANGE;
-    let span = raw.duration()?;
-    if (least..=most).contains(&span) {
-        return Ok(span);
-    }
-    Err("is at least \"1s\" and at most a week (\"168h\")".to_owned())
 }
 
 fn free(raw: &Raw) -> Result<u64, String> {

@@ -75,6 +75,15 @@ impl Raw {
         self.nanos().map(Duration::from_nanos)
     }
 
+    /// A duration of a second to a week: how long something is still of use to people.
+    pub(crate) fn up_to_a_week(&self) -> Result<Duration, String> {
+        let span = self.duration()?;
+        if (Duration::from_secs(1)..=Duration::from_secs(7 * 86_400)).contains(&span) {
+            return Ok(span);
+        }
+        Err("is at least \"1s\" and at most a week (\"168h\")".to_owned())
+    }
+
     /// A size in bytes.
     pub(crate) fn bytes(&self) -> Result<u64, String> {
         match self {
