@@ -267,7 +267,7 @@ impl Audit {
         self.opened()?.going.borrow().clone()
     }
 
-    /// How many bytes the records were that were written since the log was opened.
+    /// About how many bytes the records were that were written since the log was opened: none is longer than it is counted.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let bytes = |open: &Open| open.figures.bytes.load(Relaxed);

@@ -19,7 +19,7 @@ pub struct EngineSettings {
     pub slots: u32,
     /// How the pool resets memory.
     pub pool: PoolChoice,
-    /// What calls that have ended may leave resident in the pool, in bytes, warm for the next ones. No bound: the pool's own.
+    /// What calls that have ended may leave resident in the pool of each engine, in bytes, warm for the next ones. No bound: the pool's own.
     pub residue_bytes_max: u64,
     /// The largest single memory, in bytes. 4 GiB: all that 32 bits can name; limits per call are far smaller.
     pub memory_bytes_max: u64,

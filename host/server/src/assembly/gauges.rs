@@ -95,7 +95,7 @@ impl Host {
         // Writing to a string cannot fail.
         let _ = writeln!(
             out,
-            "# HELP holdfast_log_bytes_total Bytes written to each log: the lines of the host, the call log, the audit log.\n\
+            "# HELP holdfast_log_bytes_total Bytes written to each log: the lines of the host, the call log, and about so many to the audit log.\n\
              # TYPE holdfast_log_bytes_total counter\n\
              holdfast_log_bytes_total{{log=\"lines\"}} {lines}\n\
              holdfast_log_bytes_total{{log=\"calls\"}} {calls}\n\

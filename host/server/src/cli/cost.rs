@@ -122,8 +122,10 @@ fn ask(
 fn of_a_stopped_host(data: &Path, asked: CostRequest) -> anyhow::Result<Vec<CostLine>> {
     let _lock = DataLock::take(data)?;
     complain(&format!(
-        "no host runs on {}: this is what its ledger says, and what was under way when it ended is entered when it starts",
-        data.display()
+        "no host runs on {}: this is what {} says. What was under way when it ended is entered when it starts, and a ledger on a server \
+         ([store] url) is only read by a host that runs",
+        data.display(),
+        Store::file(data).display()
     ));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
