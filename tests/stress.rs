@@ -30,3 +30,19 @@ mod power_cut;
 mod two_hosts;
 // A thousand new versions under load.
 mod reload;
+
+use crate::harness::Host;
+use holdfast_store::db::{Database, Place};
+use holdfast_store::ledger::{self, Sums};
+
+/// What the ledger of a host that has ended says in all.
+fn sums(host: &Host) -> Sums {
+    let file = host.dir().join("data/holdfast.db");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let database = Database::open(Place::File(file)).await.unwrap();
+        let sums = ledger::sums(&database).await.unwrap();
+        database.close().await;
+        sums
+    })
+}

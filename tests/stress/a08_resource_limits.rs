@@ -5,11 +5,10 @@
 mod attacks;
 mod strangers;
 
+use super::sums;
 use crate::harness::{Chaos, Does, Guest, Host, Over, Setup, Upstream, full, rest, scaled, until};
 use attacks::{Attack, attacks};
 use holdfast_call::NanoUsd;
-use holdfast_store::db::{Database, Place};
-use holdfast_store::ledger::{self, Sums};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -146,16 +145,6 @@ fn given_back(host: &Host) {
             .is_empty()
             .then_some(())
     });
-}
-
-/// What the ledger of a host that has ended says in all.
-fn sums(host: &Host) -> Sums {
-    let file = host.dir().join("data/holdfast.db");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let database = Database::open(Place::File(file)).await.unwrap();
-        ledger::sums(&database).await.unwrap()
-    })
 }
 
 /// Every refusal has the code of its limit, and the neighbours have none.

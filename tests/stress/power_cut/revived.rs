@@ -4,9 +4,8 @@ use super::disk::{Chance, Disk};
 use super::load::{Errand, Recording, TICKETS_MAX, serves};
 use super::{Case, Telling};
 use crate::harness::Host;
+use crate::stress::sums;
 use holdfast_call::NanoUsd;
-use holdfast_store::db::{Database, Place};
-use holdfast_store::ledger;
 use serde_json::Value;
 
 /// How many orders are asked for again.
@@ -95,16 +94,7 @@ fn tickets(recording: &Recording, host: &Host, cut: usize) {
 
 /// All sums agree, and nothing is reserved.
 fn ledger(host: &Host) {
-    let file = host.dir().join("data/holdfast.db");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let sums = runtime.unwrap().block_on(async {
-        let database = Database::open(Place::File(file)).await.unwrap();
-        let sums = ledger::sums(&database).await.unwrap();
-        database.close().await;
-        sums
-    });
+    let sums = sums(host);
     assert_eq!((sums.hours, sums.settled), (sums.entries, sums.entries));
     assert_eq!((sums.reserved, sums.open), (NanoUsd(0), NanoUsd(0)));
 }
