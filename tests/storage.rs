@@ -39,6 +39,7 @@ mod kv;
 mod leases;
 mod ledger;
 mod outages;
+mod queue;
 mod refusals;
 
 use crate::harness::postgres::PASSWORD;

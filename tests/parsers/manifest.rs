@@ -57,6 +57,7 @@ fn asked(manifest: &Manifest) -> String {
         services,
         secrets,
         kv,
+        queues,
         safe,
         effects,
         files,
@@ -67,6 +68,6 @@ fn asked(manifest: &Manifest) -> String {
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {kv:?} {safe:?} {effects:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {kv:?} {queues:?} {safe:?} {effects:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
     )
 }

@@ -16,6 +16,7 @@ use holdfast_server::executions::HostExecutions;
 use holdfast_server::keys::CallerKeys;
 use holdfast_server::ledger::HostLedger;
 use holdfast_server::notices::Teller;
+use holdfast_server::queues::{self, Queues};
 use holdfast_server::serve::{Host, LetsIn, Running, Settings, exposure, start};
 use holdfast_server::settings::{Flags, ListenLimits, Policy};
 use holdfast_store::audit::{AUDIT_BYTES_MIN, Setup as AuditSetup};
@@ -64,9 +65,13 @@ async fn parts(data: &Path, bed: &Bed, texts: Arc<Texts>, gateway: Gateway) -> H
     let database = Database::open(Place::File(data.join("holdfast.db"))).await;
     let database = database.unwrap();
     let key = HostKey::open(data, || [7; 32]).unwrap();
-    let (held, day) = (Arc::default(), Duration::from_secs(24 * 3600));
+    let held = (
+        Arc::default(),
+        Duration::from_secs(24 * 3600),
+        Arc::default(),
+    );
     let told = (&Silence as _, &Silence as _);
-    let executions = HostExecutions::begin(database.clone(), &key, held, day, told).await;
+    let executions = HostExecutions::begin(database.clone(), &key, held, told).await;
     let executions = executions.unwrap();
     let (holder, clock) = (executions.holder(), bed.pipeline.sources().clock.clone());
     let (held, silence) = (Arc::default(), Arc::new(Silence));
@@ -86,7 +91,16 @@ async fn parts(data: &Path, bed: &Bed, texts: Arc<Texts>, gateway: Gateway) -> H
         clock: bed.pipeline.sources().clock.clone(),
         tell: Arc::new(|_| {}),
     };
+    let queues = Queues::new(queues::Parts {
+        pipeline: bed.pipeline.clone(),
+        database: database.clone(),
+        holder: executions.holder(),
+        bell: Arc::default(),
+        log: Arc::new(Silence),
+        notices: Arc::new(Silence),
+    });
     Host {
+        queues,
         audit: Audit::open(audit, || [7; 32]).unwrap(),
         executions,
         backups,

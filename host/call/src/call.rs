@@ -3,6 +3,7 @@
 use crate::caller::Caller;
 use crate::execution::Execution;
 use crate::id::CallId;
+use crate::message::Outbox;
 use crate::meter::Meter;
 use crate::payload::Payload;
 use crate::registry::Registered;
@@ -24,6 +25,8 @@ pub enum Entry {
     Command,
     /// An import of a guest that is itself serving a call.
     Import,
+    /// A queue, from which a message is delivered.
+    Queue,
     /// None: the host itself asks.
     Host,
 }
@@ -36,6 +39,7 @@ impl Entry {
             Self::Http => "http",
             Self::Command => "command",
             Self::Import => "import",
+            Self::Queue => "queue",
             Self::Host => "host",
         }
     }
@@ -114,6 +118,8 @@ pub struct Call {
     pub wait: Option<Duration>,
     /// The execution that it is part of.
     pub execution: Option<Arc<dyn Execution>>,
+    /// Where the messages lie that it sends, until it has come to something; of a call to a capability, that of the call that makes it.
+    pub outbox: Option<Arc<Outbox>>,
     /// What it carries.
     pub payload: Payload,
     /// What it has used so far.
@@ -145,6 +151,7 @@ impl Call {
             key: self.key.clone(),
             wait: self.wait,
             execution: self.execution.clone(),
+            outbox: self.outbox.clone(),
             payload,
             meter: self.meter.clone(),
             above: self.above.clone(),

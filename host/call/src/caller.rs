@@ -27,6 +27,25 @@ pub enum Link {
     Host,
 }
 
+impl Link {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text.split_once(':') {
+            None if text == "anonymous" => Self::Anonymous,
+            None if text == "host" => Self::Host,
+            Some(("principal", name)) => Self::Principal(Arc::new(Principal {
+                name: name.into(),
+                proof: "before".into(),
+                scopes: Arc::new([]),
+            })),
+            Some(("operator", uid)) => Self::Operator {
+                uid: uid.parse().ok()?,
+            },
+            Some(("service", name)) => Self::Service(name.into()),
+            None | Some(_) => return None,
+        })
+    }
+}
+
 /// Who asks for a call, outermost first. It is carried by the host, so a guest can neither shorten nor forge it.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -40,6 +59,16 @@ impl Caller {
         Self {
             links: Arc::new([link]),
         }
+    }
+
+    /// The chain that a text says, as this host once wrote it. Whoever stands first in it proved then who he was; his proof is none any more,
+    /// and good for nothing.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let links = text.split(" > ").map(Link::parse);
+        Some(Self {
+            links: links.collect::<Option<_>>()?,
+        })
     }
 
     /// The chain with one more service at its end.
@@ -134,6 +163,15 @@ mod tests {
             "anonymous > service:front > service:notes"
         );
         assert_eq!(caller.passes("front"), 1);
+        for text in [
+            "anonymous > service:front",
+            "principal:ci:main > service:a",
+            "operator:0",
+            "host",
+        ] {
+            assert_eq!(Caller::parse(text).unwrap().to_string(), text);
+        }
+        assert!(Caller::parse("anonymous > nobody:at all").is_none());
         assert_eq!(caller.service().map(|name| &**name), Some("notes"));
     }
 }

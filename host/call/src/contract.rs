@@ -20,6 +20,8 @@ pub struct Contract {
     pub exports: Vec<Interface>,
     /// What it asks of others.
     pub imports: Vec<Interface>,
+    /// What the host alone asks of it: to take messages from its queue.
+    pub entries: Vec<Interface>,
     /// Both as WIT, for people.
     pub wit: Arc<str>,
 }
@@ -143,6 +145,9 @@ pub enum Type {
     Flags(Arc<[Arc<str>]>),
 }
 
+/// The interface by which a service takes messages from its queue (`wit/service/consumer.wit`).
+pub const CONSUMER: &str = "holdfast:service/consumer@0.1.0";
+
 /// What stands between the name of an interface and that of its function.
 const BETWEEN: char = '#';
 
@@ -155,6 +160,17 @@ impl Contract {
         let exact = self.exports.iter().find(|interface| &*interface.id == id);
         let interface = exact.or_else(|| self.meeting(id).next())?;
         Some((interface, interface.function(name)?))
+    }
+
+    /// The function by which it takes messages from its queue, if it has one, and the operation that it is.
+    #[must_use]
+    pub fn consumer(&self) -> Option<(Arc<str>, &Function)> {
+        let entry = self
+            .entries
+            .iter()
+            .find(|entry| compatible(&entry.id, CONSUMER))?;
+        let function = entry.function("handle")?;
+        Some((entry.operation(function), function))
     }
 
     /// The exported interfaces that can stand for the one called `id`.

@@ -18,6 +18,8 @@ pub enum Event {
     PutBack,
     /// Nobody knows what came of a call, and it waits for somebody to find out.
     Indeterminate,
+    /// A message was delivered in vain as often as it may be.
+    DeadLetter,
     /// There is little room left where everything is kept that must last.
     DiskLow,
     /// The certificate of the gateway ends soon.
@@ -28,12 +30,13 @@ pub enum Event {
 
 impl Event {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ApprovalWanted,
         Self::BudgetSoft,
         Self::Quarantine,
         Self::PutBack,
         Self::Indeterminate,
+        Self::DeadLetter,
         Self::DiskLow,
         Self::CertificateEnding,
         Self::AuditUnverifiable,
@@ -48,6 +51,7 @@ impl Event {
             Self::Quarantine => "quarantine",
             Self::PutBack => "put-back",
             Self::Indeterminate => "indeterminate",
+            Self::DeadLetter => "dead-letter",
             Self::DiskLow => "disk-low",
             Self::CertificateEnding => "certificate-ending",
             Self::AuditUnverifiable => "audit-unverifiable",

@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::future::BoxFuture;
 use crate::id::CallId;
 use crate::lot::Lot;
+use crate::message::Outbox;
 use crate::meter::Meter;
 use crate::money::NanoUsd;
 use crate::payload::Payload;
@@ -177,6 +178,7 @@ struct Parts {
     meter: Arc<Meter>,
     tree: Arc<Tree>,
     execution: Option<Arc<dyn Execution>>,
+    outbox: Option<Arc<Outbox>>,
     children: AtomicU32,
 }
 
@@ -201,6 +203,7 @@ impl Scope {
             meter: call.meter.clone(),
             tree: call.tree.clone(),
             execution: call.execution.clone(),
+            outbox: call.outbox.clone(),
             children: AtomicU32::new(0),
         }))
     }
@@ -258,6 +261,7 @@ impl Scope {
             key,
             wait,
             execution: parts.execution.clone(),
+            outbox: parts.outbox.clone(),
             payload,
             meter,
             above: Some(parts.meter.clone()),

@@ -10,4 +10,5 @@ pub mod ids;
 mod kept;
 pub mod kv;
 pub mod leases;
+pub mod queue;
 pub mod secrets;

@@ -83,6 +83,9 @@ impl Attempt for One {
         Box::pin(async move {
             self.in_turn(&call)?;
             call.meter.add_attempt();
+            if let (Target::Service(_), Some(outbox)) = (&call.target, &call.outbox) {
+                outbox.begin_again();
+            }
             let clock = &*self.parts.sources.clock;
             let seen = Seen {
                 id: call.id,

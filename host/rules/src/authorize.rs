@@ -31,6 +31,8 @@ pub struct Names {
     pub secrets: BTreeSet<String>,
     /// Buckets of its own that it may keep keys in.
     pub kv: BTreeSet<String>,
+    /// Services to whose queues it may send, itself among them.
+    pub queues: BTreeSet<String>,
 }
 
 /// What a service may ask for: the settings of the one that asks.
@@ -42,6 +44,7 @@ pub struct Grants {
     services: HashMap<String, Standing>,
     secrets: HashMap<String, Standing>,
     kv: HashMap<String, Standing>,
+    queues: HashMap<String, Standing>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,7 @@ impl Grants {
             services: standings(&asked.services, &allowed.services),
             secrets: standings(&asked.secrets, &allowed.secrets),
             kv: standings(&asked.kv, &allowed.kv),
+            queues: standings(&asked.queues, &allowed.queues),
         }
     }
 
@@ -92,6 +96,10 @@ impl Grants {
 
     fn bucket(&self, name: &str) -> Result<(), Fault> {
         self.named("kv", "bucket", name, &self.kv)
+    }
+
+    fn queue(&self, name: &str) -> Result<(), Fault> {
+        self.named("queues", "queue of the service", name, &self.queues)
     }
 
     /// Leases and sequences come with the first bucket: they are a service's own as its keys are.
@@ -225,6 +233,8 @@ fn decide(call: &Call) -> Result<(), Fault> {
         (Some(asker), _) => nested(asker, &call.target).and_then(|()| operation(call)),
         // What the policy names for the host itself, the host may ask; what may be sent there holds for it as for everybody.
         (None, false) if access::by_host(call) => operation(call),
+        // Whoever sent the message was allowed to when he did, and the queue is in nobody's hands but the host's.
+        (None, false) if access::delivered(call) => Ok(()),
         (None, false) => access::outside(call),
         // A nested call always has an asker; without one nothing can have been granted.
         (None, true) => Err(denied(
@@ -255,6 +265,10 @@ fn nested(asker: &Arc<Registered>, target: &Target) -> Result<(), Fault> {
             name: "kv",
             resource,
         } => grants.bucket(resource),
+        Target::Capability {
+            name: "queue",
+            resource,
+        } => grants.queue(resource),
         Target::Capability {
             name: "leases" | "ids",
             ..

@@ -32,7 +32,7 @@ use crate::budget::DEGRADED;
 use crate::once::REPLAYED;
 use holdfast_call::contract::{Contract, Function, Type};
 use holdfast_call::{
-    Answer, Applies, Body, BoxFuture, Call, CallId, Fault, Layer, Next, Payload, Reply,
+    Answer, Applies, Body, BoxFuture, Call, CallId, Entry, Fault, Layer, Next, Payload, Reply,
     Settings as All, Target, Value,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -200,6 +200,10 @@ async fn called(
     settings: &Settings,
     next: Next<'_>,
 ) -> Reply {
+    let entered = settings.contract.consumer();
+    if let (Entry::Queue, Some((_, function))) = (call.entry, entered) {
+        return delivered(call, values, function, next).await;
+    }
     let Some((interface, function)) = settings.contract.operation(operation) else {
         return Err(no_such(operation, &settings.contract));
     };
@@ -212,6 +216,28 @@ async fn called(
     match next.run(call).await? {
         Answer::Values(values) if fits::all(values.list(), function.result.iter()) => {
             declared::not_handed_on(values.list(), function, &target, &meter)?;
+            Ok(Answer::Values(values))
+        }
+        answer => {
+            answer.close();
+            Err(bad_answer(function, "it gave values of other types"))
+        }
+    }
+}
+
+/// A message from the service's queue.
+async fn delivered(
+    mut call: Box<Call>,
+    values: Vec<Value>,
+    function: &Function,
+    next: Next<'_>,
+) -> Reply {
+    if !fits::all(&values, function.params.iter().map(|param| &param.ty)) {
+        return Err(unfit(function, Vec::new()));
+    }
+    call.payload = Payload::Values(call.operation.clone(), values);
+    match next.run(call).await? {
+        Answer::Values(values) if fits::all(values.list(), function.result.iter()) => {
             Ok(Answer::Values(values))
         }
         answer => {

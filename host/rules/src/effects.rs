@@ -10,7 +10,7 @@ use crate::contract::safe::Safe;
 use crate::method_path::MethodPath;
 use holdfast_call::contract::Contract;
 use holdfast_call::path::is_plain;
-use holdfast_call::{Call, Effect, Payload};
+use holdfast_call::{Call, Effect, Entry, Payload};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -71,6 +71,24 @@ pub(crate) enum Needs {
     Declaration,
 }
 
+/// How the function is named by which a service takes messages from its queue.
+const TAKES: &str = "consumer/handle";
+
+/// The operation by which a service takes messages.
+fn taking(contract: &Contract, declared: &Declared) -> Result<Arc<str>, String> {
+    let Some((operation, _)) = contract.consumer() else {
+        return Err(format!(
+            "`{TAKES}` is declared, and the component takes no messages"
+        ));
+    };
+    match declared {
+        Declared::Idempotent => Ok(operation),
+        Declared::Undo(_) | Declared::Irreversible => Err(format!(
+            "`{TAKES}` can only be idempotent: a message may be delivered more than once"
+        )),
+    }
+}
+
 impl Effects {
     /// What is declared, each operation by a method and a path, or as `INTERFACE/FUNCTION` of the contract.
     ///
@@ -89,6 +107,12 @@ impl Effects {
             if named.contains(' ') {
                 let path = MethodPath::parse(named)?;
                 effects.paths.push((path, declared.clone()));
+                continue;
+            }
+            if named == TAKES {
+                effects
+                    .functions
+                    .insert(taking(contract, declared)?, declared.clone());
                 continue;
             }
             let declared = match declared {
@@ -115,6 +139,11 @@ impl Effects {
                 }
             }
         }
+        if let Some((operation, _)) = contract.consumer()
+            && !self.functions.contains_key(&operation)
+        {
+            silent.push(TAKES.to_owned());
+        }
         if contract.exports.is_empty() && self.paths.is_empty() {
             silent.push("POST /..., PUT /..., PATCH /..., DELETE /...".to_owned());
         }
@@ -126,6 +155,14 @@ impl Effects {
         let declared = match &call.payload {
             Payload::Http(request) => {
                 return self.of_path(request.method().as_str(), request.uri().path());
+            }
+            Payload::Values(operation, _) if call.entry == Entry::Queue => {
+                let mut terms = self.meant(self.functions.get(operation));
+                if terms.needs == Needs::Approval {
+                    // Each delivery is another action, so what was approved would never be what is done.
+                    terms.needs = Needs::Declaration;
+                }
+                return terms;
             }
             Payload::Values(operation, _) => {
                 let registered = call.registered.as_ref();

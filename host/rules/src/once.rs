@@ -17,6 +17,7 @@ mod claim;
 mod key;
 mod outcome;
 mod patience;
+mod post;
 mod refusals;
 mod row;
 mod rows;
@@ -94,6 +95,10 @@ impl Layer for Once {
             if effects::withholds(&call) {
                 call.meter.withhold();
             }
+            if matches!(call.target, Target::Service(_)) {
+                // What only looks comes to nothing that messages could go out with.
+                call.outbox = None;
+            }
             return match uses_a_secret(&call) {
                 true => Box::pin(async move {
                     self.trail.intent(&call, Basis::None).await?;
@@ -120,7 +125,9 @@ impl Layer for Once {
             (None, Needs::Nothing) if terms.undo.is_none() => {
                 return Box::pin(async move {
                     self.trail.intent(&call, Basis::None).await?;
-                    next.run(call).await
+                    let outbox = post::outbox(&mut call);
+                    let reply = next.run(call).await;
+                    post::alone(self.executions.rows(), &outbox, reply).await
                 });
             }
             (Some(_), _) | (None, Needs::Nothing | Needs::Approval) => {}
@@ -134,6 +141,9 @@ impl Once {
     async fn effect(&self, call: Box<Call>, next: Next<'_>) -> Reply {
         if call.above.as_ref().is_some_and(|above| above.is_withheld()) {
             return Err(refusals::withheld());
+        }
+        if post::is_held(&call) {
+            return next.run(call).await;
         }
         self.trail.intent(&call, Basis::None).await?;
         if let Some(execution) = call.execution.clone() {
@@ -227,12 +237,13 @@ impl Once {
             return Err(fault);
         }
         call.execution = Some(row);
+        let outbox = post::outbox(&mut call);
         let Ended { reply, outcome } = outcome::ended(next.run(call).await, id).await;
         match &reply {
             Err(fault) if meter.read().attempts == 0 || is_want_of_room(fault) => {
                 holding.forget(outcome).await?;
             }
-            Ok(_) | Err(_) => holding.finish(outcome).await?,
+            Ok(_) | Err(_) => holding.finish(outcome, post::sent(&outbox, &reply)).await?,
         }
         reply
     }

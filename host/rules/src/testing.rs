@@ -184,6 +184,7 @@ impl Bench {
             key: None,
             wait: None,
             execution: None,
+            outbox: None,
             payload: request(),
             meter: Arc::new(Meter::default()),
             above: None,

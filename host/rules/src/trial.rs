@@ -269,6 +269,7 @@ impl Watched {
             key: None,
             wait: None,
             execution: None,
+            outbox: None,
             payload: Payload::Http(same),
             meter: Arc::new(Meter::default()),
             above: None,

@@ -4,6 +4,7 @@
 //! layers' settings. It holds no rule: a value goes from the settings into the part that enforces it.
 
 mod audit;
+mod cache;
 pub mod described;
 mod gauges;
 pub mod inspect;
@@ -13,6 +14,7 @@ mod links;
 mod notices;
 mod pressure;
 pub mod probe;
+mod queues;
 mod rates;
 mod secrets;
 mod services;
@@ -21,6 +23,7 @@ mod upstreams;
 mod versions;
 mod webhooks;
 
+use self::cache::Cache;
 pub(crate) use self::described::described;
 use self::secrets::Secrets;
 use self::sharing::Sharing;
@@ -45,7 +48,8 @@ use holdfast_rules::trail::Trail;
 use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::Audit;
 use holdfast_store::db::Database;
-use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts, CallLog, DataLock, HostKey, Versions};
+use holdfast_store::queue::Bell;
+use holdfast_store::{CallLog, DataLock, HostKey, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
 use holdfast_wasm::compile::process::CompileProcess;
@@ -76,6 +80,8 @@ pub struct Host {
     ledger: Arc<HostLedger>,
     database: Database,
     leases: Arc<Leases>,
+    /// Rings when this host has sent messages.
+    bell: Arc<Bell>,
     audit: Audit,
     trail: Arc<Trail>,
     notices: Arc<Line>,
@@ -131,8 +137,9 @@ impl Host {
             trail: trail.clone(),
         };
         let database = database(&policy).await?;
+        let bell = Arc::<Bell>::default();
         let (caller_keys, executions, ledger, leases) =
-            kept(&database, &policy, &key, &parts).await?;
+            kept(&database, &policy, &key, (&parts, &bell)).await?;
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let token_keys = TokenKeys::new(parts.issuers, pipeline.clone(), as_log.clone());
         let teller = Teller::new(notices.clone(), pipeline.clone(), as_log.clone());
@@ -153,6 +160,7 @@ impl Host {
             ledger,
             database,
             leases,
+            bell,
             audit,
             trail,
             notices,
@@ -313,7 +321,7 @@ async fn kept(
     database: &Database,
     policy: &Policy,
     key: &HostKey,
-    parts: &Parts,
+    (parts, bell): (&Parts, &Arc<Bell>),
 ) -> anyhow::Result<(
     Arc<CallerKeys>,
     Arc<HostExecutions>,
@@ -325,7 +333,8 @@ async fn kept(
     keys.begin().await;
     let (held, keep) = (parts.executions.clone(), policy.idempotency_keep);
     let told = (&*parts.log, &*parts.notices);
-    let executions = HostExecutions::begin(database.clone(), key, held, keep, told).await;
+    let held = (held, keep, bell.clone());
+    let executions = HostExecutions::begin(database.clone(), key, held, told).await;
     let executions = executions.context("cannot begin with the database")?;
     let (holder, held) = (executions.holder(), parts.ledger.clone());
     let (clock, log) = (parts.sources.clock.clone(), parts.log.clone());
@@ -442,56 +451,4 @@ fn guest_memory(setting: MemorySetting) -> anyhow::Result<u64> {
         "how much memory the machine has cannot be read; set memory in the policy to a size",
     )?;
     Ok(setting.bytes_of(total.bytes))
-}
-
-/// The engine's cache in the data directory's private files.
-struct Cache {
-    files: Artifacts,
-    log: Arc<dyn Log>,
-}
-
-impl Cache {
-    fn open(data: &Path, log: Arc<dyn Log>) -> anyhow::Result<Self> {
-        Ok(Self {
-            files: Artifacts::open(&data.join("artifacts"), ARTIFACT_BYTES_MAX)?,
-            log,
-        })
-    }
-}
-
-impl ArtifactCache for Cache {
-    fn read(&self, key: &str) -> Option<Vec<u8>> {
-        match self.files.read(key) {
-            Ok(holdfast_store::Read::Found(bytes)) => Some(bytes),
-            Ok(holdfast_store::Read::Absent) => None,
-            Ok(holdfast_store::Read::Untrusted(why)) => {
-                self.log.host(
-                    Level::Warn,
-                    format!(
-                        "the compiled artefact {key} is not trusted and will be made again: {why}"
-                    ),
-                );
-                None
-            }
-            Err(error) => {
-                self.log.host(
-                    Level::Warn,
-                    format!(
-                        "the compiled artefact {key} cannot be read and will be made again: {error}"
-                    ),
-                );
-                None
-            }
-        }
-    }
-
-    fn write(&self, key: &str, bytes: &[u8]) {
-        // The component works without it; only the next start is slower.
-        if let Err(error) = self.files.write(key, bytes) {
-            self.log.host(
-                Level::Warn,
-                format!("the compiled artefact {key} cannot be kept: {error}"),
-            );
-        }
-    }
 }

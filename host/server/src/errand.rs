@@ -68,6 +68,7 @@ impl Errand<'_> {
             key: None,
             wait: None,
             execution: None,
+            outbox: None,
             payload: Payload::Http(request),
             meter: Arc::new(Meter::default()),
             above: None,

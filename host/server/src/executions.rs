@@ -8,6 +8,7 @@ use holdfast_rules::once::Executions;
 use holdfast_store::HostKey;
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::{self, Held, Holder, Left, Standing, Undoable};
+use holdfast_store::queue::Bell;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -26,15 +27,14 @@ pub struct HostExecutions {
 
 impl HostExecutions {
     /// Begins another life of the host that has this key: what its earlier lives left is forgotten or in doubt, and `held` keeps its rows in
-    /// the database, each outcome for `keep`.
+    /// the database, each outcome for `keep`, and rings the bell when messages have gone out.
     ///
     /// # Errors
     /// The database fails.
     pub async fn begin(
         database: Database,
         key: &HostKey,
-        held: Arc<Executions>,
-        keep: Duration,
+        (held, keep, bell): (Arc<Executions>, Duration, Arc<Bell>),
         (log, notices): (&dyn Log, &dyn Notices),
     ) -> Result<Arc<Self>, DbError> {
         let (holder, left) = executions::begin(&database, &host_name(key)).await?;
@@ -53,7 +53,7 @@ impl HostExecutions {
                 });
             }
         }
-        held.keep_in(database.clone(), holder.clone(), keep);
+        held.keep_in(database.clone(), holder.clone(), keep, bell);
         Ok(Arc::new(Self {
             approvals: HostApprovals::new(database.clone()),
             database,

@@ -26,6 +26,7 @@ pub mod logs;
 pub mod notices;
 pub mod plugins;
 pub mod project;
+pub mod queues;
 pub mod router;
 pub mod serve;
 pub mod settings;

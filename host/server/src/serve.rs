@@ -15,6 +15,7 @@ use crate::notices::Teller;
 use crate::plugins::{
     Candidates, KeepVersions, LoadService, Parts, Plugins, Reload, Say, SecretFiles, load::Loader,
 };
+use crate::queues::Queues;
 use crate::router::Routes;
 use crate::settings::{ListenLimits, Tls};
 use crate::tls::Keys;
@@ -105,6 +106,8 @@ pub struct Host {
     pub database: Database,
     /// Where it is on record what the operator changes.
     pub audit: Audit,
+    /// What delivers messages.
+    pub queues: Arc<Queues>,
     /// What takes backups.
     pub backups: Backups,
     /// What tells him what waits for him.
@@ -208,6 +211,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         log: host.log.clone(),
     });
     let clock = host.pipeline.sources().clock.clone();
+    tokio::spawn(host.queues.follow(stop.clone()));
     keep_up(&host.ledger, host.executions, host.keys, clock, host.log);
     tokio::spawn(control.run(owners, stop.clone()));
     greet(follow(keys, &host.pipeline, &say), listen, admin, &say);

@@ -15,7 +15,7 @@ mod value;
 pub use copy::{Copied, CopyError, Progress, TABLES, Table, copy};
 pub use error::DbError;
 pub use postgres::Server;
-pub use unit::{Tx, Unit};
+pub use unit::{LOCKED, Tx, Unit};
 pub use value::{Row, Value};
 
 use postgres::Postgres;
@@ -133,6 +133,23 @@ impl Database {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.run(input, unit).await,
             Backend::Postgres(postgres) => postgres.run(input, unit).await,
+        }
+    }
+
+    /// Runs a unit of work that takes rows for itself, as [`run`](Self::run) does one that looks at others. On a server it sees at each
+    /// statement what others have kept meanwhile, and is never begun again because of them: so it relies on no row that it has not
+    /// changed itself, or found by a statement that ends its search in [`LOCKED`].
+    ///
+    /// # Errors
+    /// As of [`run`](Self::run).
+    pub async fn take<I, T>(&self, input: I, unit: Unit<I, T>) -> Result<T, DbError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.run(input, unit).await,
+            Backend::Postgres(postgres) => postgres.take(input, unit).await,
         }
     }
 

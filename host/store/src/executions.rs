@@ -11,6 +11,7 @@ mod claim;
 
 use crate::approvals::{self, Wanted};
 use crate::db::{Database, DbError, Row, Tx, Value};
+use crate::queue::{self, Sent};
 use claim::claimed;
 use std::sync::Arc;
 use std::time::Duration;
@@ -215,26 +216,33 @@ pub async fn doubt(database: &Database, hold: Hold) -> Result<Held, DbError> {
     by_holder(database, SQL, hold).await
 }
 
-/// Keeps the outcome, for so long.
+/// Keeps the outcome, for so long, and what the call has sent goes out.
 ///
 /// # Errors
 /// The database fails; the row is still running, unless the error says that nobody knows.
 pub async fn finish(
     database: &Database,
     hold: Hold,
-    outcome: Vec<u8>,
+    (outcome, sent): (Vec<u8>, Sent),
     keep: Duration,
 ) -> Result<Held, DbError> {
     let keep = millis(keep);
     database
-        .run((hold, outcome, keep), |(hold, outcome, keep), tx| {
+        .run((hold, outcome, sent, keep), |(hold, outcome, sent, keep), tx| {
             Box::pin(async move {
                 const SQL: &str = "UPDATE executions SET state = 1, outcome = $4, expires_ms = $5 \
                                    WHERE key = $1 AND fence = $2 AND call = $3 AND state = 0";
                 let expires = tx.now().await?.saturating_add(*keep);
                 let [key, fence, call] = named(hold);
                 let values = [key, fence, call, outcome.clone().into(), expires.into()];
-                tx.execute(SQL, &values).await.map(held)
+                if held(tx.execute(SQL, &values).await?) == Held::Lost {
+                    return Ok(Held::Lost);
+                }
+                let out = queue::out(sent, tx).await?;
+                if out == Held::Lost {
+                    tx.undo();
+                }
+                Ok(out)
             })
         })
         .await

@@ -21,6 +21,7 @@ pub mod leases;
 pub mod ledger;
 pub mod lock;
 mod private;
+pub mod queue;
 pub mod sequences;
 pub mod versions;
 

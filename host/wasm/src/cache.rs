@@ -26,7 +26,7 @@ impl ArtifactCache for NoCache {
     fn write(&self, _key: &str, _bytes: &[u8]) {}
 }
 
-const MAGIC: &[u8] = b"holdfast artifact 3\n";
+const MAGIC: &[u8] = b"holdfast artifact 4\n";
 const DIGEST_BYTES: usize = 32;
 
 /// The key of a component compiled for engines with this fingerprint: everything that the machine code depends on.

@@ -4,10 +4,13 @@
 //! What authors say of it stands in sections of their own ([`said`]).
 //! Only values cross between services: resources, streams and futures belong to one instance, and are refused by name.
 
+mod entry;
 pub mod said;
 pub(crate) mod sections;
 pub(crate) mod values;
 pub mod wire;
+
+pub use entry::is_entry;
 
 use crate::load_error::LoadError;
 use crate::offers::is_own;
@@ -82,12 +85,18 @@ fn whole(resolve: &Resolve, world: WorldId, talk: Talk) -> Result<Option<Contrac
             .iter()
             .map(|(key, item)| (resolve.name_world_key(key), item)),
     )?;
+    let entries = reader.entries(
+        root.exports
+            .iter()
+            .map(|(key, item)| (resolve.name_world_key(key), item)),
+    )?;
     if reader.said > SAID_OF_TYPES_BYTES_MAX {
         return Ok(None);
     }
     Ok(Some(Contract {
         exports,
         imports,
+        entries,
         wit: wit(resolve, world)?.into(),
     }))
 }
@@ -135,16 +144,9 @@ impl Reader<'_> {
                     let Some(interface) = self.resolve.interfaces.get(*id) else {
                         continue;
                     };
-                    let mut functions = Vec::new();
-                    for function in interface.functions.values() {
-                        functions.push(self.function(&name, function)?);
-                    }
-                    if !functions.is_empty() {
-                        interfaces.push(Interface {
-                            id: name.into(),
-                            docs: docs(&interface.docs),
-                            functions,
-                        });
+                    let read = self.interface(name, interface)?;
+                    if !read.functions.is_empty() {
+                        interfaces.push(read);
                     }
                 }
                 WorldItem::Function(function) => alone.push(self.function("", function)?),
@@ -159,6 +161,40 @@ impl Reader<'_> {
             });
         }
         Ok(interfaces)
+    }
+
+    /// The interfaces that the host alone calls.
+    fn entries<'i>(
+        &mut self,
+        items: impl Iterator<Item = (String, &'i WorldItem)>,
+    ) -> Result<Vec<Interface>, LoadError> {
+        let mut entries = Vec::new();
+        for (name, item) in items.filter(|(name, _)| is_entry(name)) {
+            if let WorldItem::Interface { id, .. } = item
+                && let Some(interface) = self.resolve.interfaces.get(*id)
+            {
+                let read = self.interface(name, interface)?;
+                entry::check(&read)?;
+                entries.push(read);
+            }
+        }
+        Ok(entries)
+    }
+
+    fn interface(
+        &mut self,
+        name: String,
+        interface: &wit_parser::Interface,
+    ) -> Result<Interface, LoadError> {
+        let mut functions = Vec::new();
+        for function in interface.functions.values() {
+            functions.push(self.function(&name, function)?);
+        }
+        Ok(Interface {
+            id: name.into(),
+            docs: docs(&interface.docs),
+            functions,
+        })
     }
 
     fn function(

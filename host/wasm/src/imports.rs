@@ -13,6 +13,7 @@ pub(crate) mod kv;
 pub(crate) mod leases;
 pub(crate) mod logging;
 pub(crate) mod outgoing;
+pub(crate) mod queue;
 pub(crate) mod secrets;
 pub(crate) mod seen;
 pub(crate) mod stdio;
@@ -62,6 +63,10 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         prefix: "holdfast:host/ids",
+        kind: Kind::Effect,
+    },
+    Family {
+        prefix: "holdfast:host/queue",
         kind: Kind::Effect,
     },
     Family {
@@ -133,6 +138,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     kv::add_to_linker(&mut linker)?;
     leases::add_to_linker(&mut linker)?;
     ids::add_to_linker(&mut linker)?;
+    queue::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

@@ -105,6 +105,7 @@ const OFFERS: &[Offer] = &[
     v03("wasi:sockets/types"),
     own("holdfast:host/ids"),
     own("holdfast:host/leases"),
+    own("holdfast:host/queue"),
     own("holdfast:host/secrets"),
     // These have no released version; only exactly these are on offer.
     draft("wasi:keyvalue/atomics"),

@@ -27,7 +27,7 @@ pub(crate) fn functions(
     contract: &holdfast_call::contract::Contract,
 ) -> Option<Functions> {
     let mut functions = Functions::new();
-    for interface in &contract.exports {
+    for interface in contract.exports.iter().chain(&contract.entries) {
         let instance = match &*interface.id {
             "" => None,
             id => Some(component.get_export_index(None, id)?),

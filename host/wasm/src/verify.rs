@@ -3,6 +3,7 @@
 //!
 //! Function bodies are left to the compiler, which validates them anyway; [`explain`] turns its complaint into what to change.
 
+use crate::contract::is_entry;
 use crate::engine::Tasks;
 use crate::load_error::{LISTED_MAX, LoadError, MissingImport};
 use crate::offers::{self, Named, Offered, is_own};
@@ -73,7 +74,8 @@ pub fn verify(bytes: &[u8]) -> Result<Verified, LoadError> {
     let types = outline.types.as_ref();
     let own = outline.exports.iter().any(|name| {
         let item = types.component_item_for_export(name);
-        !is_own(name) && item.is_some_and(|item| is_callable(&item.ty, &outline.types))
+        let asked = !is_own(name) || is_entry(name);
+        asked && item.is_some_and(|item| is_callable(&item.ty, &outline.types))
     });
     let asks = outline
         .imports

@@ -46,6 +46,11 @@ pub(super) fn by_host(call: &Call) -> bool {
         && matches!(call.caller.links(), [Link::Host])
 }
 
+/// Whether a message is delivered to the service that it is for.
+pub(super) fn delivered(call: &Call) -> bool {
+    call.entry == Entry::Queue && matches!(call.target, Target::Service(_))
+}
+
 /// Whether this call, which no service makes, may be made.
 pub(super) fn outside(call: &Call) -> Result<(), Fault> {
     let Target::Service(name) = &call.target else {

@@ -8,6 +8,7 @@ use holdfast_call::{
     BoxFuture, CallId, Clock, Execution, Fault, HostCode, Moment, Notice, Notices, Verdict,
 };
 use holdfast_store::executions::{Held, Hold};
+use holdfast_store::queue::Sent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -141,10 +142,14 @@ impl Holding {
     }
 
     /// Keeps the outcome. Where it cannot be kept now it is offered again until it is, by whoever holds the row.
-    pub(super) async fn finish(mut self, outcome: Vec<u8>) -> Result<(), Fault> {
+    pub(super) async fn finish(mut self, outcome: Vec<u8>, sent: Sent) -> Result<(), Fault> {
         self.open = Open::No;
         let row = self.row.clone();
-        match row.rows.finish(&row.hold, outcome.clone()).await {
+        match row
+            .rows
+            .finish(&row.hold, outcome.clone(), sent.clone())
+            .await
+        {
             Ok(Held::Yes) => {
                 row.state.store(DONE, Ordering::Release);
                 Ok(())
@@ -154,7 +159,7 @@ impl Holding {
                 Err(lost())
             }
             Err(error) => {
-                later(row, Left::Outcome(outcome));
+                later(row, Left::Outcome(outcome, sent));
                 Err(unavailable(&error))
             }
         }
@@ -164,7 +169,7 @@ impl Holding {
     pub(super) async fn forget(mut self, outcome: Vec<u8>) -> Result<(), Fault> {
         let row = self.row.clone();
         if row.state() != CLEAN {
-            return self.finish(outcome).await;
+            return self.finish(outcome, Sent::default()).await;
         }
         self.open = Open::No;
         if row.rows.forget(&row.hold).await.is_err() {
@@ -183,7 +188,7 @@ impl Drop for Holding {
         let left = match row.state() {
             CLEAN => Left::Nothing,
             MARKED if row.clock.now() >= self.deadline => {
-                Left::Outcome(outcome::of_fault(&too_late(), self.id))
+                Left::Outcome(outcome::of_fault(&too_late(), self.id), Sent::default())
             }
             MARKED => Left::Doubt(self.id),
             _ => return,
@@ -197,7 +202,7 @@ enum Left {
     Nothing,
     /// Of this call.
     Doubt(CallId),
-    Outcome(Vec<u8>),
+    Outcome(Vec<u8>, Sent),
 }
 
 /// Says it, as often as it takes. Without a runtime the host is ending, and its next life says it.
@@ -211,7 +216,9 @@ fn later(row: Arc<Row>, left: Left) {
             let said = match &left {
                 Left::Nothing => rows.forget(hold).await,
                 Left::Doubt(_) => rows.doubt(hold).await,
-                Left::Outcome(outcome) => rows.finish(hold, outcome.clone()).await,
+                Left::Outcome(outcome, sent) => {
+                    rows.finish(hold, outcome.clone(), sent.clone()).await
+                }
             };
             if let Ok(held) = said {
                 if let (Left::Doubt(id), Held::Yes, Some(notices)) = (&left, held, &row.notices) {

@@ -5,6 +5,7 @@ use holdfast_call::{Clock, Level, Log, Moment};
 use holdfast_store::approvals;
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::{self, Claim, Claimed, ExecutionKey, Held, Hold, Holder};
+use holdfast_store::queue::{self, Bell, Sent};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -24,9 +25,10 @@ pub struct Executions(OnceLock<Arc<Rows>>);
 
 impl Executions {
     /// They are kept there, each outcome for so long, and held by this life of the host. Said once, at its start.
-    pub fn keep_in(&self, database: Database, holder: Holder, keep: Duration) {
+    pub fn keep_in(&self, database: Database, holder: Holder, keep: Duration, bell: Arc<Bell>) {
         let rows = Rows {
             database,
+            bell,
             holder,
             keep,
             held: Mutex::default(),
@@ -62,6 +64,8 @@ impl Executions {
 /// Where rows are kept, and which of them this host holds.
 pub(super) struct Rows {
     database: Database,
+    /// Rings when messages have gone out.
+    bell: Arc<Bell>,
     holder: Holder,
     /// For how long an outcome is kept.
     keep: Duration,
@@ -81,10 +85,32 @@ impl Rows {
         executions::effect(&self.database, hold.clone()).await
     }
 
-    pub(super) async fn finish(&self, hold: &Hold, outcome: Vec<u8>) -> Result<Held, DbError> {
-        let done = executions::finish(&self.database, hold.clone(), outcome, self.keep).await;
+    pub(super) async fn finish(
+        &self,
+        hold: &Hold,
+        outcome: Vec<u8>,
+        sent: Sent,
+    ) -> Result<Held, DbError> {
+        let some = !sent.messages.is_empty();
+        let came = (outcome, sent);
+        let done = executions::finish(&self.database, hold.clone(), came, self.keep).await;
+        self.ring(some);
         self.let_go(hold);
         done
+    }
+
+    /// Sends what goes out with a call that has no row.
+    pub(super) async fn send(&self, sent: Sent) -> Result<Held, DbError> {
+        let some = !sent.messages.is_empty();
+        let settled = queue::settle(&self.database, sent).await;
+        self.ring(some);
+        settled
+    }
+
+    fn ring(&self, some: bool) {
+        if some {
+            self.bell.ring();
+        }
     }
 
     pub(super) async fn forget(&self, hold: &Hold) -> Result<Held, DbError> {

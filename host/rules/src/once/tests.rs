@@ -30,7 +30,7 @@ async fn world() -> World {
     bench
         .parts
         .executions
-        .keep_in(database.clone(), holder, KEEP_MIN);
+        .keep_in(database.clone(), holder, KEEP_MIN, Arc::default());
     let pipeline = bench.only(&["once"]);
     World {
         bench,

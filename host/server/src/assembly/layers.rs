@@ -1,12 +1,13 @@
 //! From effective settings to what each layer needs to know about a target.
 
-use super::{Host, rates};
+use super::{Host, queues, rates};
 use crate::settings::{
     Anonymous, Breaker, Callers, Effective, Fuel, Idempotency, LentSecret, Policy, Repeat, Upstream,
 };
 use holdfast_call::{Priority, Settings, Target};
 use holdfast_capabilities::ids;
 use holdfast_capabilities::kv;
+use holdfast_capabilities::queue::{self, Room};
 use holdfast_capabilities::secrets::WEBHOOK;
 use holdfast_rules::budget::{self, Tariff};
 use holdfast_rules::contract::openapi::About;
@@ -67,7 +68,7 @@ pub(super) fn service(
             },
         }),
     };
-    spends(settings, effective)
+    spends(takes(settings, effective, made), effective)
         .with(record::Settings {
             series: host.metrics.series(target),
         })
@@ -93,6 +94,10 @@ pub(super) fn service(
             bytes: limits.kv_bytes,
             keys: limits.kv_keys,
         })
+        .with(Room {
+            messages: limits.queue_messages,
+            bytes: limits.queue_bytes,
+        })
         .with(rates::of(host, effective, made))
         .with(admit::Settings {
             places: host.sharing.places(target, places),
@@ -102,6 +107,17 @@ pub(super) fn service(
             slots: made.slots(),
             calls_max: count(limits.calls),
         })
+}
+
+/// With what takes messages from its queue, if it has that.
+fn takes(settings: Settings, effective: &Effective, made: &Service) -> Settings {
+    let limits = &effective.limits;
+    // What waits for a place of the service itself would only be shed.
+    let places = limits.queue_places.min(limits.places);
+    match queues::consumer(made, places, limits.queue_deliveries) {
+        Some(consumer) => settings.with(consumer),
+        None => settings,
+    }
 }
 
 /// With what a service may spend, and what it costs to use the host.
@@ -167,12 +183,14 @@ fn grants(effective: &Effective) -> authorize::Grants {
         services: plain(&grants.services_asked),
         secrets: plain(&grants.secrets_asked),
         kv: plain(&grants.kv_asked),
+        queues: plain(&grants.queues_asked),
     };
     let allowed = authorize::Names {
         upstreams: plain(&grants.upstreams_allowed),
         services: plain(&grants.services_allowed),
         secrets: plain(&grants.secrets_allowed),
         kv: plain(&grants.kv_allowed),
+        queues: plain(&grants.queues_allowed),
     };
     let known: BTreeMap<_, _> = grants
         .upstreams_known
@@ -269,6 +287,15 @@ pub(super) fn bucket(host: &Host, name: &str) -> Settings {
             series: host.metrics.named(&format!("kv:{name}")),
         })
         .with(once::Changes(kv::CHANGES))
+}
+
+/// The layers' settings for the queue of a service.
+pub(super) fn queue(host: &Host, name: &str) -> Settings {
+    Settings::default()
+        .with(record::Settings {
+            series: host.metrics.named(&format!("queue:{name}")),
+        })
+        .with(once::Changes(queue::CHANGES))
 }
 
 /// The layers' settings for the leases of services.

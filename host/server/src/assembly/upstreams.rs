@@ -1,7 +1,7 @@
 //! Upstreams, secrets and buckets of the policy, as targets of the pipeline.
 
 use super::secrets::{self, Wanted};
-use super::{Host, kv, layers};
+use super::{Host, kv, layers, queues};
 use crate::settings::{Policy, Upstream};
 use anyhow::{Context as _, bail};
 use holdfast_call::{Level, Log as _, Registered, Target, Unread};
@@ -67,13 +67,14 @@ pub(super) fn secret(name: &str) -> String {
     format!("secret {name}")
 }
 
-/// Makes every upstream, every secret and every bucket of the policy.
+/// Makes every upstream, every secret, every bucket and every queue of the policy.
 ///
 /// # Errors
 /// One cannot be made, and not because its secret is missing.
 pub(super) fn make(host: &Host, policy: &Policy) -> anyhow::Result<Made> {
+    let kept = kv::make(host, policy).into_iter();
     let mut made = Made {
-        usable: kv::make(host, policy),
+        usable: kept.chain(queues::make(host, policy)).collect(),
         unusable: Unusable::new(),
     };
     for upstream in policy.upstreams.values() {

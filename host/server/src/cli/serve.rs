@@ -172,6 +172,7 @@ async fn begin(
         ledger: host.ledger().clone(),
         database: host.database().clone(),
         audit: host.audit().clone(),
+        queues: host.queues(),
         backups: Backups::new(
             &host.policy(),
             host.executions().clone(),

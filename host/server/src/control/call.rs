@@ -140,6 +140,7 @@ pub(super) fn operators(
         key: None,
         wait: None,
         execution: None,
+        outbox: None,
         payload,
         meter: Arc::default(),
         above: None,

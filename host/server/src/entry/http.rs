@@ -151,6 +151,7 @@ impl Gateway {
             key: claimed_key(&parts.headers),
             wait: wished_wait(&parts.headers),
             execution: None,
+            outbox: None,
             payload: Payload::Http(Request::from_parts(
                 parts,
                 self.body(incoming, &meter, busy),

@@ -122,6 +122,7 @@ fn apply(root: &mut Table, name: &Name, change: &Change) -> Option<()> {
         Change::Service(other) => add(service, "services", other.as_str())?,
         Change::Secret(secret) => add(service, "secrets", secret.as_str())?,
         Change::Bucket(bucket) => add(service, "kv", bucket.as_str())?,
+        Change::Queue(queue) => add(service, "queues", queue.as_str())?,
         Change::Files(folder) => add(service, "files", folder.as_str())?,
         Change::Public(route) => add(service, "public_routes", &route.to_string())?,
         Change::Priority(class) => set(service, "priority", class.as_str().into()),

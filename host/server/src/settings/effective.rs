@@ -57,6 +57,10 @@ pub struct Grants {
     pub kv_asked: BTreeSet<Arc<str>>,
     /// Buckets that the policy allows this service.
     pub kv_allowed: BTreeSet<Arc<str>>,
+    /// The services to whose queues the manifest asks to send.
+    pub queues_asked: BTreeSet<Arc<str>>,
+    /// The services to whose queues the policy allows it to send.
+    pub queues_allowed: BTreeSet<Arc<str>>,
 }
 
 /// A folder that a guest sees.

@@ -24,6 +24,8 @@ pub enum Change {
     Secret(Name),
     /// `[services.NAME] kv`, one more.
     Bucket(Name),
+    /// `[services.NAME] queues`, one more.
+    Queue(Name),
     /// `[services.NAME] files`, one more.
     Files(Name),
     /// `[services.NAME] priority`.

@@ -151,6 +151,10 @@ limits! {
     Places places: u64 = Count, 1, 1_000_000, 64, "Calls of the service that run at once.";
     KvBytes kv_bytes: u64 = Bytes, 0, TIB, 64 * MIB, "Bytes of all keys and values that the service keeps.";
     KvKeys kv_keys: u64 = Count, 0, 1_000_000_000, 100_000, "Keys that the service keeps.";
+    QueueMessages queue_messages: u64 = Count, 0, 1_000_000_000, 100_000, "Messages in the queue of the service, dead letters included.";
+    QueueBytes queue_bytes: u64 = Bytes, 0, TIB, 256 * MIB, "Bytes of the messages in the queue of the service.";
+    QueuePlaces queue_places: u64 = Count, 1, 1_024, 8, "Messages of its queue that the service takes at once on one host.";
+    QueueDeliveries queue_deliveries: u64 = Count, 1, 1_000, 5, "How often a message is delivered before it is a dead letter.";
     OpenStreams open_streams: u64 = Count, 0, 1_000_000, 1_024, "Answers of the service that are open at once.";
 }
 

@@ -46,6 +46,8 @@ pub struct Manifest {
     pub secrets: BTreeSet<Name>,
     /// The buckets that it wants to keep keys in.
     pub kv: BTreeSet<Name>,
+    /// The services to whose queues it wants to send.
+    pub queues: BTreeSet<Name>,
     /// The functions of its contract that only look, as `INTERFACE/FUNCTION`.
     pub safe: Vec<String>,
     /// What its operations do when they change something.
@@ -81,6 +83,7 @@ impl Manifest {
             services: BTreeSet::new(),
             secrets: BTreeSet::new(),
             kv: BTreeSet::new(),
+            queues: BTreeSet::new(),
             safe: Vec::new(),
             effects: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -110,6 +113,7 @@ impl Manifest {
         let services = reader.names("services", &written.services);
         let secrets = reader.names("secrets", &written.secrets);
         let kv = reader.names("kv", &written.kv);
+        let queues = reader.names("queues", &written.queues);
         let safe = reader.list("contract.safe", &written.contract.safe, function);
         let effects = effects::check(written.effects, &mut reader);
         let files = check_files(written.files, &mut reader);
@@ -132,6 +136,7 @@ impl Manifest {
             services,
             secrets,
             kv,
+            queues,
             safe,
             effects,
             files,

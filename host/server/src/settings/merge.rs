@@ -21,7 +21,7 @@ use holdfast_call::Priority;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-mod kv;
+mod kept;
 mod public;
 mod webhooks;
 
@@ -242,10 +242,12 @@ impl Merge<'_> {
         }
         self.secrets();
         self.kv();
+        self.queues();
         self.granted("upstreams", &manifest.upstreams, &allowed.upstreams);
         self.granted("services", &manifest.services, &allowed.services);
         self.granted("secrets", &manifest.secrets, &allowed.secrets);
         self.granted("kv", &manifest.kv, &allowed.kv);
+        self.granted("queues", &manifest.queues, &allowed.queues);
         let shared = |names: &BTreeSet<Name>| names.iter().map(Name::shared).collect();
         Grants {
             upstreams_asked: shared(&manifest.upstreams),
@@ -261,6 +263,8 @@ impl Merge<'_> {
             secrets_allowed: shared(&allowed.secrets),
             kv_asked: shared(&manifest.kv),
             kv_allowed: shared(&allowed.kv),
+            queues_asked: shared(&manifest.queues),
+            queues_allowed: shared(&allowed.queues),
         }
     }
 

@@ -31,6 +31,8 @@ pub struct ServicePolicy {
     pub secrets: BTreeSet<Name>,
     /// The buckets of its own that it may keep keys in.
     pub kv: BTreeSet<Name>,
+    /// The services to whose queues it may send.
+    pub queues: BTreeSet<Name>,
     /// The folders it may have.
     pub files: BTreeSet<Name>,
     /// Whether it serves callers whom nobody vouches for, where that differs from the host.
@@ -92,6 +94,7 @@ fn check(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> Servic
         upstreams: reader.names(&key("upstreams"), &written.upstreams),
         secrets: reader.names(&key("secrets"), &written.secrets),
         kv: reader.names(&key("kv"), &written.kv),
+        queues: reader.names(&key("queues"), &written.queues),
         files: reader.names(&key("files"), &written.files),
         anonymous: written
             .anonymous

@@ -57,6 +57,8 @@ const LIMITS: &str = "SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeou
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';";
 /// What a unit wrote is undone in two steps, so that what it has seen still counts: the server tells only in a commit that it holds.
 const WRITE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE;";
+/// A unit that takes rows sees what others have kept meanwhile, and locks what it takes.
+const TAKE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;";
 const WRITTEN: &str = "SAVEPOINT unit;";
 const UNDO: &str = "ROLLBACK TO unit; COMMIT";
 const KEEP: &str = "COMMIT";
@@ -76,6 +78,7 @@ struct Shared {
 #[derive(Clone, Copy)]
 enum Purpose {
     Write,
+    Take,
     Read,
 }
 
@@ -98,6 +101,14 @@ impl Postgres {
         T: Send + 'static,
     {
         self.spawn(input, unit, Purpose::Write).await
+    }
+
+    pub(super) async fn take<I, T>(&self, input: I, unit: Unit<I, T>) -> Result<T, DbError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.spawn(input, unit, Purpose::Take).await
     }
 
     pub(super) async fn read<I, T>(&self, input: I, unit: Unit<I, T>) -> Result<T, DbError>
@@ -167,7 +178,7 @@ impl Shared {
         lost: u32,
     ) -> Result<T, DbError> {
         match purpose {
-            Purpose::Read => self.once(input, unit, purpose).await,
+            Purpose::Read | Purpose::Take => self.once(input, unit, purpose).await,
             Purpose::Write if lost > LOST_BESIDE_MAX => {
                 let _alone = self.alone.write().await;
                 self.once(input, unit, purpose).await
@@ -188,6 +199,7 @@ impl Shared {
         let connection = Connection::of(&self.pool).await?;
         let begin = match purpose {
             Purpose::Write => [WRITE, LIMITS, WRITTEN].concat(),
+            Purpose::Take => [TAKE, LIMITS, WRITTEN].concat(),
             Purpose::Read => [READ, LIMITS].concat(),
         };
         let work = async {

@@ -17,6 +17,10 @@ use holdfast_call::BoxFuture;
 /// ```
 pub type Unit<I, T> = for<'a> fn(&'a I, &'a mut dyn Tx) -> BoxFuture<'a, Result<T, DbError>>;
 
+/// The end of a search for rows that are to be one's own: those that somebody else is at are left out. In a file, where one unit writes at a
+/// time, nobody else is, and it stands for nothing.
+pub const LOCKED: &str = "FOR UPDATE SKIP LOCKED";
+
 /// A transaction, as a unit of work sees it: it sees what was there when it began and what it has done itself, as if it were alone.
 ///
 /// A statement names its parameters `$1`, `$2` and so on. The first one that fails ends the unit: nothing of it is kept, whatever it

@@ -67,7 +67,12 @@ impl World {
     }
 
     async fn finishes(&self, fence: i64, outcome: &[u8]) -> Held {
-        let done = finish(&self.database, hold(fence), outcome.to_vec(), KEEP);
+        let done = finish(
+            &self.database,
+            hold(fence),
+            (outcome.to_vec(), Sent::default()),
+            KEEP,
+        );
         done.await.unwrap()
     }
 }
@@ -219,7 +224,12 @@ async fn a_paused_holder_has_no_say_in_a_row_that_was_forgotten_and_claimed_agai
     assert_eq!(doubt(&world.database, hold(1)).await, Ok(Held::Lost));
     assert_eq!(forget(&world.database, hold(1)).await, Ok(Held::Lost));
     assert_eq!(world.finishes(1, b"late").await, Held::Lost);
-    let done = finish(&world.database, third, b"done".to_vec(), KEEP);
+    let done = finish(
+        &world.database,
+        third,
+        (b"done".to_vec(), Sent::default()),
+        KEEP,
+    );
     assert_eq!(done.await, Ok(Held::Yes));
 }
 

@@ -14,6 +14,7 @@ pub fn write(contract: &Contract) -> Vec<u8> {
     let value = json!({
         "exports": interfaces(&contract.exports),
         "imports": interfaces(&contract.imports),
+        "entries": interfaces(&contract.entries),
         "wit": &*contract.wit,
     });
     value.to_string().into_bytes()
@@ -26,6 +27,7 @@ pub fn read(text: &[u8]) -> Option<Contract> {
     Some(Contract {
         exports: all(value.get("exports")?, read_interface)?,
         imports: all(value.get("imports")?, read_interface)?,
+        entries: all(value.get("entries")?, read_interface)?,
         wit: shared(value.get("wit")?)?,
     })
 }

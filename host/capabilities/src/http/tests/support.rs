@@ -214,6 +214,7 @@ impl World {
             key: None,
             wait: None,
             execution: None,
+            outbox: None,
             payload: Payload::Http(request),
             meter: Arc::new(Meter::default()),
             above: None,

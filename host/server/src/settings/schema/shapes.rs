@@ -297,6 +297,7 @@ const TOLD: &[(&str, Shape)] = &[
     ("secrets", Shape::List(Some(NAME))),
     ("services.*.secrets", Shape::List(Some(NAME))),
     ("kv", Shape::List(Some(NAME))),
+    ("queues", Shape::List(Some(NAME))),
     ("services.*.kv", Shape::List(Some(NAME))),
     ("contract.safe", Shape::List(Some(FUNCTION))),
     (

@@ -28,4 +28,9 @@ pub const TABLES: &[Table] = &[
     table("lease_fences", &["last"]),
     table("sequences", &["last"]),
     table("approvals", &["payload_bytes"]),
+    table("queue_ready", &["bytes", "deliveries", "fence"]),
+    table("queue_messages", &[]),
+    table("queue_lanes", &["last"]),
+    table("queue_known", &[]),
+    table("queue_dead", &["bytes", "deliveries"]),
 ];

@@ -2,11 +2,12 @@
 
 use super::fault::fault;
 use crate::db::error::DbError;
-use crate::db::unit::{Tx, belongs_in_a_unit};
+use crate::db::unit::{LOCKED, Tx, belongs_in_a_unit};
 use crate::db::value::{Row, Value};
 use holdfast_call::BoxFuture;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ToSql};
+use std::borrow::Cow;
 use std::future::ready;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -47,9 +48,13 @@ impl<'c> Transaction<'c> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
-        let done = belongs_in_a_unit(sql)
+        let sql = match sql.contains(LOCKED) {
+            true => Cow::Owned(sql.replace(LOCKED, "")),
+            false => Cow::Borrowed(sql),
+        };
+        let done = belongs_in_a_unit(&sql)
             .and_then(|()| {
-                let prepared = self.connection.prepare_cached(sql);
+                let prepared = self.connection.prepare_cached(&sql);
                 prepared.map_err(|error| fault(&error))
             })
             .and_then(|mut statement| {

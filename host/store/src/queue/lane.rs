@@ -1,0 +1,71 @@
+//! Lanes: messages that are delivered one after the other.
+//!
+//! Only the first message of a lane is ever due; the others stand behind it, and when it is gone the next one steps forward. So whoever looks
+//! for messages never walks past those that are not to be had. Who joins a lane and who leaves it write its row first, and so do it one
+//! after the other: nobody stands behind a message that is gone.
+
+use super::rows::corrupt;
+use crate::db::{DbError, Tx, Value};
+
+/// When a message is due that stands behind another one: never, until it steps forward.
+pub(super) const BEHIND_MS: i64 = i64::MAX / 2;
+
+/// Where a message stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spot {
+    /// Its place in its lane.
+    pub(super) place: i64,
+    behind: bool,
+}
+
+impl Spot {
+    /// It stands behind another one.
+    pub(super) fn behind(self) -> Self {
+        Self {
+            behind: true,
+            ..self
+        }
+    }
+
+    /// When a message is due there that wants to be so then.
+    pub(super) fn due(self, wanted: i64) -> i64 {
+        if self.behind { BEHIND_MS } else { wanted }
+    }
+}
+
+/// Joins a lane, at its end.
+pub(super) async fn join(
+    queue: &str,
+    lane: &str,
+    now: i64,
+    tx: &mut dyn Tx,
+) -> Result<Spot, DbError> {
+    const NEXT: &str = "INSERT INTO queue_lanes (queue, lane, last, used_ms) VALUES ($1, $2, 1, $3) \
+                        ON CONFLICT (queue, lane) DO UPDATE SET last = queue_lanes.last + 1, used_ms = $3 \
+                        RETURNING last";
+    const OTHERS: &str = "SELECT place FROM queue_ready WHERE queue = $1 AND lane = $2 LIMIT 1";
+    let [queue, lane]: [Value; 2] = [queue.into(), lane.into()];
+    let rows = tx
+        .query(NEXT, &[queue.clone(), lane.clone(), now.into()])
+        .await?;
+    let row = rows.first();
+    let place = row
+        .ok_or_else(|| corrupt("a lane that was written is not there"))?
+        .integer(0)?;
+    let others = tx.query(OTHERS, &[queue, lane]).await?;
+    Ok(Spot {
+        place,
+        behind: !others.is_empty(),
+    })
+}
+
+/// The next one of a lane steps forward, if its first is gone.
+pub(super) async fn step(queue: &str, lane: &str, tx: &mut dyn Tx) -> Result<(), DbError> {
+    const ALONE: &str = "UPDATE queue_lanes SET last = last WHERE queue = $1 AND lane = $2";
+    const STEP: &str = "UPDATE queue_ready SET due_ms = wanted_ms WHERE queue = $1 AND lane = $2 AND due_ms = $3 \
+                        AND place = (SELECT min(place) FROM queue_ready WHERE queue = $1 AND lane = $2)";
+    let [queue, lane]: [Value; 2] = [queue.into(), lane.into()];
+    tx.execute(ALONE, &[queue.clone(), lane.clone()]).await?;
+    tx.execute(STEP, &[queue, lane, BEHIND_MS.into()]).await?;
+    Ok(())
+}
