@@ -89,6 +89,7 @@ mod identity;
 mod tokens;
 // Some routes are for everybody.
 mod public_routes;
+mod queues;
 // What comes from a provider is verified before anybody believes it.
 mod webhooks;
 // What happens is what author and operator both allow.

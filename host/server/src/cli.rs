@@ -22,6 +22,7 @@ pub mod ls;
 pub mod new;
 pub mod notify;
 pub mod policy;
+pub mod queue;
 pub mod restore;
 pub mod schema;
 pub mod serve;
@@ -145,6 +146,9 @@ pub enum Command {
     /// List the leases that calls hold: on which host, since when, until when, and what for.
     #[command(after_help = CODES)]
     Locks(locks::LocksArgs),
+    /// Look at what waits in queues to be delivered, and at what was delivered in vain.
+    #[command(after_help = CODES)]
+    Queue(queue::QueueArgs),
     /// Say what was paid, by whom and for what, and compare it with an invoice.
     #[command(after_help = CODES)]
     Cost(cost::CostArgs),
@@ -261,6 +265,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Approve(args) => approve::run(args),
         Command::Undo(UndoArgs { call, data }) => text(&data, &Request::Undo { call }),
         Command::Locks(args) => locks::run(&args),
+        Command::Queue(args) => queue::run(args),
         Command::Cost(args) => cost::run(&args),
         Command::Notify(args) => notify::run(&args),
         Command::Keys(args) => keys::run(&args),

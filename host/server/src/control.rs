@@ -6,6 +6,7 @@
 pub(crate) mod audited;
 pub mod call;
 pub mod client;
+pub mod queue;
 mod undo;
 pub mod words;
 
@@ -234,6 +235,10 @@ impl Control {
                 Ok(lines) => Response::Locks(lines),
                 Err(error) => Response::Error(error),
             },
+            Request::Queue(asked) => {
+                let done = queue::answer(&self.database, asked).await;
+                done.unwrap_or_else(Response::Error)
+            }
             Request::Cost(asked) => match self.ledger.costs(asked).await {
                 Ok(lines) => Response::Costs(lines),
                 Err(error) => Response::Error(error),

@@ -40,7 +40,7 @@ use handed::{Handed, Socket};
 /// Connections of the admin pages at once.
 const ADMIN_CONNECTIONS_MAX: u32 = 64;
 
-/// How long the end waits for the ledger.
+/// How long the end waits for the ledger, and for messages to be given back.
 const SETTLE_MAX: Duration = Duration::from_secs(2);
 
 /// How long the queue of a socket that was handed over is left alone while the plugin directory is read for the first time.
@@ -156,6 +156,7 @@ pub struct Running {
     drain: Duration,
     control: PathBuf,
     connections: tokio::task::JoinHandle<()>,
+    queues: tokio::task::JoinHandle<()>,
 }
 
 /// Opens everything and begins to serve.
@@ -211,7 +212,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         log: host.log.clone(),
     });
     let clock = host.pipeline.sources().clock.clone();
-    tokio::spawn(host.queues.follow(stop.clone()));
+    let queues = tokio::spawn(host.queues.follow(stop.clone()));
     keep_up(&host.ledger, host.executions, host.keys, clock, host.log);
     tokio::spawn(control.run(owners, stop.clone()));
     greet(follow(keys, &host.pipeline, &say), listen, admin, &say);
@@ -229,6 +230,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         drain: settings.drain,
         control: control::path(&settings.data),
         connections,
+        queues,
     })
 }
 
@@ -325,6 +327,8 @@ impl Running {
         // What is not on record by then is found by the next life, which does not know what came of it.
         let until = clock.now().after(SETTLE_MAX);
         in_time(clock, until, self.ledger.settled()).await;
+        // What is not given back by then is free when its lease is over.
+        let _ = in_time(clock, until, self.queues).await;
         // A socket that stays behind is removed by the next host; this only spares its owner a puzzle.
         let _ = std::fs::remove_file(&self.control);
         (self.say)(match drained {

@@ -118,6 +118,8 @@ fn stream(client: &mut Client, head: &mut dyn Write, body: &mut dyn Write) -> an
             | Response::Executions(_)
             | Response::Approvals(_)
             | Response::Locks(_)
+            | Response::Queues(_)
+            | Response::Messages(_)
             | Response::Costs(_) => {
                 bail!("the host speaks another version of this program")
             }

@@ -61,6 +61,7 @@ impl Deed {
                 format!("approval:{} {}", said.id, said.why),
             ),
             Request::Backup { to } => ("backup", to.display().to_string()),
+            Request::Queue(asked) => asked.deed()?,
             Request::NotifyTest => ("notify test", String::new()),
             Request::Ls
             | Request::Operations { .. }

@@ -1,5 +1,6 @@
 //! The wire form of the owner's socket. It is private to one version of the program: server and client are the same binary.
 
+use super::queue::{MessageLine, QueueLine, QueueRequest};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -60,6 +61,8 @@ pub enum Request {
     Decide(Decide),
     /// Every lease that is held.
     Locks,
+    /// What is in queues, and what becomes of it.
+    Queue(QueueRequest),
     /// What was paid.
     Cost(CostRequest),
     /// Take a backup.
@@ -300,6 +303,10 @@ pub enum Response {
     Approvals(Vec<ApprovalLine>),
     /// Every lease that is held.
     Locks(Vec<LockLine>),
+    /// Every queue that has messages.
+    Queues(Vec<QueueLine>),
+    /// Messages.
+    Messages(Vec<MessageLine>),
     /// What was paid.
     Costs(Vec<CostLine>),
     /// The head of an answer; its body follows in [`Response::Data`] lines.

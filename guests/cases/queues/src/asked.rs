@@ -1,0 +1,50 @@
+//! What was asked, and how it is answered.
+
+use wasip2::http::types::{
+    Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
+
+/// One request, read apart. Nothing in it needs decoding.
+pub struct Asked {
+    query: Vec<(String, String)>,
+}
+
+impl Asked {
+    /// Reads `request` apart.
+    pub fn of(request: &IncomingRequest) -> Self {
+        let target = request.path_with_query().unwrap_or_default();
+        let (_, query) = target.split_once('?').unwrap_or((&target, ""));
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        Self {
+            query: pairs
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+        }
+    }
+
+    /// A value of the query, if it is there.
+    pub fn text(&self, key: &str) -> Option<String> {
+        let found = self.query.iter().find(|(name, _)| name == key);
+        found.map(|(_, value)| value.clone())
+    }
+
+    /// A number of the query, or this one.
+    pub fn number(&self, key: &str, otherwise: u64) -> u64 {
+        let said = self.text(key).and_then(|text| text.parse().ok());
+        said.unwrap_or(otherwise)
+    }
+}
+
+/// Answers with `text`.
+pub fn answer(out: ResponseOutparam, status: u16, text: &str) {
+    let response = OutgoingResponse::new(Fields::new());
+    response.set_status_code(status).expect("a status");
+    let body = response.body().expect("a body");
+    ResponseOutparam::set(out, Ok(response));
+    let stream = body.write().expect("a stream");
+    for chunk in text.as_bytes().chunks(4096) {
+        stream.blocking_write_and_flush(chunk).expect("a reader");
+    }
+    drop(stream);
+    OutgoingBody::finish(body, None).expect("a whole body");
+}
