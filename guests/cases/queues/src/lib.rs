@@ -84,7 +84,10 @@ impl consumer::Guest for Cases {
         let number = rest.parse().unwrap_or(0);
         match word {
             "tell" => {
-                println!("told {:?}", (message.content_type, message.attributes, message.key));
+                println!(
+                    "told {:?}",
+                    (message.content_type, message.attributes, message.key)
+                );
                 Ok(())
             }
             "again" if u64::from(message.delivery) < number => {

@@ -188,15 +188,27 @@ fn show(args: MessageArgs) -> anyhow::Result<ExitCode> {
         ("last fault", line.last_fault),
         ("type", line.content_type),
     ];
-    rows.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    rows.extend(
+        optional
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     for (name, value) in &rows {
         print(&format!("{name:<12} {}", clean(value)))?;
     }
     for (name, value) in &line.attributes {
-        print(&format!("{:<12} {} = {}", "attribute", clean(name), clean(value)))?;
+        print(&format!(
+            "{:<12} {} = {}",
+            "attribute",
+            clean(name),
+            clean(value)
+        ))?;
     }
     match std::str::from_utf8(&body) {
-        Ok(text) => print(&format!("\n{}", text.lines().map(clean).collect::<Vec<_>>().join("\n")))?,
+        Ok(text) => print(&format!(
+            "\n{}",
+            text.lines().map(clean).collect::<Vec<_>>().join("\n")
+        ))?,
         Err(_) => print(&format!("\n{} bytes that are no text", body.len()))?,
     }
     Ok(ExitCode::SUCCESS)

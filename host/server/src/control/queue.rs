@@ -143,7 +143,9 @@ pub(super) async fn answer(database: &Database, asked: QueueRequest) -> Result<R
         QueueRequest::RedriveAll { queue } => {
             let moved = queue::redrive_all(database, queue.clone()).await;
             let moved = moved.map_err(failed)?;
-            Response::Text(format!("{moved} dead letters of {queue} are delivered again"))
+            Response::Text(format!(
+                "{moved} dead letters of {queue} are delivered again"
+            ))
         }
         QueueRequest::Drop { id } => {
             let dropped = queue::drop_message(database, id.clone()).await;
@@ -151,7 +153,9 @@ pub(super) async fn answer(database: &Database, asked: QueueRequest) -> Result<R
                 Moved::Yes => Response::Text(format!("{id} is gone")),
                 Moved::NotThere => return Err(nowhere(&id)),
                 Moved::Held => {
-                    return Err(format!("{id} is being delivered at present: ask again after that"));
+                    return Err(format!(
+                        "{id} is being delivered at present: ask again after that"
+                    ));
                 }
             }
         }
