@@ -184,8 +184,10 @@ fn a_message_that_fails_comes_again_and_is_dead_when_it_has_failed_often_enough(
         ))
         .start();
     let again = send(&host, "text=again:2");
+    let later = send(&host, "text=later:300");
     let trap = send(&host, "text=trap");
     wait_for(&host, &again[0], 2);
+    wait_for(&host, &later[0], 2);
     let dead = wait_for_dead(&host, 1);
     assert_eq!(dead[0]["id"], trap[0]);
     assert_eq!(dead[0]["deliveries"], 2);

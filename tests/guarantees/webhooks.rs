@@ -10,6 +10,7 @@
 //!    the delivery as its idempotency key; whoever has not signed does not get that far, however he writes the path.
 //! 6. The checklist is below.
 
+mod queued;
 mod refused;
 mod sign;
 

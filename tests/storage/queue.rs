@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use holdfast_call::message::{Message, Receipt};
-use holdfast_call::{CallId, Caller, Trace, WallTime, Why};
+use holdfast_call::{CallId, Caller, Moment, Trace, WallTime, Why};
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::{Held, Holder};
-use holdfast_store::queue::{self, Counted, Delivery, Moved, Sent, Where};
+use holdfast_store::queue::{self, Counted, Delivery, Fits, Gauge, Moved, Room, Sent, Where};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -24,6 +25,7 @@ both![
     a_dead_letter_keeps_everything_and_is_delivered_again_on_demand,
     what_is_dropped_is_gone_unless_somebody_has_it,
     a_queue_is_counted_with_its_dead_letters,
+    a_queue_takes_no_more_than_its_room,
 ];
 
 static NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -38,6 +40,7 @@ fn message(body: &str) -> Message {
     Message {
         id,
         queue: "mailer".into(),
+        operation: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
         content_type: None,
         attributes: Vec::new(),
@@ -445,4 +448,28 @@ async fn a_queue_is_counted_with_its_dead_letters(one: &Database, _: &Database) 
     let alive = queue::messages(one, "mailer".to_owned(), false).await;
     let dead = queue::messages(one, "mailer".to_owned(), true).await;
     assert_eq!((alive.unwrap().len(), dead.unwrap().len()), (3, 1));
+}
+
+async fn a_queue_takes_no_more_than_its_room(one: &Database, _: &Database) {
+    let gauge = Gauge::new(one.clone());
+    let mailer: Arc<str> = "mailer".into();
+    let room = Room {
+        messages: 3,
+        bytes: 10,
+    };
+    let fits = async |messages: &[Message], ms: u64| {
+        let now = Moment::from_nanos(ms * 1_000_000);
+        let fits = gauge.fits(&mailer, messages, room, now).await.unwrap();
+        matches!(fits, Fits::Yes)
+    };
+    let two = [message("1"), message("2")];
+    assert!(fits(&two, 0).await);
+    assert!(!fits(&two, 10).await, "too many");
+    assert!(!fits(&[message("123456789")], 10).await, "too large");
+    assert!(fits(&[message("12345678")], 10).await);
+    // Nothing of it was kept: the next count finds the queue empty.
+    assert!(!fits(&two, 900).await);
+    send(one, vec![message("12")]).await;
+    assert!(fits(&two, 1_100).await);
+    assert!(!fits(&[message("")], 1_200).await);
 }

@@ -25,6 +25,8 @@ pub struct Message {
     pub id: CallId,
     /// The service that it is for.
     pub queue: Arc<str>,
+    /// The operation that it is for; none, for the one by which its service takes messages.
+    pub operation: Option<Arc<str>>,
     /// What it says.
     pub body: Bytes,
     /// What kind of text that is.
@@ -174,6 +176,7 @@ mod tests {
         Message {
             id,
             queue: "mailer".into(),
+            operation: None,
             body: Bytes::from_static(body),
             content_type: None,
             attributes: Vec::new(),

@@ -5,10 +5,7 @@
 //! whether this service may send there.
 
 mod asked;
-mod gauge;
 mod refusals;
-
-pub use gauge::{Gauge, Room, Rooms};
 
 use crate::kept;
 use asked::{Said, said};
@@ -18,7 +15,7 @@ use holdfast_call::{
     Value, Values,
 };
 use holdfast_store::db::Database;
-use holdfast_store::queue::{self, Bell, Sent};
+use holdfast_store::queue::{self, Bell, Fits, Gauge, Room, Sent};
 use std::sync::Arc;
 
 /// The operation that sends messages.
@@ -30,6 +27,12 @@ pub const CHANGES: &[&str] = &[SEND];
 /// The stage of all that is refused here.
 const STAGE: &str = "queue";
 
+/// Says how much each queue may have.
+pub trait Rooms: Send + Sync {
+    /// How much the queue of this service may have.
+    fn of(&self, queue: &Arc<str>) -> Room;
+}
+
 /// The queue of a service, as a target of calls.
 #[derive(Clone)]
 pub struct Queue {
@@ -39,6 +42,8 @@ pub struct Queue {
     pub name: Arc<str>,
     /// How much is in it.
     pub gauge: Arc<Gauge>,
+    /// How much may be.
+    pub rooms: Arc<dyn Rooms>,
     /// Rings when something was sent.
     pub bell: Arc<Bell>,
 }
@@ -77,8 +82,15 @@ impl Queue {
     ) -> Result<Vec<Value>, Failure> {
         let ids = messages.iter().map(|message| message.id.to_string());
         let ids = ids.map(Value::Text).collect();
-        let room = self.gauge.admit(&self.name, &messages, now).await;
-        room.map_err(kept::passed)?;
+        let room = self.rooms.of(&self.name);
+        let fits = self.gauge.fits(&self.name, &messages, room, now).await;
+        match fits.map_err(|error| kept::passed(kept::away(STAGE, &error)))? {
+            Fits::Yes => {}
+            Fits::No { there, wanted } => {
+                let full = refusals::full(&self.name, there, wanted, room);
+                return Err(kept::passed(full));
+            }
+        }
         let messages = match outbox {
             Some(outbox) => match outbox.hold(messages) {
                 Ok(()) => return Ok(ids),
@@ -109,6 +121,7 @@ impl Queue {
         let message = |said: Said| Message {
             id: scope.new_id(),
             queue: self.name.clone(),
+            operation: None,
             body: said.body,
             content_type: said.content_type,
             attributes: said.attributes,

@@ -9,6 +9,8 @@ pub const PAUSE: Duration = Duration::from_secs(1);
 pub const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// How long a message waits whose service could not even be asked.
 pub const BUSY: Duration = Duration::from_secs(2);
+/// The longest pause that a service may ask for.
+pub const LATER_MAX: Duration = Duration::from_secs(86_400);
 /// The longest text of a failure that is kept with a message, in bytes.
 const SAID_BYTES_MAX: usize = 1_024;
 
@@ -51,11 +53,21 @@ pub struct Known {
     pub random: u64,
 }
 
+/// How a delivery failed.
+enum Failed {
+    /// It may be taken later.
+    Again(String),
+    /// It may be taken then.
+    Later(Duration),
+    /// It never will be.
+    Permanent(String),
+}
+
 /// Judges a delivery by what its call came back with. A message that a service calls permanent is not delivered again, nor is one that was
 /// delivered as often as it may be.
 #[must_use]
 pub fn judged(reply: &Reply, known: Known) -> Judged {
-    let (why, permanent) = match reply {
+    let failed = match reply {
         Err(fault) if known.attempts == 0 => {
             let after = fault.wait().unwrap_or(BUSY).max(BUSY);
             return Judged::NotAsked {
@@ -63,21 +75,23 @@ pub fn judged(reply: &Reply, known: Known) -> Judged {
                 why: said(&told(fault)),
             };
         }
-        Err(fault) => (told(fault), false),
+        Err(fault) => Failed::Again(told(fault)),
         Ok(Answer::Values(values)) => match values.list() {
-            [Value::Result(Err(Some(failure)))] => failure_of(failure),
             [Value::Result(Ok(None))] => return Judged::Taken,
-            _ => ("it gave no answer that is one".to_owned(), false),
+            [Value::Result(Err(Some(failure)))] => failed(failure),
+            _ => Failed::Again("it gave no answer that is one".to_owned()),
         },
-        Ok(Answer::Http(_)) => ("it answered over HTTP".to_owned(), false),
+        Ok(Answer::Http(_)) => Failed::Again("it answered over HTTP".to_owned()),
+    };
+    let (after, why) = match failed {
+        Failed::Permanent(why) => return Judged::Dead { why: said(&why) },
+        Failed::Again(why) => (pause(known.delivery, known.random), why),
+        Failed::Later(after) => (after.min(LATER_MAX), "it asked for it later".to_owned()),
     };
     let why = said(&why);
-    if permanent || known.delivery >= known.most {
-        return Judged::Dead { why };
-    }
-    Judged::Again {
-        after: pause(known.delivery, known.random),
-        why,
+    match known.delivery >= known.most {
+        true => Judged::Dead { why },
+        false => Judged::Again { after, why },
     }
 }
 
@@ -86,14 +100,16 @@ fn told(fault: &Fault) -> String {
     format!("{}: {}", fault.code(), fault.verdict().cause)
 }
 
-/// The two cases of `failure` in `wit/service/consumer.wit`.
-fn failure_of(failure: &Value) -> (String, bool) {
-    match failure {
-        Value::Case(case, Some(text)) => match &**text {
-            Value::Text(text) => (text.clone(), *case == 1),
-            _ => ("it said nothing".to_owned(), false),
-        },
-        _ => ("it said nothing".to_owned(), false),
+/// The cases of `failure` in `wit/service/consumer.wit`.
+fn failed(failure: &Value) -> Failed {
+    let Value::Case(case, Some(carried)) = failure else {
+        return Failed::Again("it said nothing".to_owned());
+    };
+    match (case, &**carried) {
+        (1, Value::U64(ms)) => Failed::Later(Duration::from_millis(*ms)),
+        (2, Value::Text(text)) => Failed::Permanent(text.clone()),
+        (_, Value::Text(text)) => Failed::Again(text.clone()),
+        _ => Failed::Again("it said nothing".to_owned()),
     }
 }
 
@@ -115,4 +131,110 @@ fn said(text: &str) -> String {
     text.get(..text.floor_char_boundary(SAID_BYTES_MAX))
         .unwrap_or_default()
         .replace('\0', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_call::{HostCode, Values, Verdict};
+
+    const MOST: u64 = 3;
+
+    fn judge(reply: &Reply, delivery: u64) -> Judged {
+        let known = Known {
+            delivery,
+            most: MOST,
+            attempts: 1,
+            random: 77,
+        };
+        judged(reply, known)
+    }
+
+    fn gave(value: Value) -> Reply {
+        Ok(Answer::Values(Values::new(vec![value])))
+    }
+
+    fn failure(case: u32, carried: Value) -> Reply {
+        let failure = Value::Case(case, Some(Box::new(carried)));
+        gave(Value::Result(Err(Some(Box::new(failure)))))
+    }
+
+    fn fault() -> Fault {
+        let verdict = Verdict {
+            boundary: HostCode::Overloaded.meaning().boundary,
+            stage: "admit",
+            cause: "no place".to_owned(),
+            evidence: Vec::new(),
+            next: "wait".to_owned(),
+        };
+        Fault::host(HostCode::Overloaded, "busy", verdict)
+    }
+
+    #[test]
+    fn what_is_taken_is_done_with() {
+        assert_eq!(judge(&gave(Value::Result(Ok(None))), 1), Judged::Taken);
+    }
+
+    #[test]
+    fn what_may_be_taken_later_comes_again_until_it_was_delivered_often_enough() {
+        let again = failure(0, Value::Text("not yet".to_owned()));
+        for delivery in 1..MOST {
+            let Judged::Again { after, why } = judge(&again, delivery) else {
+                panic!("delivery {delivery}");
+            };
+            assert!(after <= PAUSE * 2 && why == "not yet");
+        }
+        let why = "not yet".to_owned();
+        assert_eq!(judge(&again, MOST), Judged::Dead { why });
+        let later = judge(&failure(1, Value::U64(5_000)), 1);
+        assert!(matches!(later, Judged::Again { after, .. } if after == Duration::from_secs(5)));
+        let far = judge(&failure(1, Value::U64(u64::MAX)), 1);
+        assert!(matches!(far, Judged::Again { after, .. } if after == LATER_MAX));
+        assert!(matches!(judge(&failure(1, Value::U64(5)), MOST), Judged::Dead { .. }));
+    }
+
+    #[test]
+    fn what_is_permanent_is_dead_at_once() {
+        let never = failure(2, Value::Text("never".to_owned()));
+        let why = "never".to_owned();
+        assert_eq!(judge(&never, 1), Judged::Dead { why });
+    }
+
+    #[test]
+    fn a_service_that_was_not_asked_has_had_no_delivery() {
+        let known = Known {
+            delivery: MOST,
+            most: MOST,
+            attempts: 0,
+            random: u64::MAX,
+        };
+        let refused = Err(fault().retry_after(Duration::from_secs(9)));
+        let Judged::NotAsked { after, why } = judged(&refused, known) else {
+            panic!("it counts");
+        };
+        assert!(after >= Duration::from_secs(9) && after <= Duration::from_secs(11));
+        assert_eq!(why, "overloaded: no place");
+        assert!(matches!(judge(&Err(fault()), 1), Judged::Again { .. }));
+        assert!(matches!(judge(&Err(fault()), MOST), Judged::Dead { .. }));
+    }
+
+    #[test]
+    fn pauses_grow_to_their_end_and_differ() {
+        for (delivery, most) in [(1, 1), (2, 2), (5, 16), (9, 256), (10, 300), (200, 300)] {
+            let most = Duration::from_secs(most);
+            for random in [0, 1, 123_456_789, u64::MAX] {
+                assert!(pause(delivery, random) <= most, "{delivery} {random}");
+            }
+        }
+        assert_ne!(pause(9, 1), pause(9, 2));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_failure_has_an_end() {
+        let long = failure(0, Value::Text("ä\0".repeat(9_000)));
+        let Judged::Again { why, .. } = judge(&long, 1) else {
+            panic!("it comes again");
+        };
+        assert!(why.len() <= SAID_BYTES_MAX && !why.contains('\0'));
+    }
 }

@@ -60,6 +60,15 @@ pub(crate) struct Terms {
     pub(crate) needs: Needs,
 }
 
+impl Terms {
+    /// Those of what is only left for later: that is one thing, however often it is asked for.
+    pub(crate) const LEFT: Self = Self {
+        effect: Effect::Idempotent,
+        undo: None,
+        needs: Needs::Nothing,
+    };
+}
+
 /// What a call needs before it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {

@@ -19,6 +19,7 @@ mod percent;
 mod price;
 #[cfg(test)]
 mod testing;
+pub mod schedule;
 pub mod trail;
 mod whole;
 mod window;

@@ -12,6 +12,7 @@
 //! that an approval is used by one execution, and only by one that was begun. What can be undone has one because it is what undoing it
 //! begins with.
 
+mod accept;
 mod argument;
 mod claim;
 mod key;
@@ -37,7 +38,7 @@ use crate::effects::{self, Needs, Terms};
 use crate::trail::{Basis, Trail};
 use crate::whole::{NotWhole, whole};
 use holdfast_call::{
-    BoxFuture, Call, Entry, Fault, HostCode, Layer, Next, Notices, Payload, Reply, Sources, Target,
+    BoxFuture, Call, Entry, Fault, HostCode, Layer, Message, Next, Notices, Payload, Reply, Sources, Target,
 };
 use holdfast_store::executions::{Claim, Claimed, Undo};
 use http::Method;
@@ -110,7 +111,12 @@ impl Layer for Once {
         if let Target::Capability { .. } = &call.target {
             return Box::pin(self.effect(call, next));
         }
-        let terms = effects::of(&call);
+        let left = accept::is_left(&call);
+        let terms = match left {
+            // The service is asked when it is delivered.
+            true => Terms::LEFT,
+            false => effects::of(&call),
+        };
         call.meter.set_effect(terms.effect);
         let header = call.key.take();
         let written = match argument::of(&call, header) {
@@ -166,6 +172,10 @@ impl Once {
             None => None,
         };
         let body = body(&mut call).await?;
+        let left = match accept::is_left(&call) {
+            true => Some(accept::message(&call, &body, key.as_deref(), &self.sources)?),
+            false => None,
+        };
         let row = match &key {
             Some(key) => key::row(&call, key),
             None => key::row_of_its_own(&call),
@@ -213,15 +223,16 @@ impl Once {
         let notices = Some(self.notices.clone());
         let row = Row::new(hold, rows, clock, notices, above, until);
         row.rows.hold(&row);
-        self.held(call, key.as_deref(), row, next).await
+        self.held(call, (key.as_deref(), row), left, next).await
     }
+
 
     /// Runs the call under its row, and keeps what comes of it before anybody sees that.
     async fn held(
         &self,
         mut call: Box<Call>,
-        key: Option<&str>,
-        row: Arc<Row>,
+        (key, row): (Option<&str>, Arc<Row>),
+        left: Option<Message>,
         next: Next<'_>,
     ) -> Reply {
         let (id, meter) = (call.id, call.meter.clone());
@@ -236,9 +247,16 @@ impl Once {
             holding.forget(Vec::new()).await?;
             return Err(fault);
         }
-        call.execution = Some(row);
+        call.execution = Some(row.clone());
         let outbox = post::outbox(&mut call);
-        let Ended { reply, outcome } = outcome::ended(next.run(call).await, id).await;
+        let reply = match left {
+            Some(message) => {
+                let room = accept::room(&call);
+                accept::take_on(message, room, &outbox, &row.rows, &self.sources).await
+            }
+            None => next.run(call).await,
+        };
+        let Ended { reply, outcome } = outcome::ended(reply, id).await;
         match &reply {
             Err(fault) if meter.read().attempts == 0 || is_want_of_room(fault) => {
                 holding.forget(outcome).await?;

@@ -8,7 +8,7 @@ use holdfast_rules::once::Executions;
 use holdfast_store::HostKey;
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::{self, Held, Holder, Left, Standing, Undoable};
-use holdfast_store::queue::Bell;
+use holdfast_store::queue::{Bell, Gauge};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -66,6 +66,13 @@ impl HostExecutions {
     #[must_use]
     pub fn holder(&self) -> Holder {
         self.holder.clone()
+    }
+
+    /// How much is in each queue.
+    #[must_use]
+    pub fn gauge(&self) -> Arc<Gauge> {
+        let own = || Arc::new(Gauge::new(self.database.clone()));
+        self.held.gauge().unwrap_or_else(own)
     }
 
     /// Holds on to what runs, for ever.

@@ -11,12 +11,15 @@
 
 mod claim;
 mod dead;
+mod gauge;
 mod lane;
 mod post;
 mod rows;
 mod view;
 
+pub(crate) use lane::is_busy as lane_is_busy;
 pub use claim::{Claimed, Delivery, claim};
+pub use gauge::{Fits, Gauge, Room};
 pub use dead::{Moved, drop_message, redrive, redrive_all};
 pub use view::{Depth, MessageRow, QueueRow, Where, depth, list, messages, show};
 
@@ -171,9 +174,9 @@ pub async fn give_back(
 pub async fn bury(database: &Database, receipt: Receipt, fault: String) -> Result<Held, DbError> {
     let buried = database.take((receipt, fault), |(receipt, fault), tx| {
         Box::pin(async move {
-            const COPY: &str = "INSERT INTO queue_dead (id, queue, lane, bytes, deliveries, body, content_type, \
+            const COPY: &str = "INSERT INTO queue_dead (id, queue, lane, bytes, deliveries, operation, body, content_type, \
                                 attributes, dedupe, sent_ms, sent_by, caller, why, trace, last_fault, died_ms) \
-                                SELECT r.id, r.queue, r.lane, r.bytes, r.deliveries, m.body, m.content_type, \
+                                SELECT r.id, r.queue, r.lane, r.bytes, r.deliveries, m.operation, m.body, m.content_type, \
                                 m.attributes, m.dedupe, m.sent_ms, m.sent_by, m.caller, m.why, m.trace, $3, $4 \
                                 FROM queue_ready r JOIN queue_messages m ON m.id = r.id \
                                 WHERE r.id = $1 AND r.fence = $2 AND r.holder IS NOT NULL";

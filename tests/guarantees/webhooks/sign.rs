@@ -38,9 +38,14 @@ fn hex(key: &str, message: &[u8]) -> String {
 
 /// A request to `/two/echo` as GitHub signs it.
 pub(super) fn github(host: &Host, key: &str, body: &[u8]) -> Ask {
+    github_at(host, "/two/echo", key, body)
+}
+
+/// The same to another path.
+pub(super) fn github_at(host: &Host, path: &str, key: &str, body: &[u8]) -> Ask {
     // Another body is another delivery.
     let delivery = hex("delivery", body);
-    host.ask("POST", "/two/echo")
+    host.ask("POST", path)
         .header("x-github-delivery", &delivery)
         .header("x-github-event", "push")
         .header("x-hub-signature-256", &format!("sha256={}", hex(key, body)))

@@ -93,6 +93,7 @@ impl consumer::Guest for Cases {
             "again" if u64::from(message.delivery) < number => {
                 Err(Failure::Again("not yet".to_owned()))
             }
+            "later" if message.delivery == 1 => Err(Failure::Later(number)),
             "permanent" => Err(Failure::Permanent("never".to_owned())),
             "trap" => unreachable!("it is told to"),
             "spin" => loop {

@@ -1,11 +1,10 @@
 //! What is said where a queue does not take a message: to the guest, and to the operator.
 
 use super::STAGE;
-use super::gauge::Room;
 use crate::kept;
 use holdfast_call::message::{MESSAGES_BYTES_MAX, MESSAGES_MAX};
 use holdfast_call::{Fault, HostCode, Refusal};
-use holdfast_store::queue::Depth;
+use holdfast_store::queue::{Depth, Room};
 
 /// What is given breaks a rule. The guest may read which one.
 pub(super) fn invalid(why: String) -> Fault {

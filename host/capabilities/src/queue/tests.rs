@@ -1,10 +1,7 @@
 //! The tests of `queue`: what a message may be, and how much a queue takes.
 
 use super::asked::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_MAX, DELAY_MAX, TYPE_BYTES_MAX, said};
-use super::gauge::{Gauge, Room, Rooms};
 use super::*;
-use holdfast_call::{CallId, Caller, Moment, Trace, WallTime, Why};
-use holdfast_store::db::{Database, Place};
 use holdfast_store::queue::BYTES_MAX;
 use std::time::Duration;
 
@@ -86,68 +83,4 @@ fn what_breaks_a_rule_is_no_message_and_says_which() {
         };
         assert!(said.contains(why), "{why}: {said}");
     }
-}
-
-struct Most(Room);
-
-impl Rooms for Most {
-    fn of(&self, _queue: &Arc<str>) -> Room {
-        self.0
-    }
-}
-
-fn message(bytes: usize) -> Message {
-    let id = CallId::new(WallTime(0), [1; 16]);
-    Message {
-        id,
-        queue: "mailer".into(),
-        body: vec![0; bytes].into(),
-        content_type: None,
-        attributes: Vec::new(),
-        lane: None,
-        dedupe: None,
-        delay: Duration::ZERO,
-        sent_by: id,
-        caller: Caller::parse("anonymous > service:front").unwrap(),
-        why: Why::undeclared(),
-        trace: Trace::start([1; 16], [2; 16]),
-    }
-}
-
-#[tokio::test]
-async fn a_queue_takes_no_more_than_its_room() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = Place::File(folder.path().join("test.db"));
-    let database = Database::open(place).await.unwrap();
-    let room = Room {
-        messages: 3,
-        bytes: 100,
-    };
-    let gauge = Gauge::new(database.clone(), Arc::new(Most(room)));
-    let queue: Arc<str> = "mailer".into();
-    let at = |ms: u64| Moment::from_nanos(ms * 1_000_000);
-    let two = [message(10), message(10)];
-    gauge.admit(&queue, &two, at(0)).await.unwrap();
-    let full = gauge.admit(&queue, &two, at(10)).await.unwrap_err();
-    assert!(
-        full.verdict()
-            .evidence
-            .iter()
-            .any(|(_, seen)| seen.contains("queue_messages")),
-        "{full:?}"
-    );
-    let large = gauge.admit(&queue, &[message(81)], at(10)).await;
-    let large = large.unwrap_err();
-    assert!(
-        large
-            .verdict()
-            .evidence
-            .iter()
-            .any(|(_, seen)| seen.contains("queue_bytes")),
-        "{large:?}"
-    );
-    gauge.admit(&queue, &[message(80)], at(10)).await.unwrap();
-    // Nothing of it was kept: the next count finds the queue empty.
-    assert!(gauge.admit(&queue, &two, at(900)).await.is_err());
-    gauge.admit(&queue, &two, at(1_100)).await.unwrap();
 }

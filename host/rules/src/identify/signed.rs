@@ -55,6 +55,29 @@ pub struct Declared {
     pub secrets: String,
     /// The keys.
     pub keys: Keys,
+    /// What becomes of a request that is verified.
+    pub accept: Accept,
+}
+
+/// What becomes of a request that is verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Accept {
+    /// The service is asked.
+    #[default]
+    Service,
+    /// It goes into the queue of the service, and its sender is answered at once.
+    Queue,
+}
+
+impl Accept {
+    /// The word of the settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Queue => "queue",
+        }
+    }
 }
 
 /// The webhooks of one service: its settings for this layer.
@@ -138,6 +161,14 @@ pub(super) fn place(call: &Call) -> Place {
             hooks.place(request.uri().path())
         }
         (Payload::Http(_) | Payload::Values(..), _) => Place::Elsewhere,
+    }
+}
+
+/// Whether a call that has come this far is a request that was verified, and goes into the queue.
+pub(crate) fn goes_into_the_queue(call: &Call) -> bool {
+    match place(call) {
+        Place::At(hook) => hook.declared.accept == Accept::Queue,
+        Place::Alike(_) | Place::Elsewhere => false,
     }
 }
 

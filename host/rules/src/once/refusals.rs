@@ -3,6 +3,7 @@
 use holdfast_call::{CallId, Fault, HostCode, Refusal, Verdict};
 use holdfast_store::approvals::{CALLER_MAX, SERVICE_MAX};
 use holdfast_store::db::DbError;
+use holdfast_store::queue::{Depth, Room};
 use std::time::Duration;
 
 /// How long a caller is told to wait at most before he asks again for a call that runs.
@@ -10,7 +11,7 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long he is told to wait for the database.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 
-/// How long he is told to wait for somebody to look at what waits.
+/// How long he is told to wait for somebody to look at what waits, or for a service to come to what is left for it.
 const CROWDED_WAIT: Duration = Duration::from_secs(60);
 
 const RULE: &str = "the same key takes effect once";
@@ -216,4 +217,21 @@ pub(super) fn nowhere() -> Fault {
 /// An outcome that was kept is not one that anybody can read.
 pub(super) fn unreadable() -> Fault {
     unavailable(&DbError::Corrupt("the outcome of a call".to_owned()))
+}
+
+/// The queue of the service has no room for a request that would go into it.
+pub(super) fn full(queue: &str, there: Depth, room: Room) -> Fault {
+    let refusal = Refusal {
+        code: HostCode::Overloaded,
+        layer: "once",
+        detail: "There is no room for this request now.".to_owned(),
+        rule: "a queue has no more than its limit, dead letters included".to_owned(),
+        seen: format!("{} messages of {} bytes are in it", there.messages, there.bytes),
+        limit: format!("{} messages, {} bytes", room.messages, room.bytes),
+        change: format!(
+            "`holdfast queue ls` says what is there; queue_messages and queue_bytes under [services.{queue}.limits] in holdfast.toml"
+        ),
+        retry_after: Some(CROWDED_WAIT),
+    };
+    refusal.into()
 }

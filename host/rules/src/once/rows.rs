@@ -1,11 +1,11 @@
 //! The rows of this host: where they are kept, which of them it holds, and that it goes on holding them.
 
 use super::row::Row;
-use holdfast_call::{Clock, Level, Log, Moment};
+use holdfast_call::{Clock, Level, Log, Message, Moment};
 use holdfast_store::approvals;
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::{self, Claim, Claimed, ExecutionKey, Held, Hold, Holder};
-use holdfast_store::queue::{self, Bell, Sent};
+use holdfast_store::queue::{self, Bell, Fits, Gauge, Room, Sent};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -27,6 +27,7 @@ impl Executions {
     /// They are kept there, each outcome for so long, and held by this life of the host. Said once, at its start.
     pub fn keep_in(&self, database: Database, holder: Holder, keep: Duration, bell: Arc<Bell>) {
         let rows = Rows {
+            gauge: Arc::new(Gauge::new(database.clone())),
             database,
             bell,
             holder,
@@ -35,6 +36,12 @@ impl Executions {
         };
         // Said twice, the first holds: rows are claimed in its name.
         let _ = self.0.set(Arc::new(rows));
+    }
+
+    /// How much is in each queue, once it is said where they are kept.
+    #[must_use]
+    pub fn gauge(&self) -> Option<Arc<Gauge>> {
+        self.rows().map(|rows| rows.gauge.clone())
     }
 
     pub(super) fn rows(&self) -> Option<&Arc<Rows>> {
@@ -64,6 +71,7 @@ impl Executions {
 /// Where rows are kept, and which of them this host holds.
 pub(super) struct Rows {
     database: Database,
+    gauge: Arc<Gauge>,
     /// Rings when messages have gone out.
     bell: Arc<Bell>,
     holder: Holder,
@@ -97,6 +105,17 @@ impl Rows {
         self.ring(some);
         self.let_go(hold);
         done
+    }
+
+    /// Whether there is room for messages in a queue.
+    pub(super) async fn fits(
+        &self,
+        queue: &Arc<str>,
+        messages: &[Message],
+        room: Room,
+        now: Moment,
+    ) -> Result<Fits, DbError> {
+        self.gauge.fits(queue, messages, room, now).await
     }
 
     /// Sends what goes out with a call that has no row.

@@ -7,7 +7,7 @@ use crate::settings::{
 use holdfast_call::{Priority, Settings, Target};
 use holdfast_capabilities::ids;
 use holdfast_capabilities::kv;
-use holdfast_capabilities::queue::{self, Room};
+use holdfast_capabilities::queue;
 use holdfast_capabilities::secrets::WEBHOOK;
 use holdfast_rules::budget::{self, Tariff};
 use holdfast_rules::contract::openapi::About;
@@ -18,6 +18,7 @@ use holdfast_rules::{
     admit, attempt, authorize, breaker, contract, deadline, once, quarantine, record, retry,
 };
 use holdfast_store::kv::Quota;
+use holdfast_store::queue::Room;
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::limits::Limits;
 use holdfast_wasm::service::Service;

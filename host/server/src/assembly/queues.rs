@@ -4,7 +4,8 @@ use super::{Host, layers};
 use crate::queues::{Consumer, Parts, Queues};
 use crate::settings::{Limit, Policy};
 use holdfast_call::{Pipeline, Registered, Target};
-use holdfast_capabilities::queue::{self, Gauge, Queue, Room, Rooms};
+use holdfast_capabilities::queue::{self, Queue, Rooms};
+use holdfast_store::queue::Room;
 use holdfast_wasm::service::Service;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,12 +35,13 @@ pub(super) fn make(host: &Host, policy: &Policy) -> Vec<Arc<Registered>> {
         pipeline: host.pipeline.clone(),
         without: rooms,
     };
-    let gauge = Gauge::new(host.database.clone(), Arc::new(rooms));
+    let (gauge, rooms) = (host.executions.gauge(), Arc::new(rooms));
     let one = |name: Arc<str>| {
         let kept = Queue {
             database: host.database.clone(),
             name: name.clone(),
             gauge: gauge.clone(),
+            rooms: rooms.clone(),
             bell: host.bell.clone(),
         };
         let settings = layers::queue(host, &name);

@@ -270,7 +270,7 @@ impl Host {
             Some(described) => settings.with(described.clone()),
             None => settings,
         };
-        let settings = match webhooks::of(self, effective)? {
+        let settings = match webhooks::of(self, effective, service.contract())? {
             Some(webhooks) => settings.with(webhooks),
             None => settings,
         };

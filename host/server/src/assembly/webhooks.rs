@@ -7,19 +7,35 @@ use anyhow::Context as _;
 use holdfast_call::{Moment, Secret};
 use holdfast_capabilities::http::Held;
 use holdfast_capabilities::secrets::Encoding;
-use holdfast_rules::identify::signed::{Declared, Keys, Webhooks};
+use holdfast_call::contract::{CONSUMER, Contract};
+use holdfast_rules::identify::signed::{Accept, Declared, Keys, Webhooks};
 use holdfast_rules::identify::webhook::Key;
 use std::sync::Arc;
 
 /// The layer's settings for a service; `None` where it has no webhook.
 ///
 /// # Errors
-/// A key is not there: nobody could be verified with it, so nothing is taken.
-pub(super) fn of(host: &Host, effective: &Effective) -> anyhow::Result<Option<Webhooks>> {
+/// A key is not there: nobody could be verified with it, so nothing is taken. Or what is to go into its queue it does not take from there.
+pub(super) fn of(
+    host: &Host,
+    effective: &Effective,
+    contract: &Contract,
+) -> anyhow::Result<Option<Webhooks>> {
     if effective.webhooks.is_empty() {
         return Ok(None);
     }
     let service = effective.name.as_str();
+    let mut queued = effective.webhooks.iter();
+    if let Some(path) = queued.find(|path| path.accept == Accept::Queue)
+        && contract.consumer().is_none()
+    {
+        anyhow::bail!(
+            "what comes to {} of {service} goes into its queue, and it takes no messages: export {CONSUMER} from it, or take \
+             `accept = \"queue\"` out of [services.{service}.webhooks.\"{}\"] in holdfast.toml",
+            path.path,
+            path.path
+        );
+    }
     let declared = effective.webhooks.iter().map(|path| {
         declared(host, path).with_context(|| format!("the webhook {} of {service}", path.path))
     });
@@ -40,6 +56,7 @@ fn declared(host: &Host, path: &SignedPath) -> anyhow::Result<Declared> {
         provider: path.from,
         body_bytes_max: usize::try_from(path.body_bytes).unwrap_or(usize::MAX),
         secrets: names.join(" or "),
+        accept: path.accept,
         keys: keys(held.collect::<anyhow::Result<_>>()?),
     })
 }

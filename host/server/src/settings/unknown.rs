@@ -134,6 +134,7 @@ const POLICY: &[&str] = &[
     "services.*.webhooks.*.from",
     "services.*.webhooks.*.secrets",
     "services.*.webhooks.*.body_bytes",
+    "services.*.webhooks.*.accept",
     "services.*.limits.+",
     "upstreams.*.url",
     "upstreams.*.class",

@@ -9,7 +9,8 @@ use crate::settings::units::Raw;
 use crate::settings::upstream::within;
 use holdfast_call::AccessScope;
 use holdfast_capabilities::secrets::{Encoding, WEBHOOK};
-use holdfast_rules::identify::signed::{BODY_BYTES, BODY_BYTES_MAX, same};
+use holdfast_rules::identify::signed::{Accept, BODY_BYTES, BODY_BYTES_MAX, same};
+use holdfast_store::queue::BYTES_MAX as MESSAGE_BYTES_MAX;
 use holdfast_rules::identify::webhook::Provider;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub(crate) struct WrittenWebhook {
     from: Option<String>,
     secrets: Vec<String>,
     body_bytes: Option<Raw>,
+    accept: Option<String>,
 }
 
 /// Whose requests a path takes.
@@ -41,6 +43,8 @@ pub struct Webhook {
     pub secrets: Vec<Name>,
     /// The largest body, in bytes.
     pub body_bytes: u64,
+    /// What becomes of a request that is verified.
+    pub accept: Accept,
 }
 
 /// A webhook as it holds for its service: with what its secrets are.
@@ -54,6 +58,8 @@ pub struct SignedPath {
     pub secrets: Vec<LentSecret>,
     /// The largest body, in bytes.
     pub body_bytes: u64,
+    /// What becomes of a request that is verified.
+    pub accept: Accept,
 }
 
 /// The webhooks of a service, by their paths.
@@ -105,11 +111,30 @@ fn one(written: WrittenWebhook, key: &str, reader: &mut Reader<'_>) -> Option<We
         let from = from.escape_debug();
         format!("`{from}` is none of {}", providers())
     });
+    let accept = written.accept.as_deref().map(accept);
+    let accept = accept.and_then(|accept| reader.take(&own("accept"), accept));
+    let accept = accept.unwrap_or_default();
+    if accept == Accept::Queue && body_bytes > MESSAGE_BYTES_MAX as u64 {
+        let message = format!("is at most {MESSAGE_BYTES_MAX} where requests go into a queue");
+        reader.wrong(&own("body_bytes"), message);
+    }
     Some(Webhook {
         from: reader.take(&own("from"), from)?,
         secrets,
         body_bytes,
+        accept,
     })
+}
+
+fn accept(word: &str) -> Result<Accept, String> {
+    match word {
+        "service" => Ok(Accept::Service),
+        "queue" => Ok(Accept::Queue),
+        other => Err(format!(
+            "`{}` is neither \"service\", which is asked at once, nor \"queue\", from which it is given the request",
+            other.escape_debug()
+        )),
+    }
 }
 
 fn providers() -> String {

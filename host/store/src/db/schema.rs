@@ -222,6 +222,7 @@ const STEPS: &[Step] = &[
             "CREATE INDEX queue_ready_held ON queue_ready (holder, epoch) WHERE holder IS NOT NULL",
             "CREATE TABLE queue_messages (
             id TEXT PRIMARY KEY,
+            operation TEXT,
             body {bytes} NOT NULL,
             content_type TEXT,
             attributes TEXT NOT NULL,
@@ -254,6 +255,7 @@ const STEPS: &[Step] = &[
             lane TEXT,
             bytes {integer} NOT NULL,
             deliveries {integer} NOT NULL,
+            operation TEXT,
             body {bytes} NOT NULL,
             content_type TEXT,
             attributes TEXT NOT NULL,
@@ -267,6 +269,15 @@ const STEPS: &[Step] = &[
             died_ms {integer} NOT NULL
         ){strict}",
             "CREATE INDEX queue_dead_of ON queue_dead (queue, died_ms)",
+            "CREATE TABLE schedules (
+            service TEXT NOT NULL,
+            name TEXT NOT NULL,
+            last_ms {integer} NOT NULL,
+            fired {integer} NOT NULL,
+            skipped {integer} NOT NULL,
+            missed {integer} NOT NULL,
+            PRIMARY KEY (service, name)
+        ){strict}",
         ],
     },
 ];

@@ -8,6 +8,7 @@ use crate::executions::Holder;
 use holdfast_call::message::Receipt;
 use holdfast_call::{Caller, Trace, Why};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A message that was taken, to be delivered.
@@ -15,6 +16,8 @@ use std::time::Duration;
 pub struct Delivery {
     /// That it was.
     pub receipt: Receipt,
+    /// The operation that it is for; none, for the one by which its service takes messages.
+    pub operation: Option<Arc<str>>,
     /// What it says.
     pub body: Vec<u8>,
     /// What kind of text that is.
@@ -128,7 +131,7 @@ async fn said(
         .map(|number| format!("${number}"))
         .collect();
     let sql = format!(
-        "SELECT id, body, content_type, attributes, sent_ms, sent_by, caller, why, trace FROM queue_messages \
+        "SELECT id, body, content_type, attributes, sent_ms, sent_by, caller, why, trace, operation FROM queue_messages \
          WHERE id IN ({}) ORDER BY id",
         names.join(", ")
     );
@@ -150,6 +153,7 @@ fn delivery(row: &Row, taken: Taken) -> Result<Delivery, DbError> {
             id: id(row, 0)?,
             fence: taken.fence,
         },
+        operation: row.optional_text(9)?.map(Into::into),
         body: row.bytes(1)?.to_vec(),
         content_type: row.optional_text(2)?.map(str::to_owned),
         attributes: attributes(row, 3)?,

@@ -87,8 +87,8 @@ async fn revived(id: &str, tx: &mut dyn Tx) -> Result<Moved, DbError> {
                          (id, queue, due_ms, wanted_ms, lane, place, bytes, deliveries, deaths, fence, epoch) \
                          SELECT id, queue, $2, $3, lane, $4, bytes, 0, 0, 0, 0 FROM queue_dead WHERE id = $1";
     const SAID: &str = "INSERT INTO queue_messages \
-                        (id, body, content_type, attributes, dedupe, sent_ms, sent_by, caller, why, trace, last_fault) \
-                        SELECT id, body, content_type, attributes, dedupe, sent_ms, sent_by, caller, why, trace, \
+                        (id, operation, body, content_type, attributes, dedupe, sent_ms, sent_by, caller, why, trace, last_fault) \
+                        SELECT id, operation, body, content_type, attributes, dedupe, sent_ms, sent_by, caller, why, trace, \
                         last_fault FROM queue_dead WHERE id = $1";
     const DEAD: &str = "DELETE FROM queue_dead WHERE id = $1";
     const KNOWN: &str = "INSERT INTO queue_known (queue, dedupe, id, until_ms) VALUES ($1, $2, $3, $4) \

@@ -6,9 +6,13 @@
 
 use super::rows::corrupt;
 use crate::db::{DbError, Tx, Value};
+use holdfast_call::message::Message;
 
 /// When a message is due that stands behind another one: never, until it steps forward.
 pub(super) const BEHIND_MS: i64 = i64::MAX / 2;
+
+/// Finds a message of a lane.
+const ANY: &str = "SELECT place FROM queue_ready WHERE queue = $1 AND lane = $2 LIMIT 1";
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +47,6 @@ pub(super) async fn join(
     const NEXT: &str = "INSERT INTO queue_lanes (queue, lane, last, used_ms) VALUES ($1, $2, 1, $3) \
                         ON CONFLICT (queue, lane) DO UPDATE SET last = queue_lanes.last + 1, used_ms = $3 \
                         RETURNING last";
-    const OTHERS: &str = "SELECT place FROM queue_ready WHERE queue = $1 AND lane = $2 LIMIT 1";
     let [queue, lane]: [Value; 2] = [queue.into(), lane.into()];
     let rows = tx
         .query(NEXT, &[queue.clone(), lane.clone(), now.into()])
@@ -52,11 +55,20 @@ pub(super) async fn join(
     let place = row
         .ok_or_else(|| corrupt("a lane that was written is not there"))?
         .integer(0)?;
-    let others = tx.query(OTHERS, &[queue, lane]).await?;
+    let others = tx.query(ANY, &[queue, lane]).await?;
     Ok(Spot {
         place,
         behind: !others.is_empty(),
     })
+}
+
+/// Whether there is a message in the lane of this one.
+pub(crate) async fn is_busy(message: &Message, tx: &mut dyn Tx) -> Result<bool, DbError> {
+    let Some(lane) = &message.lane else {
+        return Ok(false);
+    };
+    let rows = tx.query(ANY, &[(&*message.queue).into(), lane.into()]).await?;
+    Ok(!rows.is_empty())
 }
 
 /// The next one of a lane steps forward, if its first is gone.

@@ -42,7 +42,7 @@ type Into = &'static str;
 
 const READY: Into = "INSERT INTO queue_ready (id, queue, due_ms, wanted_ms, lane, place, bytes, deliveries, deaths, fence, epoch) VALUES ";
 const SAID: Into = "INSERT INTO queue_messages \
-                    (id, body, content_type, attributes, dedupe, sent_ms, sent_by, caller, why, trace) VALUES ";
+                    (id, operation, body, content_type, attributes, dedupe, sent_ms, sent_by, caller, why, trace) VALUES ";
 
 /// How many rows one statement inserts. Few sizes, so that few statements are prepared.
 const AT_ONCE: [usize; 3] = [64, 8, 1];
@@ -68,6 +68,7 @@ fn ready_row(message: &Message, spot: Spot, now: i64) -> Vec<Value> {
 fn said_row(message: &Message, now: i64) -> Vec<Value> {
     vec![
         message.id.to_string().into(),
+        message.operation.as_deref().into(),
         message.body.to_vec().into(),
         message.content_type.clone().into(),
         written(&message.attributes).into(),

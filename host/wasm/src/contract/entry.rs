@@ -27,12 +27,17 @@ pub(super) fn check(interface: &Interface) -> Result<(), LoadError> {
 }
 
 fn is_consumer(function: &Function) -> bool {
-    let failure = |case: &str| Case {
-        name: case.into(),
-        ty: Some(Type::Text),
+    let case = |(name, ty): (&str, Type)| Case {
+        name: name.into(),
+        ty: Some(ty),
         docs: Docs::default(),
     };
-    let failure = Type::Variant([failure("again"), failure("permanent")].into());
+    let cases = [
+        ("again", Type::Text),
+        ("later", Type::U64),
+        ("permanent", Type::Text),
+    ];
+    let failure = Type::Variant(cases.into_iter().map(case).collect());
     let result = Type::Result(None, Some(Arc::new(failure)));
     let params = function.params.iter().map(|param| &param.ty);
     params.eq([&message()]) && function.result.as_ref() == Some(&result)

@@ -38,6 +38,7 @@ fn declared(path: &str, keys: &Arc<Mutex<Vec<&'static str>>>) -> Declared {
     let keys = keys.clone();
     let shared = |key: &&str| Key::Shared(Zeroizing::new(key.as_bytes().to_vec()));
     Declared {
+        accept: Accept::Service,
         path: path.to_owned(),
         provider: Provider::GitHub,
         body_bytes_max: 100,

@@ -11,6 +11,7 @@ enum Power {
     Network,
     Secrets,
     KeyValue,
+    Queue,
     Sockets,
     Files,
     Environment,
@@ -28,6 +29,7 @@ const POWERS: &[(&str, Power)] = &[
     ("wasi:http/client", Power::Network),
     ("wasi:http/types", Power::Nothing),
     ("holdfast:host/secrets", Power::Secrets),
+    ("holdfast:host/queue", Power::Queue),
     ("wasi:keyvalue/", Power::KeyValue),
     ("holdfast:host/leases", Power::KeyValue),
     ("holdfast:host/ids", Power::KeyValue),
@@ -55,6 +57,7 @@ impl Power {
             Self::Network => "network, through http",
             Self::Secrets => "use of secrets",
             Self::KeyValue => "keys and values of its own",
+            Self::Queue => "messages to queues",
             Self::Sockets => "network, by sockets",
             Self::Files => "files",
             Self::Environment => "environment",
@@ -93,6 +96,7 @@ fn said(power: Power, merged: &Merged) -> String {
         Power::Network => named(merged, &["upstreams", "services"]),
         Power::Secrets => named(merged, &["secrets"]),
         Power::KeyValue => kept(merged),
+        Power::Queue => named(merged, &["queues"]),
         Power::Sockets => "denied: always; there is no way out but http".to_owned(),
         Power::Files => under(merged, "files.").unwrap_or_else(|| {
             format!(

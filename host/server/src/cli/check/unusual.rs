@@ -3,6 +3,7 @@
 use super::{Anatomy, Inspection};
 use crate::settings::Effective;
 use crate::settings::units::size_text;
+use holdfast_wasm::contract::is_entry;
 
 const MIB: u64 = 1 << 20;
 /// Debug information and names of this size are worth stripping: every load hashes and reads them.
@@ -69,6 +70,11 @@ fn interfaces(inspection: &Inspection, effective: &Effective) -> Vec<String> {
     if !grants.kv_asked.is_empty() && !keeps.iter().any(|prefix| has(prefix)) {
         said.push("its manifest asks for buckets, but it does not import wasi:keyvalue".to_owned());
     }
+    if !grants.queues_asked.is_empty() && !has("holdfast:host/queue") {
+        said.push(
+            "its manifest asks for queues, but it does not import holdfast:host/queue".to_owned(),
+        );
+    }
     if asks && !network {
         said.push("its manifest asks for upstreams or services, but it does not import the way out (wasi:http)".to_owned());
     }
@@ -79,7 +85,9 @@ fn interfaces(inspection: &Inspection, effective: &Effective) -> Vec<String> {
         ));
     }
     let served = |name: &&String| {
-        name.starts_with("wasi:http/incoming-handler@") || name.starts_with("wasi:http/handler@")
+        name.starts_with("wasi:http/incoming-handler@")
+            || name.starts_with("wasi:http/handler@")
+            || is_entry(name)
     };
     for name in inspection.exports.iter().filter(|name| !served(name)) {
         said.push(format!(

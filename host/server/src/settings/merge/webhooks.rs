@@ -16,6 +16,7 @@ impl Merge<'_> {
                 ("from", webhook.from.as_str().to_owned()),
                 ("secrets", names.join(", ")),
                 ("body_bytes", size_text(webhook.body_bytes)),
+                ("accept", webhook.accept.as_str().to_owned()),
             ] {
                 let key = join(&join("webhooks", path), name);
                 let origin = policy.origin(&self.own(&key));
@@ -29,6 +30,7 @@ impl Merge<'_> {
                 from: webhook.from,
                 secrets: secrets.cloned().collect(),
                 body_bytes: webhook.body_bytes,
+                accept: webhook.accept,
             });
         }
         paths

@@ -299,10 +299,15 @@ const TOLD: &[(&str, Shape)] = &[
     ("kv", Shape::List(Some(NAME))),
     ("queues", Shape::List(Some(NAME))),
     ("services.*.kv", Shape::List(Some(NAME))),
+    ("services.*.queues", Shape::List(Some(NAME))),
     ("contract.safe", Shape::List(Some(FUNCTION))),
     (
         "services.*.webhooks.*.from",
         Shape::Words(&["standard", "github", "stripe", "slack", "telegram"]),
+    ),
+    (
+        "services.*.webhooks.*.accept",
+        Shape::Words(&["service", "queue"]),
     ),
     ("services.*.webhooks.*.secrets", Shape::List(Some(NAME))),
     (

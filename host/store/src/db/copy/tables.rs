@@ -33,4 +33,5 @@ pub const TABLES: &[Table] = &[
     table("queue_lanes", &["last"]),
     table("queue_known", &[]),
     table("queue_dead", &["bytes", "deliveries"]),
+    table("schedules", &["last_ms", "fired", "skipped", "missed"]),
 ];

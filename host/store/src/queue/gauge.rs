@@ -3,12 +3,10 @@
 //! To count a queue at each message would cost more than to send it. So it is counted about once a second while somebody sends, and what
 //! this host has sent since is added: a queue may have more than its limit by what other hosts send in that second.
 
-use super::refusals;
-use crate::kept;
+use super::view::{Depth, depth};
+use crate::db::{Database, DbError};
+use holdfast_call::Moment;
 use holdfast_call::message::Message;
-use holdfast_call::{Fault, Moment};
-use holdfast_store::db::Database;
-use holdfast_store::queue::{self, Depth};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,60 +23,68 @@ pub struct Room {
     pub bytes: u64,
 }
 
-/// Says how much each queue may have.
-pub trait Rooms: Send + Sync {
-    /// How much the queue of this service may have.
-    fn of(&self, queue: &Arc<str>) -> Room;
+/// Whether a queue has room for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fits {
+    /// It has, and they count from now on.
+    Yes,
+    /// It has not.
+    No {
+        /// What is there.
+        there: Depth,
+        /// What would be there.
+        wanted: Depth,
+    },
 }
 
 /// How much is in each queue.
 pub struct Gauge {
     database: Database,
-    rooms: Arc<dyn Rooms>,
     counted: Mutex<HashMap<Arc<str>, (Moment, Depth)>>,
 }
 
 impl Gauge {
     /// Nothing is counted yet.
     #[must_use]
-    pub fn new(database: Database, rooms: Arc<dyn Rooms>) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn new(database: Database) -> Self {
+        Self {
             database,
-            rooms,
             counted: Mutex::default(),
-        })
+        }
     }
 
-    /// Whether there is room for messages in a queue; if there is, they count.
-    pub(super) async fn admit(
+    /// Whether there is room for messages in a queue that may have so much.
+    ///
+    /// # Errors
+    /// It cannot be counted.
+    pub async fn fits(
         &self,
         queue: &Arc<str>,
         messages: &[Message],
+        room: Room,
         now: Moment,
-    ) -> Result<(), Fault> {
-        let room = self.rooms.of(queue);
+    ) -> Result<Fits, DbError> {
         let known = self.lock().get(queue).copied();
-        let fresh = known.filter(|(at, _)| now.since(*at) < COUNT_EVERY);
-        if fresh.is_none() {
-            let counted = queue::depth(&self.database, queue.to_string()).await;
-            let counted = counted.map_err(|error| kept::away(super::STAGE, &error))?;
+        if known.is_none_or(|(at, _)| now.since(at) >= COUNT_EVERY) {
+            let counted = depth(&self.database, queue.to_string()).await?;
             self.lock().insert(queue.clone(), (now, counted));
         }
         let bytes = messages.iter().map(|message| message.bytes() as u64);
         let (more, bytes) = (messages.len() as u64, bytes.sum::<u64>());
         let mut all = self.lock();
-        let Some((_, there)) = all.get_mut(queue) else {
-            return Ok(());
-        };
+        let (_, there) = all
+            .entry(queue.clone())
+            .or_insert_with(|| (now, Depth::default()));
         let wanted = Depth {
             messages: there.messages.saturating_add(more),
             bytes: there.bytes.saturating_add(bytes),
         };
         if wanted.messages > room.messages || wanted.bytes > room.bytes {
-            return Err(refusals::full(queue, *there, wanted, room));
+            let there = *there;
+            return Ok(Fits::No { there, wanted });
         }
         *there = wanted;
-        Ok(())
+        Ok(Fits::Yes)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Moment, Depth)>> {
