@@ -26,6 +26,7 @@ mod rollout;
 // Nor is a bad day everybody's.
 mod breakers;
 // A secret is in the host, and nowhere else.
+mod schedules;
 mod secrets;
 // Services call each other through the same pipeline.
 mod internal;

@@ -65,11 +65,7 @@ async fn parts(data: &Path, bed: &Bed, texts: Arc<Texts>, gateway: Gateway) -> H
     let database = Database::open(Place::File(data.join("holdfast.db"))).await;
     let database = database.unwrap();
     let key = HostKey::open(data, || [7; 32]).unwrap();
-    let held = (
-        Arc::default(),
-        Duration::from_secs(24 * 3600),
-        Arc::default(),
-    );
+    let held = (Arc::default(), Duration::from_secs(24 * 3600));
     let told = (&Silence as _, &Silence as _);
     let executions = HostExecutions::begin(database.clone(), &key, held, told).await;
     let executions = executions.unwrap();

@@ -27,6 +27,8 @@ pub enum Entry {
     Import,
     /// A queue, from which a message is delivered.
     Queue,
+    /// A schedule: it is time.
+    Timer,
     /// None: the host itself asks.
     Host,
 }
@@ -40,6 +42,7 @@ impl Entry {
             Self::Command => "command",
             Self::Import => "import",
             Self::Queue => "queue",
+            Self::Timer => "timer",
             Self::Host => "host",
         }
     }

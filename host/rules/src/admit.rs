@@ -157,7 +157,7 @@ impl Admit {
         let class = match call.entry {
             // What the host asks is what it needs to know its callers by.
             Entry::Command | Entry::Host => Priority::Control,
-            Entry::Http | Entry::Import | Entry::Queue => of_service,
+            Entry::Http | Entry::Import | Entry::Queue | Entry::Timer => of_service,
         };
         call.tree.set_priority(class);
         if self.host.shedding().sheds(class) {

@@ -1,6 +1,6 @@
 //! Deliveries: what a message's delivery came to, and what is done with the message then. A pure core: whoever delivers asks it.
 
-use holdfast_call::{Answer, Fault, Reply, Value};
+use holdfast_call::{Answer, Fault, HostCode, Reply, Value};
 use std::time::Duration;
 
 /// The shortest pause before a message is delivered again, doubled each time.
@@ -92,6 +92,48 @@ pub fn judged(reply: &Reply, known: Known) -> Judged {
     match known.delivery >= known.most {
         true => Judged::Dead { why },
         false => Judged::Again { after, why },
+    }
+}
+
+/// What a tick of a schedule came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It is done with, well or not.
+    Well,
+    /// It is done with, and failed: the next tick may do better.
+    Failed,
+    /// Its service could not be asked, so it is asked again after this pause.
+    NotAsked {
+        /// How long it waits.
+        after: Duration,
+        /// Why not.
+        why: String,
+    },
+    /// Nobody knows what came of it: a person has to look.
+    InDoubt {
+        /// The call of which nobody knows.
+        why: String,
+    },
+}
+
+/// Judges a tick by what its call came back with. A tick is asked for once: whether it did well is told by its closing line, and tried again
+/// is the next one. `replayed` says that its answer is that of an earlier delivery.
+#[must_use]
+pub fn ended(reply: &Reply, attempts: u32, replayed: bool, random: u64) -> Ended {
+    match reply {
+        Err(fault) if fault.host_code() == Some(HostCode::Indeterminate) => Ended::InDoubt {
+            why: said(&told(fault)),
+        },
+        Err(fault) if attempts == 0 && !replayed => Ended::NotAsked {
+            after: fault.wait().unwrap_or(BUSY).max(BUSY) + jittered(BUSY, random),
+            why: said(&told(fault)),
+        },
+        Err(_) => Ended::Failed,
+        Ok(Answer::Http(response)) if response.status().as_u16() >= 400 => Ended::Failed,
+        Ok(Answer::Values(values)) if matches!(values.list(), [Value::Result(Err(_))]) => {
+            Ended::Failed
+        }
+        Ok(_) => Ended::Well,
     }
 }
 
@@ -190,7 +232,10 @@ mod tests {
         assert!(matches!(later, Judged::Again { after, .. } if after == Duration::from_secs(5)));
         let far = judge(&failure(1, Value::U64(u64::MAX)), 1);
         assert!(matches!(far, Judged::Again { after, .. } if after == LATER_MAX));
-        assert!(matches!(judge(&failure(1, Value::U64(5)), MOST), Judged::Dead { .. }));
+        assert!(matches!(
+            judge(&failure(1, Value::U64(5)), MOST),
+            Judged::Dead { .. }
+        ));
     }
 
     #[test]
@@ -216,6 +261,42 @@ mod tests {
         assert_eq!(why, "overloaded: no place");
         assert!(matches!(judge(&Err(fault()), 1), Judged::Again { .. }));
         assert!(matches!(judge(&Err(fault()), MOST), Judged::Dead { .. }));
+    }
+
+    #[test]
+    fn a_tick_is_asked_for_once() {
+        let refused = || Err(fault());
+        assert!(matches!(
+            ended(&refused(), 0, false, 1),
+            Ended::NotAsked { .. }
+        ));
+        assert_eq!(ended(&refused(), 1, false, 1), Ended::Failed);
+        assert_eq!(
+            ended(&refused(), 0, true, 1),
+            Ended::Failed,
+            "as it was answered before"
+        );
+        assert_eq!(
+            ended(&gave(Value::Result(Ok(None))), 1, false, 1),
+            Ended::Well
+        );
+        assert_eq!(
+            ended(&gave(Value::Result(Err(None))), 1, false, 1),
+            Ended::Failed
+        );
+        for (status, came) in [
+            (204, Ended::Well),
+            (404, Ended::Failed),
+            (503, Ended::Failed),
+        ] {
+            let mut response = http::Response::new(holdfast_call::Body::empty());
+            *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+            assert_eq!(
+                ended(&Ok(Answer::Http(response)), 1, false, 1),
+                came,
+                "{status}"
+            );
+        }
     }
 
     #[test]

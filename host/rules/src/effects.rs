@@ -317,6 +317,28 @@ enum Arguments {
     Few,
 }
 
+/// The operation of a function that takes nothing.
+///
+/// # Errors
+/// There is none of that name, or it takes something.
+pub(crate) fn function_without_arguments(
+    contract: &Contract,
+    named: &str,
+) -> Result<Arc<str>, String> {
+    let shown = named.escape_debug();
+    match path::find(contract, &format!("/{named}")) {
+        Some((interface, function)) if function.params.is_empty() => {
+            Ok(interface.operation(function))
+        }
+        Some(_) => Err(format!(
+            "`{shown}` takes arguments, and a schedule has none to give"
+        )),
+        None => Err(format!(
+            "the component exports no function `{shown}`; an operation over plain HTTP is written \"POST /path\""
+        )),
+    }
+}
+
 /// The full name of a function.
 fn function(contract: &Contract, named: &str, arguments: Arguments) -> Result<Arc<str>, String> {
     let shown = named.escape_debug();

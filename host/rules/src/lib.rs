@@ -17,9 +17,9 @@ pub mod notices;
 mod percent;
 #[cfg(test)]
 mod price;
+pub mod schedule;
 #[cfg(test)]
 mod testing;
-pub mod schedule;
 pub mod trail;
 mod whole;
 mod window;

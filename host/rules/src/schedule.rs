@@ -4,7 +4,9 @@
 //! mean the same ones: an interval counts from the beginning of 1970, and a line of cron names them in its time zone. A tick that nobody
 //! has fired a minute after its time was missed.
 
+use crate::effects::function_without_arguments;
 use cronexpr::{Crontab, MakeTimestamp};
+use holdfast_call::contract::Contract;
 use jiff as _;
 use std::fmt;
 use std::sync::Arc;
@@ -73,6 +75,28 @@ pub struct Due {
     pub missed: u64,
 }
 
+impl Schedule {
+    /// The same with its operation as the component names it.
+    ///
+    /// # Errors
+    /// The component has no such operation, and what to change.
+    pub fn found(&self, contract: &Contract, http: bool) -> Result<Self, String> {
+        let operation = match self.operation.contains(' ') {
+            true if http => Ok(self.operation.clone()),
+            true => Err(format!(
+                "`{}` is asked over plain HTTP, which the component does not serve",
+                self.operation
+            )),
+            false => function_without_arguments(contract, &self.operation),
+        };
+        let operation = operation.map_err(|why| format!("schedule {}: {why}", self.name))?;
+        Ok(Self {
+            operation,
+            ..self.clone()
+        })
+    }
+}
+
 impl When {
     /// Reads an interval: nothing at all, or a second to a year.
     ///
@@ -84,7 +108,8 @@ impl When {
         }
         if !(EVERY_MIN..=EVERY_MAX).contains(&span) || span.subsec_millis() > 0 {
             return Err(
-                "is \"0s\", again as soon as it has ended, or whole seconds up to a year".to_owned(),
+                "is \"0s\", again as soon as it has ended, or whole seconds up to a year"
+                    .to_owned(),
             );
         }
         Ok(Self::Every(span))
@@ -256,7 +281,11 @@ mod tests {
         assert_eq!(when.after(i64::MAX), None);
         assert_eq!(every(0), When::Always);
         assert_eq!(When::Always.after(0), None);
-        for wrong in [Duration::from_millis(999), Duration::from_millis(1_500), EVERY_MAX * 2] {
+        for wrong in [
+            Duration::from_millis(999),
+            Duration::from_millis(1_500),
+            EVERY_MAX * 2,
+        ] {
             assert!(When::every(wrong).is_err(), "{wrong:?}");
         }
     }
@@ -264,11 +293,18 @@ mod tests {
     #[test]
     fn a_line_of_cron_is_meant_in_its_zone() {
         let utc = When::cron("30 3 * * *", "UTC").unwrap();
-        assert_eq!(ticks(&utc, "2026-11-28T12:00:00Z", 1), ["2026-11-29T03:30:00Z"]);
+        assert_eq!(
+            ticks(&utc, "2026-11-28T12:00:00Z", 1),
+            ["2026-11-29T03:30:00Z"]
+        );
         let vienna = When::cron("30 3 * * *", "Europe/Vienna").unwrap();
         assert_eq!(
             ticks(&vienna, "2026-10-24T00:00:00Z", 3),
-            ["2026-10-24T01:30:00Z", "2026-10-25T02:30:00Z", "2026-10-26T02:30:00Z"],
+            [
+                "2026-10-24T01:30:00Z",
+                "2026-10-25T02:30:00Z",
+                "2026-10-26T02:30:00Z"
+            ],
             "clocks go back on the 25th"
         );
     }

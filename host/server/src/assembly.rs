@@ -48,7 +48,6 @@ use holdfast_rules::trail::Trail;
 use holdfast_rules::{HostGate, Metrics, Parts};
 use holdfast_store::Audit;
 use holdfast_store::db::Database;
-use holdfast_store::queue::Bell;
 use holdfast_store::{CallLog, DataLock, HostKey, Versions};
 use holdfast_wasm::cache::ArtifactCache;
 use holdfast_wasm::compile::Compiler;
@@ -80,8 +79,6 @@ pub struct Host {
     ledger: Arc<HostLedger>,
     database: Database,
     leases: Arc<Leases>,
-    /// Rings when this host has sent messages.
-    bell: Arc<Bell>,
     audit: Audit,
     trail: Arc<Trail>,
     notices: Arc<Line>,
@@ -137,9 +134,8 @@ impl Host {
             trail: trail.clone(),
         };
         let database = database(&policy).await?;
-        let bell = Arc::<Bell>::default();
         let (caller_keys, executions, ledger, leases) =
-            kept(&database, &policy, &key, (&parts, &bell)).await?;
+            kept(&database, &policy, &key, &parts).await?;
         let pipeline = holdfast_rules::pipeline(&parts)?;
         let token_keys = TokenKeys::new(parts.issuers, pipeline.clone(), as_log.clone());
         let teller = Teller::new(notices.clone(), pipeline.clone(), as_log.clone());
@@ -160,7 +156,6 @@ impl Host {
             ledger,
             database,
             leases,
-            bell,
             audit,
             trail,
             notices,
@@ -321,7 +316,7 @@ async fn kept(
     database: &Database,
     policy: &Policy,
     key: &HostKey,
-    (parts, bell): (&Parts, &Arc<Bell>),
+    parts: &Parts,
 ) -> anyhow::Result<(
     Arc<CallerKeys>,
     Arc<HostExecutions>,
@@ -333,8 +328,7 @@ async fn kept(
     keys.begin().await;
     let (held, keep) = (parts.executions.clone(), policy.idempotency_keep);
     let told = (&*parts.log, &*parts.notices);
-    let held = (held, keep, bell.clone());
-    let executions = HostExecutions::begin(database.clone(), key, held, told).await;
+    let executions = HostExecutions::begin(database.clone(), key, (held, keep), told).await;
     let executions = executions.context("cannot begin with the database")?;
     let (holder, held) = (executions.holder(), parts.ledger.clone());
     let (clock, log) = (parts.sources.clock.clone(), parts.log.clone());

@@ -24,6 +24,7 @@ pub mod notify;
 pub mod policy;
 pub mod queue;
 pub mod restore;
+pub mod schedules;
 pub mod schema;
 pub mod serve;
 pub mod speaker;
@@ -149,6 +150,9 @@ pub enum Command {
     /// Look at what waits in queues to be delivered, and at what was delivered in vain.
     #[command(after_help = CODES)]
     Queue(queue::QueueArgs),
+    /// List what is asked of services by the clock: when next, and how often it was skipped or missed.
+    #[command(after_help = CODES)]
+    Schedules(schedules::SchedulesArgs),
     /// Say what was paid, by whom and for what, and compare it with an invoice.
     #[command(after_help = CODES)]
     Cost(cost::CostArgs),
@@ -266,6 +270,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Undo(UndoArgs { call, data }) => text(&data, &Request::Undo { call }),
         Command::Locks(args) => locks::run(&args),
         Command::Queue(args) => queue::run(args),
+        Command::Schedules(args) => schedules::run(&args),
         Command::Cost(args) => cost::run(&args),
         Command::Notify(args) => notify::run(&args),
         Command::Keys(args) => keys::run(&args),

@@ -18,6 +18,7 @@ use crate::ledger::HostLedger;
 use crate::locks;
 use crate::notices::Teller;
 use crate::plugins::{Plugins, Promises};
+use crate::schedules;
 use audited::Deed;
 use holdfast_call::{Level, Log, Pipeline};
 use holdfast_store::Audit;
@@ -233,6 +234,10 @@ impl Control {
             }
             Request::Locks => match locks::list(&self.database).await {
                 Ok(lines) => Response::Locks(lines),
+                Err(error) => Response::Error(error),
+            },
+            Request::Schedules => match schedules::list(&self.pipeline, &self.database).await {
+                Ok(lines) => Response::Schedules(lines),
                 Err(error) => Response::Error(error),
             },
             Request::Queue(asked) => {

@@ -22,19 +22,20 @@ pub struct HostExecutions {
     database: Database,
     held: Arc<Executions>,
     holder: Holder,
+    bell: Arc<Bell>,
     approvals: HostApprovals,
 }
 
 impl HostExecutions {
     /// Begins another life of the host that has this key: what its earlier lives left is forgotten or in doubt, and `held` keeps its rows in
-    /// the database, each outcome for `keep`, and rings the bell when messages have gone out.
+    /// the database, each outcome for `keep`.
     ///
     /// # Errors
     /// The database fails.
     pub async fn begin(
         database: Database,
         key: &HostKey,
-        (held, keep, bell): (Arc<Executions>, Duration, Arc<Bell>),
+        (held, keep): (Arc<Executions>, Duration),
         (log, notices): (&dyn Log, &dyn Notices),
     ) -> Result<Arc<Self>, DbError> {
         let (holder, left) = executions::begin(&database, &host_name(key)).await?;
@@ -53,12 +54,14 @@ impl HostExecutions {
                 });
             }
         }
-        held.keep_in(database.clone(), holder.clone(), keep, bell);
+        let bell = Arc::<Bell>::default();
+        held.keep_in(database.clone(), holder.clone(), keep, bell.clone());
         Ok(Arc::new(Self {
             approvals: HostApprovals::new(database.clone()),
             database,
             held,
             holder,
+            bell,
         }))
     }
 
@@ -66,6 +69,12 @@ impl HostExecutions {
     #[must_use]
     pub fn holder(&self) -> Holder {
         self.holder.clone()
+    }
+
+    /// What rings when this host has sent messages.
+    #[must_use]
+    pub fn bell(&self) -> &Arc<Bell> {
+        &self.bell
     }
 
     /// How much is in each queue.

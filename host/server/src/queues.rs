@@ -3,9 +3,15 @@
 //! There is one taker for each such service. It takes no more messages than the service has room for, so that what nobody works at is free
 //! for other hosts; what is taken is a call each, through the one pipeline. A message that was with a host when that died may have been the
 //! reason: the second time it is delivered while nothing else is, and after the third it is a dead letter.
+//!
+//! What a service has on its schedule goes the same way: a tick is a message in its queue, which one host puts there.
 
 mod delivering;
 mod taker;
+mod ticks;
+mod timers;
+
+pub use timers::Schedules;
 
 use crate::drain::{Phase, Stop};
 use delivering::Desk;
@@ -17,6 +23,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use taker::Taker;
+use timers::Timers;
 use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 
@@ -28,8 +35,8 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// What a service that takes messages has among its settings.
 #[derive(Clone, Debug)]
 pub struct Consumer {
-    /// The operation that takes one.
-    pub operation: Arc<str>,
+    /// The operation that takes one; none, where only what is on its schedule is asked of it.
+    pub operation: Option<Arc<str>>,
     /// How many it takes at once on this host.
     pub places: usize,
     /// How often a message is delivered at most.
@@ -77,6 +84,7 @@ impl Queues {
             holder,
             notices,
             log: log.clone(),
+            bell: bell.clone(),
             alone: Arc::new(RwLock::new(())),
         };
         Arc::new(Self {
@@ -98,6 +106,8 @@ impl Queues {
         let mut takers: HashMap<Arc<str>, JoinHandle<()>> = HashMap::new();
         let mut leaving = stop.listen();
         let renewing = tokio::spawn(self.clone().renew());
+        let timers = Timers::new(self.desk.clone());
+        let timing = tokio::spawn(timers.run(self.bell.listen(), stop.clone()));
         loop {
             for (name, _) in self.consumers() {
                 let working = takers.get(&name).is_some_and(|taker| !taker.is_finished());
@@ -116,6 +126,8 @@ impl Queues {
             // One that panicked has nothing any more; its messages come again.
             let _ = taker.await;
         }
+        // It has heard the same.
+        let _ = timing.await;
         renewing.abort();
     }
 

@@ -32,6 +32,7 @@ pub mod price;
 pub mod rate;
 mod reuse;
 pub mod routes;
+mod schedule;
 pub mod schema;
 pub mod secret;
 pub mod service;

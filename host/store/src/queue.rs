@@ -17,10 +17,10 @@ mod post;
 mod rows;
 mod view;
 
-pub(crate) use lane::is_busy as lane_is_busy;
 pub use claim::{Claimed, Delivery, claim};
-pub use gauge::{Fits, Gauge, Room};
 pub use dead::{Moved, drop_message, redrive, redrive_all};
+pub use gauge::{Fits, Gauge, Room};
+pub(crate) use lane::in_lane;
 pub use view::{Depth, MessageRow, QueueRow, Where, depth, list, messages, show};
 
 use crate::db::{Database, DbError, Tx, Value};

@@ -4,7 +4,7 @@
 //! with. So of all hosts one puts it there, once; and that it has ended is known by its lane.
 
 use crate::db::{Database, DbError, Tx, Value};
-use crate::queue::{Sent, lane_is_busy, out};
+use crate::queue::{Sent, in_lane, out};
 use holdfast_call::message::Message;
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ pub struct Tick {
     pub missed: u64,
     /// What is put into the queue, if anything is.
     pub message: Option<Message>,
-    /// Whether nothing is where the last one has not ended.
-    pub skips: bool,
+    /// How many that have not ended there may be, itself among them; else it is skipped.
+    pub waiting_max: i64,
 }
 
 /// What became of it.
@@ -90,6 +90,41 @@ pub async fn tick(database: &Database, tick: Tick) -> Result<Ticked, DbError> {
     ticked.await
 }
 
+/// Fires once more for a schedule without ticks, if the last one has ended.
+///
+/// # Errors
+/// The database fails; it has not, unless the error says that nobody knows.
+pub async fn keep_going(
+    database: &Database,
+    name: Arc<str>,
+    message: Message,
+) -> Result<Ticked, DbError> {
+    let fired = database.take((name, message), |(name, message), tx| {
+        Box::pin(async move {
+            const AGAIN: &str = "UPDATE schedules SET fired = fired + 1, last_ms = $3 \
+                                 WHERE service = $1 AND name = $2";
+            if in_lane(message, tx).await? > 0 {
+                return Ok(Ticked::Skipped);
+            }
+            let now = tx.now().await?;
+            let values: [Value; 3] = [(&*message.queue).into(), (&**name).into(), now.into()];
+            tx.execute(AGAIN, &values).await?;
+            // Whoever has waited for that row finds what the other one has put there.
+            if in_lane(message, tx).await? > 0 {
+                tx.undo();
+                return Ok(Ticked::Skipped);
+            }
+            let sent = Sent {
+                receipt: None,
+                messages: vec![message.clone()],
+            };
+            out(&sent, tx).await?;
+            Ok(Ticked::Yes)
+        })
+    });
+    fired.await
+}
+
 /// All schedules that have ever been seen.
 ///
 /// # Errors
@@ -120,9 +155,9 @@ pub async fn list(database: &Database) -> Result<Vec<ScheduleRow>, DbError> {
 async fn ticked(tick: &Tick, tx: &mut dyn Tx) -> Result<Ticked, DbError> {
     const DONE: &str = "UPDATE schedules SET last_ms = $4, missed = missed + $5, fired = fired + $6, \
                         skipped = skipped + $7 WHERE service = $1 AND name = $2 AND last_ms = $3";
-    let busy = match (&tick.message, tick.skips) {
-        (Some(message), true) => lane_is_busy(message, tx).await?,
-        (Some(_), false) | (None, _) => false,
+    let busy = match &tick.message {
+        Some(message) => in_lane(message, tx).await? >= tick.waiting_max,
+        None => false,
     };
     let fires = tick.message.is_some() && !busy;
     let values: [Value; 7] = [

@@ -38,7 +38,9 @@ fn given(host: &Host, text: &str) -> usize {
 }
 
 fn wait_for(host: &Host, text: &str) {
-    until(&format!("{text:?} to be delivered"), || (given(host, text) > 0).then_some(()));
+    until(&format!("{text:?} to be delivered"), || {
+        (given(host, text) > 0).then_some(())
+    });
 }
 
 fn wait_until_empty(host: &Host) {
@@ -67,17 +69,26 @@ fn who_signs_is_answered_at_once_and_the_service_is_given_the_very_bytes() {
     ] {
         assert!(told.contains(part), "{part} in {told}");
     }
-    assert!(!told.contains("cookie") && !told.contains("idempotency"), "{told}");
+    assert!(
+        !told.contains("cookie") && !told.contains("idempotency"),
+        "{told}"
+    );
     let slow = send(&host, b"sleep:3000");
     assert_eq!(slow.status, 202);
     let line = host.closing(slow.call());
-    assert!(line["ms"].as_f64().unwrap() < 2_000.0, "nobody waits for the service: {line}");
+    assert!(
+        line["ms"].as_f64().unwrap() < 2_000.0,
+        "nobody waits for the service: {line}"
+    );
     wait_for(&host, "sleep:3000");
     let delivered = until("the delivery's closing line", || {
         let mut lines = host.closings().into_iter();
         lines.find(|line| line["entry"] == "queue")
     });
-    assert_eq!(delivered["caller"], "principal:webhook:github", "{delivered}");
+    assert_eq!(
+        delivered["caller"], "principal:webhook:github",
+        "{delivered}"
+    );
 }
 
 #[test]
@@ -149,5 +160,8 @@ fn what_is_more_than_a_message_or_a_queue_takes_is_refused_and_not_answered_as_k
 fn a_service_that_takes_no_messages_is_not_loaded_with_such_a_webhook() {
     let host = setup(Guest::Case("wasi02"), "").start();
     host.said("takes no messages: export holdfast:service/consumer");
-    assert!(host.listed("queues").is_none_or(|row| row["state"] != "serving"));
+    assert!(
+        host.listed("queues")
+            .is_none_or(|row| row["state"] != "serving")
+    );
 }

@@ -6,16 +6,23 @@ use wasip2::http::types::{
 
 /// One request, read apart. Nothing in it needs decoding.
 pub struct Asked {
+    /// Without the query.
+    pub path: String,
     query: Vec<(String, String)>,
+    tick: Option<String>,
 }
 
 impl Asked {
     /// Reads `request` apart.
     pub fn of(request: &IncomingRequest) -> Self {
         let target = request.path_with_query().unwrap_or_default();
-        let (_, query) = target.split_once('?').unwrap_or((&target, ""));
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let tick = request.headers().get("holdfast-tick");
+        let tick = tick.into_iter().next();
         Self {
+            path: path.to_owned(),
+            tick: tick.and_then(|tick| String::from_utf8(tick).ok()),
             query: pairs
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .collect(),
@@ -26,6 +33,11 @@ impl Asked {
     pub fn text(&self, key: &str) -> Option<String> {
         let found = self.query.iter().find(|(name, _)| name == key);
         found.map(|(_, value)| value.clone())
+    }
+
+    /// The moment for which it is asked by the clock, if it is.
+    pub fn tick(&self) -> Option<&str> {
+        self.tick.as_deref()
     }
 
     /// A number of the query, or this one.

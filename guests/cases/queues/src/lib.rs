@@ -47,7 +47,11 @@ impl Guest for Cases {
             Ok(ids) => ids.join(" "),
             Err(failure) => format!("{}: {}", failure.code, failure.detail),
         };
-        sleep(Duration::from_millis(asked.number("sleep", 0)));
+        let slow = if asked.path == "/slow" { 2_500 } else { 0 };
+        sleep(Duration::from_millis(asked.number("sleep", slow)));
+        if asked.path == "/fails" {
+            return asked::answer(out, 500, &said);
+        }
         match asked.text("end").as_deref() {
             Some("trap") => unreachable!("it is told to"),
             Some("fail") => asked::answer(out, 500, &said),
@@ -58,7 +62,10 @@ impl Guest for Cases {
 }
 
 fn messages(asked: &Asked) -> Vec<Message> {
-    let text = asked.text("text").unwrap_or_default();
+    let text = match asked.tick() {
+        Some(tick) => format!("tick:{tick}"),
+        None => asked.text("text").unwrap_or_default(),
+    };
     let message = |number: u64| Message {
         body: match asked.number("bytes", 0) {
             0 => text.replace("{n}", &number.to_string()).into_bytes(),

@@ -46,9 +46,9 @@ pub(super) fn by_host(call: &Call) -> bool {
         && matches!(call.caller.links(), [Link::Host])
 }
 
-/// Whether a message is delivered to the service that it is for.
+/// Whether a message is delivered to the service that it is for, or what that has on its schedule is asked of it.
 pub(super) fn delivered(call: &Call) -> bool {
-    call.entry == Entry::Queue && matches!(call.target, Target::Service(_))
+    matches!(call.entry, Entry::Queue | Entry::Timer) && matches!(call.target, Target::Service(_))
 }
 
 /// Whether this call, which no service makes, may be made.

@@ -5,7 +5,7 @@
 
 use super::refusals::{lost, unavailable};
 use super::rows::Rows;
-use holdfast_call::{Answer, Call, Entry, Outbox, Reply, Target, Value};
+use holdfast_call::{Answer, Call, Outbox, Reply, Target, Value};
 use holdfast_store::executions::Held;
 use holdfast_store::queue::Sent;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Gives the call of a service an outbox of its own; a delivery has come with one.
 pub(super) fn outbox(call: &mut Call) -> Arc<Outbox> {
     match &call.outbox {
-        Some(outbox) if call.entry == Entry::Queue => outbox.clone(),
+        Some(outbox) if !call.nested() => outbox.clone(),
         Some(_) | None => {
             let own = Arc::<Outbox>::default();
             call.outbox = Some(own.clone());

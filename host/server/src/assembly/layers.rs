@@ -115,7 +115,8 @@ fn takes(settings: Settings, effective: &Effective, made: &Service) -> Settings 
     let limits = &effective.limits;
     // What waits for a place of the service itself would only be shed.
     let places = limits.queue_places.min(limits.places);
-    match queues::consumer(made, places, limits.queue_deliveries) {
+    let scheduled = !effective.schedules.is_empty();
+    match queues::consumer(made, scheduled, places, limits.queue_deliveries) {
         Some(consumer) => settings.with(consumer),
         None => settings,
     }

@@ -42,7 +42,7 @@ pub(super) fn make(host: &Host, policy: &Policy) -> Vec<Arc<Registered>> {
             name: name.clone(),
             gauge: gauge.clone(),
             rooms: rooms.clone(),
-            bell: host.bell.clone(),
+            bell: host.executions.bell().clone(),
         };
         let settings = layers::queue(host, &name);
         Registered::new(
@@ -76,10 +76,15 @@ impl Rooms for ByService {
     }
 }
 
-/// What the host needs to know of a service that takes messages.
-pub(super) fn consumer(made: &Service, places: u64, deliveries: u64) -> Option<Consumer> {
-    let (operation, _) = made.contract().consumer()?;
-    Some(Consumer {
+/// What the host needs to know of a service that takes messages, or has something on its schedule.
+pub(super) fn consumer(
+    made: &Service,
+    scheduled: bool,
+    places: u64,
+    deliveries: u64,
+) -> Option<Consumer> {
+    let operation = made.contract().consumer().map(|(operation, _)| operation);
+    (operation.is_some() || scheduled).then(|| Consumer {
         operation,
         places: usize::try_from(places).unwrap_or(usize::MAX),
         deliveries,
@@ -94,7 +99,7 @@ impl Host {
             pipeline: self.pipeline.clone(),
             database: self.database.clone(),
             holder: self.executions.holder(),
-            bell: self.bell.clone(),
+            bell: self.executions.bell().clone(),
             log: self.log.clone(),
             notices: self.notices.clone(),
         })

@@ -3,6 +3,7 @@
 use super::layers::metering;
 use super::{Host, described, layers, upstreams, versions, webhooks};
 use crate::plugins::{LoadError, LoadService, LoadedService, Pair, Promises};
+use crate::queues::Schedules;
 use crate::settings::{Effective, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
 use holdfast_call::contract::Contract;
@@ -62,6 +63,7 @@ impl LoadService for Host {
             .map_err(|error| refusal(name, &error))?;
         let safe = safe(&effective, made.service.contract()).map_err(LoadError::Manifest)?;
         effects(&effective, made.service.contract()).map_err(LoadError::Manifest)?;
+        schedules(&effective, &made.service).map_err(LoadError::Manifest)?;
         if described.is_some() && !made.service.serves_http() {
             return Err(LoadError::Manifest(speaks_no_http(name)));
         }
@@ -139,6 +141,18 @@ pub(super) fn safe(effective: &Effective, contract: &Contract) -> Result<Safe, S
 pub(super) fn effects(effective: &Effective, contract: &Contract) -> Result<Effects, String> {
     Effects::new(&effective.effects, contract, effective.undeclared)
         .map_err(|error| format!("{error}: correct [effects] in {}.toml", effective.name))
+}
+
+/// What its author has on its schedule.
+///
+/// # Errors
+/// An operation that is named is none.
+pub(super) fn schedules(effective: &Effective, service: &Service) -> Result<Schedules, String> {
+    let (contract, http) = (service.contract(), service.serves_http());
+    let all = effective.schedules.iter();
+    let all: Result<Arc<[_]>, _> = all.map(|one| one.found(contract, http)).collect();
+    let all = all.map_err(|why| format!("{why}: correct {}.toml", effective.name))?;
+    Ok(Schedules(all))
 }
 
 fn speaks_no_http(name: &str) -> String {
@@ -275,7 +289,12 @@ impl Host {
             None => settings,
         };
         let effects = effects(effective, service.contract()).map_err(anyhow::Error::msg)?;
-        let settings = settings.with(trial).with(effects).with(origin);
+        let schedules = schedules(effective, &service).map_err(anyhow::Error::msg)?;
+        let settings = settings
+            .with(trial)
+            .with(effects)
+            .with(schedules)
+            .with(origin);
         let pipeline = &self.pipeline;
         Ok(Registered::new(
             pipeline,

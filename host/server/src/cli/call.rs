@@ -119,6 +119,7 @@ fn stream(client: &mut Client, head: &mut dyn Write, body: &mut dyn Write) -> an
             | Response::Approvals(_)
             | Response::Locks(_)
             | Response::Queues(_)
+            | Response::Schedules(_)
             | Response::Messages(_)
             | Response::Costs(_) => {
                 bail!("the host speaks another version of this program")

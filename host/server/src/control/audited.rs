@@ -70,6 +70,7 @@ impl Deed {
             | Request::Approvals { .. }
             | Request::Approval { .. }
             | Request::Locks
+            | Request::Schedules
             | Request::Cost(_)
             | Request::Call(_) => return None,
         };

@@ -61,6 +61,8 @@ pub enum Request {
     Decide(Decide),
     /// Every lease that is held.
     Locks,
+    /// What is asked of services by the clock.
+    Schedules,
     /// What is in queues, and what becomes of it.
     Queue(QueueRequest),
     /// What was paid.
@@ -262,6 +264,28 @@ pub struct LockLine {
     pub until_ms: u64,
 }
 
+/// What is asked of a service by the clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleLine {
+    /// The service.
+    pub service: String,
+    /// The name of the schedule.
+    pub name: String,
+    /// When it fires.
+    pub when: String,
+    /// What is asked for.
+    pub operation: String,
+    /// When next, in milliseconds since 1970; none, where there are no moments.
+    pub next_ms: Option<u64>,
+    /// How often it has fired.
+    pub fired: u64,
+    /// How often it was skipped because the last one had not ended.
+    pub skipped: u64,
+    /// How often no host was there.
+    pub missed: u64,
+}
+
 /// An operation of a typed service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -303,6 +327,8 @@ pub enum Response {
     Approvals(Vec<ApprovalLine>),
     /// Every lease that is held.
     Locks(Vec<LockLine>),
+    /// What is asked of services by the clock.
+    Schedules(Vec<ScheduleLine>),
     /// Every queue that has messages.
     Queues(Vec<QueueLine>),
     /// Messages.

@@ -1,19 +1,22 @@
 //! One delivery: the call that it is, and what becomes of the message when that has come to something.
 
-use super::Consumer;
+use super::{Consumer, ticks};
 use bytes::Bytes;
 use holdfast_call::notice::Event;
 use holdfast_call::{
     Call, CallId, Clock, Entry, Level, Log, Meter, Moment, Notice, Notices, Outbox, Payload,
-    Pipeline, Target, Trace, Tree, Value, Why,
+    Pipeline, Reply, Target, Trace, Tree, Value, Why,
 };
-use holdfast_rules::delivery::{self, Judged, Known};
+use holdfast_rules::delivery::{self, Ended, Judged, Known};
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::{Held, Holder};
-use holdfast_store::queue::{self, Counted, DEATHS_MAX, Delivery};
+use holdfast_store::queue::{self, Bell, Counted, DEATHS_MAX, Delivery, Sent};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::RwLock;
+
+/// How long a message waits whose service takes none.
+const NOBODY: Duration = Duration::from_secs(60);
 
 /// What is locked where something is delivered alone.
 pub(super) type Alone = ();
@@ -25,6 +28,7 @@ pub(super) struct Desk {
     pub(super) holder: Holder,
     pub(super) notices: Arc<dyn Notices>,
     pub(super) log: Arc<dyn Log>,
+    pub(super) bell: Arc<Bell>,
     /// Held by one who is delivered alone, or by all the others.
     pub(super) alone: Arc<RwLock<Alone>>,
 }
@@ -37,22 +41,37 @@ impl Desk {
     /// Delivers a message, and sees to what becomes of it.
     pub(super) async fn deliver(&self, queue: &Arc<str>, consumer: &Consumer, message: Delivery) {
         let receipt = message.receipt.clone();
+        let tick = ticks::Tick::of(&message);
         if message.deaths >= DEATHS_MAX.unsigned_abs() {
             let why = format!("{} hosts died while they had it", message.deaths);
             self.bury(queue, &message, why).await;
             return;
         }
+        let asked = match &tick {
+            Some(tick) => tick.asked(queue, &message),
+            None => consumer.asked(&message),
+        };
+        let Some(asked) = asked else {
+            // A service that is on its way may take it.
+            let why = "its service takes no messages".to_owned();
+            return self.back(receipt, NOBODY, Counted::No, why).await;
+        };
         let meter = Arc::<Meter>::default();
-        let call = self.call(queue, consumer, &message, &meter);
+        let call = self.call(queue, asked, &message, &meter);
         let reply = self.pipeline.run(call).await;
         let random = self.pipeline.sources().random.sixteen();
+        let random = random
+            .iter()
+            .fold(0, |all, byte| all << 8 | u64::from(*byte));
+        if let Some(tick) = tick {
+            let seen = (&*meter, random);
+            return self.ticked(queue, &tick, &message, reply, seen).await;
+        }
         let known = Known {
             delivery: message.deliveries,
             most: consumer.deliveries,
             attempts: meter.read().attempts,
-            random: random
-                .iter()
-                .fold(0, |all, byte| all << 8 | u64::from(*byte)),
+            random,
         };
         let judged = delivery::judged(&reply, known);
         if let Ok(answer) = reply {
@@ -65,6 +84,40 @@ impl Desk {
             Judged::NotAsked { after, why } => self.back(receipt, after, Counted::No, why).await,
             Judged::Dead { why } => self.bury(queue, &message, why).await,
         }
+    }
+
+    /// Sees to what becomes of a tick.
+    async fn ticked(
+        &self,
+        queue: &Arc<str>,
+        tick: &ticks::Tick,
+        message: &Delivery,
+        reply: Reply,
+        (meter, random): (&Meter, u64),
+    ) {
+        let replayed = meter.replays().is_some();
+        let ended = delivery::ended(&reply, meter.read().attempts, replayed, random);
+        if let Ok(answer) = reply {
+            answer.close();
+        }
+        let receipt = message.receipt.clone();
+        let again = match ended {
+            Ended::NotAsked { after, why } => {
+                return self.back(receipt, after, Counted::No, why).await;
+            }
+            Ended::InDoubt { why } => return self.bury(queue, message, why).await,
+            Ended::Well => None,
+            // What runs again as soon as it has ended takes a breath first.
+            Ended::Failed => tick.again(queue, self.pipeline.sources(), random),
+        };
+        let sent = Sent {
+            receipt: Some(receipt),
+            messages: again.into_iter().collect(),
+        };
+        // It may be done with already, in the unit of its call.
+        let settled = queue::settle(&self.database, sent).await;
+        self.seen(settled.map(drop));
+        self.bell.ring();
     }
 
     /// Gives back what was taken and cannot be delivered now.
@@ -112,13 +165,7 @@ impl Desk {
         }
     }
 
-    fn call(
-        &self,
-        queue: &Arc<str>,
-        consumer: &Consumer,
-        message: &Delivery,
-        meter: &Arc<Meter>,
-    ) -> Call {
+    fn call(&self, queue: &Arc<str>, asked: Asked, message: &Delivery, meter: &Arc<Meter>) -> Call {
         let sources = self.pipeline.sources();
         let random = || sources.random.sixteen();
         let trace = match message.trace {
@@ -126,31 +173,51 @@ impl Desk {
             None => Trace::start(random(), random()),
         };
         let why = format!("message {}: {}", message.receipt.id, message.why.as_str());
-        let payload = Payload::Values(consumer.operation.clone(), vec![value(message)]);
         meter.add_in(message.body.len() as u64);
         Call {
             id: CallId::new(sources.clock.wall(), random()),
             parent: None,
-            entry: Entry::Queue,
+            entry: asked.entry,
             caller: message.caller.clone(),
             asker: None,
             target: Target::Service(queue.clone()),
             registered: None,
-            operation: consumer.operation.clone(),
+            operation: asked.operation,
             why: Why::claimed(&why).unwrap_or_else(Why::undeclared),
             deadline: Moment::FAR,
             stream: Duration::ZERO,
             trace,
             ordinal: 0,
-            key: None,
+            key: asked.key,
             wait: None,
             execution: None,
             outbox: Some(Arc::new(Outbox::of_delivery(message.receipt.clone()))),
-            payload,
+            payload: asked.payload,
             meter: meter.clone(),
             above: None,
             tree: Arc::new(Tree::default()),
         }
+    }
+}
+
+/// What a delivery asks of the service.
+pub(super) struct Asked {
+    pub(super) entry: Entry,
+    pub(super) operation: Arc<str>,
+    pub(super) key: Option<Arc<str>>,
+    pub(super) payload: Payload,
+}
+
+impl Consumer {
+    /// That it take the message; none, where it takes none.
+    fn asked(&self, message: &Delivery) -> Option<Asked> {
+        let operation = self.operation.clone()?;
+        Some(Asked {
+            entry: Entry::Queue,
+            payload: Payload::Values(operation.clone(), vec![value(message)]),
+            operation,
+            key: None,
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use holdfast_rules::budget::Purse;
 use holdfast_rules::effects::{Declared, Undeclared};
 use holdfast_rules::method_path::MethodPath;
 use holdfast_rules::rate::flow::Quota;
+use holdfast_rules::schedule::Schedule;
 use holdfast_rules::trial::canary::Share;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -106,6 +107,8 @@ pub struct Effective {
     pub idempotency: Idempotency,
     /// What its operations do when they change something.
     pub effects: BTreeMap<String, Declared>,
+    /// What the host asks of it by itself, and when.
+    pub schedules: Vec<Schedule>,
     /// What happens to one that is not declared.
     pub undeclared: Undeclared,
     /// The share of the callers that a new version gets first.

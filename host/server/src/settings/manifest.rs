@@ -10,12 +10,14 @@ use crate::settings::public;
 use crate::settings::reader::Reader;
 use crate::settings::reuse;
 use crate::settings::routes::Route;
+use crate::settings::schedule;
 use crate::settings::source::Source;
 use crate::settings::unknown::Kind;
 use crate::settings::written::WrittenManifest;
 use holdfast_call::Priority;
 use holdfast_rules::effects::Declared;
 use holdfast_rules::method_path::MethodPath;
+use holdfast_rules::schedule::Schedule;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most bytes of all `[env]` and `[config]` values together: they are copied into every instance that asks.
@@ -52,6 +54,8 @@ pub struct Manifest {
     pub safe: Vec<String>,
     /// What its operations do when they change something.
     pub effects: BTreeMap<String, Declared>,
+    /// What the host asks of it by itself, and when.
+    pub schedules: Vec<Schedule>,
     /// The folders it asks for: where the guest sees it, and its name in the policy.
     pub files: BTreeMap<String, Name>,
     /// What it reads as its environment.
@@ -86,6 +90,7 @@ impl Manifest {
             queues: BTreeSet::new(),
             safe: Vec::new(),
             effects: BTreeMap::new(),
+            schedules: Vec::new(),
             files: BTreeMap::new(),
             env: BTreeMap::new(),
             config: BTreeMap::new(),
@@ -116,6 +121,7 @@ impl Manifest {
         let queues = reader.names("queues", &written.queues);
         let safe = reader.list("contract.safe", &written.contract.safe, function);
         let effects = effects::check(written.effects, &mut reader);
+        let schedules = schedule::check(written.schedule, &mut reader);
         let files = check_files(written.files, &mut reader);
         let priority = written.priority.as_deref();
         let priority = priority.and_then(|text| reader.take("priority", parse_priority(text)));
@@ -139,6 +145,7 @@ impl Manifest {
             queues,
             safe,
             effects,
+            schedules,
             files,
             env: written.env,
             config: written.config,

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 mod kept;
 mod public;
+mod schedules;
 mod webhooks;
 
 /// What both files come to.
@@ -65,6 +66,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let purse = merge.purse();
     let webhooks = merge.webhooks();
     merge.safe();
+    merge.schedules();
     merge.described();
     merge.values();
     let effective = Effective {
@@ -78,6 +80,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         canary,
         idempotency,
         effects: manifest.effects.clone(),
+        schedules: manifest.schedules.clone(),
         undeclared,
         rate,
         caller_rate: policy.caller_rate,

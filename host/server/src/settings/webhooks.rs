@@ -10,8 +10,8 @@ use crate::settings::upstream::within;
 use holdfast_call::AccessScope;
 use holdfast_capabilities::secrets::{Encoding, WEBHOOK};
 use holdfast_rules::identify::signed::{Accept, BODY_BYTES, BODY_BYTES_MAX, same};
-use holdfast_store::queue::BYTES_MAX as MESSAGE_BYTES_MAX;
 use holdfast_rules::identify::webhook::Provider;
+use holdfast_store::queue::BYTES_MAX as MESSAGE_BYTES_MAX;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -12,6 +12,7 @@ use crate::settings::listen::WrittenListen;
 use crate::settings::notify::WrittenNotify;
 use crate::settings::price::{WrittenHostPrice, WrittenPrice};
 use crate::settings::rate::{WrittenRate, WrittenServiceRate};
+use crate::settings::schedule::WrittenSchedule;
 use crate::settings::store::WrittenStore;
 use crate::settings::units::Raw;
 use crate::settings::webhooks::WrittenWebhook;
@@ -39,6 +40,7 @@ pub(crate) struct WrittenManifest {
     pub(crate) config: BTreeMap<String, String>,
     pub(crate) contract: WrittenContract,
     pub(crate) effects: WrittenEffects,
+    pub(crate) schedule: BTreeMap<String, WrittenSchedule>,
     pub(crate) limits: WrittenLimits,
 }
 

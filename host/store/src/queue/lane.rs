@@ -62,13 +62,16 @@ pub(super) async fn join(
     })
 }
 
-/// Whether there is a message in the lane of this one.
-pub(crate) async fn is_busy(message: &Message, tx: &mut dyn Tx) -> Result<bool, DbError> {
+/// How many messages there are in the lane of this one.
+pub(crate) async fn in_lane(message: &Message, tx: &mut dyn Tx) -> Result<i64, DbError> {
+    const ALL: &str =
+        "SELECT CAST(count(*) AS BIGINT) FROM queue_ready WHERE queue = $1 AND lane = $2";
     let Some(lane) = &message.lane else {
-        return Ok(false);
+        return Ok(0);
     };
-    let rows = tx.query(ANY, &[(&*message.queue).into(), lane.into()]).await?;
-    Ok(!rows.is_empty())
+    let values: [Value; 2] = [(&*message.queue).into(), lane.into()];
+    let rows = tx.query(ALL, &values).await?;
+    rows.first().map_or(Ok(0), |row| row.integer(0))
 }
 
 /// The next one of a lane steps forward, if its first is gone.
