@@ -13,9 +13,10 @@ use wit_parser::Resolve;
 const TASKS: EngineKind = EngineKind::new(Metering::Plain, Tasks::Many);
 
 /// The imports that change or ask something outside: exactly these.
-const EFFECTS: [&str; 8] = [
+const EFFECTS: [&str; 9] = [
     "holdfast:host/ids@0.1.0",
     "holdfast:host/leases@0.1.0",
+    "holdfast:host/queue@0.1.0",
     "holdfast:host/secrets@0.1.0",
     "wasi:http/client@0.3.0",
     "wasi:http/outgoing-handler@0.2.12",

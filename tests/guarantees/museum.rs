@@ -29,7 +29,12 @@ fn pieces_that_answer_over_http_still_do() {
             "upstreams = [\"api\"]",
         )
         .service("kv", Guest::Museum("2026-11-kv"), "kv = [\"default\"]")
-        .policy("[services.kv]\nkv = [\"default\"]")
+        .service(
+            "queues",
+            Guest::Museum("2026-11-queues"),
+            "queues = [\"queues\"]",
+        )
+        .policy("[services.kv]\nkv = [\"default\"]\n[services.queues]\nqueues = [\"queues\"]")
         .policy("[services.proxy]\nupstreams = [\"api\"]\n[services.three]\nupstreams = [\"api\"]")
         .upstream("api", &upstream)
         .start();
@@ -50,6 +55,9 @@ fn pieces_that_answer_over_http_still_do() {
     ] {
         assert_eq!(host.get(path).text(), expected, "{path}");
     }
+    let sent = host.ask("POST", "/queues/?text=hello").send();
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    host.said(&format!("took {} 1 hello", sent.text()));
     assert_eq!(host.get("/proxy/here").status, 200);
     let fetched = host.get(&format!("/three/fetch?url={}", upstream.url("/there")));
     assert_eq!(fetched.status, 200, "{}", fetched.text());

@@ -2,6 +2,7 @@
 
 use super::sign::{self, GITHUB, GITHUB_OLD, now};
 use super::{host, setup};
+use crate::harness::until;
 use crate::harness::{Ask, Flow, Guest, Host, encoded};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -223,11 +224,11 @@ fn strangers_cannot_fill_the_memory_of_the_host() {
     assert_eq!(heard.recv().unwrap(), "HTTP/1.1 503");
     let shed = host.metric("holdfast_shed_total", "reason=\"bodies\"");
     assert!(shed >= 1.0, "{}", host.metrics());
-    let line = host
-        .closings()
-        .into_iter()
-        .find(|line| line["code"] == "overloaded");
-    assert_eq!(line.unwrap()["boundary"], "platform");
+    let line = until("the line of the one that was refused", || {
+        let mut lines = host.closings().into_iter();
+        lines.find(|line| line["code"] == "overloaded")
+    });
+    assert_eq!(line["boundary"], "platform");
     for stream in streams {
         // The one that was refused is closed already.
         let _ = stream.shutdown(Shutdown::Both);

@@ -72,13 +72,17 @@ fn messages(asked: &Asked) -> Vec<Message> {
             bytes => vec![b'x'; bytes as usize],
         },
         content_type: asked.text("type"),
-        attributes: match asked.text("attribute") {
+        attributes: match asked.tick().map(str::to_owned).or(asked.text("attribute")) {
             Some(value) => vec![("said".to_owned(), value)],
             None => Vec::new(),
         },
         key: asked.text("key"),
         dedupe: asked.text("dedupe"),
-        delay_ms: asked.number("delay", 0),
+        // What is kept is there for whoever counts.
+        delay_ms: match asked.path.as_str() {
+            "/keep" => 86_400_000,
+            _ => asked.number("delay", 0),
+        },
     };
     (0..asked.number("count", 1)).map(message).collect()
 }

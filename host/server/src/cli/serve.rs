@@ -144,8 +144,8 @@ async fn begin(
     };
     let proxies = TrustedProxies::new(policy.trusted_proxies.clone());
     let limits = policy.listen_limits;
-    let host = assembly::Host::start(policy, flags, named, log.clone(), sources).await?;
-    let host = Arc::new(host);
+    let host = assembly::Host::start(policy, flags, named, log.clone(), sources);
+    let host = Arc::new(host.await?);
     host.watch_pressure();
     host.watch_for_people();
     let routes = Arc::new(Routes::default());
@@ -173,11 +173,7 @@ async fn begin(
         database: host.database().clone(),
         audit: host.audit().clone(),
         queues: host.queues(),
-        backups: Backups::new(
-            &host.policy(),
-            host.executions().clone(),
-            host.pipeline().sources().clock.clone(),
-        ),
+        backups: backups(&host),
         teller: host.teller().clone(),
         notices: host.notices(),
         versions: host.versions(),
@@ -193,6 +189,12 @@ async fn begin(
         handed,
     };
     serve::run(settings, parts).await
+}
+
+/// What takes backups of the host.
+fn backups(host: &assembly::Host) -> Backups {
+    let clock = host.pipeline().sources().clock.clone();
+    Backups::new(&host.policy(), host.executions().clone(), clock)
 }
 
 /// The files that the policy in force takes secrets from, whenever that is asked.

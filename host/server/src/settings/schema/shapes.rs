@@ -64,7 +64,7 @@ const ALGORITHM: &str = "^(RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|EdDSA
 const ACCESS: &str = "^(\\*|[a-z0-9-]+)(:[A-Z]+)?(/[!-~]*)?$";
 const SHARE: &str = "^\\+?[0-9]+%$";
 const QUOTA: &str = "^[0-9]+/[smhd]( burst [0-9]+)?$";
-const EVENT: &str = "^(approval-wanted|budget-soft|quarantine|put-back|indeterminate|disk-low|certificate-ending|audit-unverifiable)$";
+const EVENT: &str = "^(approval-wanted|budget-soft|quarantine|put-back|indeterminate|dead-letter|disk-low|certificate-ending|audit-unverifiable)$";
 const PART: &str = "^[0-9]+(\\.[0-9])?%$";
 
 /// What an example cannot show: words, patterns and ranges.
