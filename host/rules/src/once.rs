@@ -38,7 +38,8 @@ use crate::effects::{self, Needs, Terms};
 use crate::trail::{Basis, Trail};
 use crate::whole::{NotWhole, whole};
 use holdfast_call::{
-    BoxFuture, Call, Entry, Fault, HostCode, Layer, Message, Next, Notices, Payload, Reply, Sources, Target,
+    BoxFuture, Call, Entry, Fault, HostCode, Layer, Message, Next, Notices, Payload, Reply,
+    Sources, Target,
 };
 use holdfast_store::executions::{Claim, Claimed, Undo};
 use http::Method;
@@ -173,7 +174,12 @@ impl Once {
         };
         let body = body(&mut call).await?;
         let left = match accept::is_left(&call) {
-            true => Some(accept::message(&call, &body, key.as_deref(), &self.sources)?),
+            true => Some(accept::message(
+                &call,
+                &body,
+                key.as_deref(),
+                &self.sources,
+            )?),
             false => None,
         };
         let row = match &key {
@@ -225,7 +231,6 @@ impl Once {
         row.rows.hold(&row);
         self.held(call, (key.as_deref(), row), left, next).await
     }
-
 
     /// Runs the call under its row, and keeps what comes of it before anybody sees that.
     async fn held(

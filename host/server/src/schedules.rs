@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub async fn list(pipeline: &Pipeline, database: &Database) -> Result<Vec<ScheduleLine>, String> {
     let rows = schedules::list(database).await;
     let rows = rows.map_err(|error| format!("failed to {error}"))?;
-    let mut rows: BTreeMap<(String, String), ScheduleRow> = rows
+    let rows: BTreeMap<(String, String), ScheduleRow> = rows
         .into_iter()
         .map(|row| ((row.service.clone(), row.name.clone()), row))
         .collect();
@@ -28,17 +28,17 @@ pub async fn list(pipeline: &Pipeline, database: &Database) -> Result<Vec<Schedu
         };
         for schedule in &**all {
             let name = (service.to_string(), schedule.name.to_string());
-            lines.push(line(service, schedule, rows.remove(&name)));
+            lines.push(line(service, schedule, rows.get(&name)));
         }
     }
     lines.sort_by(|one, other| (&one.service, &one.name).cmp(&(&other.service, &other.name)));
     Ok(lines)
 }
 
-fn line(service: &str, schedule: &Schedule, row: Option<ScheduleRow>) -> ScheduleLine {
-    let last = row.as_ref().map(|row| row.last_ms);
+fn line(service: &str, schedule: &Schedule, row: Option<&ScheduleRow>) -> ScheduleLine {
+    let last = row.map(|row| row.last_ms);
     let next = last.and_then(|last| schedule.when.after(last));
-    let of = |count: fn(&ScheduleRow) -> u64| row.as_ref().map_or(0, count);
+    let of = |count: fn(&ScheduleRow) -> u64| row.map_or(0, count);
     ScheduleLine {
         service: service.to_owned(),
         name: schedule.name.to_string(),

@@ -49,7 +49,12 @@ pub(super) fn message(
     if body.len() > BYTES_MAX {
         return Err(too_large("its body is longer than a message may be"));
     }
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let text = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     let path = request.uri().path_and_query();
     let path = path.map_or("/", http::uri::PathAndQuery::as_str);
     let mut attributes = vec![
@@ -76,7 +81,9 @@ pub(super) fn message(
 
 /// What the sender said in headers, but for what speaks for a connection, or proves who somebody is.
 fn headers(headers: &HeaderMap) -> Result<Vec<(String, String)>, Fault> {
-    let kept = headers.iter().filter(|(name, _)| !is_left_out(name.as_str()));
+    let kept = headers
+        .iter()
+        .filter(|(name, _)| !is_left_out(name.as_str()));
     let pairs: Vec<_> = kept
         .map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes());

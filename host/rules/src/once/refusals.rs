@@ -226,7 +226,10 @@ pub(super) fn full(queue: &str, there: Depth, room: Room) -> Fault {
         layer: "once",
         detail: "There is no room for this request now.".to_owned(),
         rule: "a queue has no more than its limit, dead letters included".to_owned(),
-        seen: format!("{} messages of {} bytes are in it", there.messages, there.bytes),
+        seen: format!(
+            "{} messages of {} bytes are in it",
+            there.messages, there.bytes
+        ),
         limit: format!("{} messages, {} bytes", room.messages, room.bytes),
         change: format!(
             "`holdfast queue ls` says what is there; queue_messages and queue_bytes under [services.{queue}.limits] in holdfast.toml"

@@ -95,10 +95,6 @@ pub(super) fn service(
             bytes: limits.kv_bytes,
             keys: limits.kv_keys,
         })
-        .with(Room {
-            messages: limits.queue_messages,
-            bytes: limits.queue_bytes,
-        })
         .with(rates::of(host, effective, made))
         .with(admit::Settings {
             places: host.sharing.places(target, places),
@@ -110,9 +106,13 @@ pub(super) fn service(
         })
 }
 
-/// With what takes messages from its queue, if it has that.
+/// With how much its queue may have, and what takes messages from it, if the service has that.
 fn takes(settings: Settings, effective: &Effective, made: &Service) -> Settings {
     let limits = &effective.limits;
+    let settings = settings.with(Room {
+        messages: limits.queue_messages,
+        bytes: limits.queue_bytes,
+    });
     // What waits for a place of the service itself would only be shed.
     let places = limits.queue_places.min(limits.places);
     let scheduled = !effective.schedules.is_empty();
