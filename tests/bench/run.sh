@@ -265,4 +265,5 @@ kill "${running[@]}" || true
 HOLDFAST=target/release/holdfast tests/bench/bad_day.sh || missed=1
 HOLDFAST=target/release/holdfast tests/bench/hops.sh || missed=1
 HOLDFAST=target/release/holdfast tests/bench/accountable.sh || missed=1
+HOLDFAST=target/release/holdfast tests/bench/queue.sh || missed=1
 exit "$missed"

@@ -12,6 +12,7 @@
 
 mod dying;
 mod limits;
+mod refused;
 
 use crate::harness::postgres::{PASSWORD, Postgres};
 use crate::harness::{Guest, Host, Setup, until};

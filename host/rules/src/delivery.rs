@@ -109,6 +109,13 @@ pub enum Ended {
         /// Why not.
         why: String,
     },
+    /// It runs elsewhere, so it is asked after this pause what came of it.
+    Runs {
+        /// How long it waits.
+        after: Duration,
+        /// What runs.
+        why: String,
+    },
     /// Nobody knows what came of it: a person has to look.
     InDoubt {
         /// The call of which nobody knows.
@@ -122,6 +129,10 @@ pub enum Ended {
 pub fn ended(reply: &Reply, attempts: u32, replayed: bool, random: u64) -> Ended {
     match reply {
         Err(fault) if fault.host_code() == Some(HostCode::Indeterminate) => Ended::InDoubt {
+            why: said(&told(fault)),
+        },
+        Err(fault) if fault.host_code() == Some(HostCode::InProgress) => Ended::Runs {
+            after: fault.wait().unwrap_or(BUSY).max(BUSY),
             why: said(&told(fault)),
         },
         Err(fault) if attempts == 0 && !replayed => Ended::NotAsked {

@@ -210,18 +210,7 @@ impl Once {
         let hold = match claimed {
             Claimed::Yours(hold) => hold,
             Claimed::Done(outcome) => return again(&outcome, &call),
-            Claimed::Running(left) => return Err(refusals::running(left)),
-            Claimed::OtherPayload => return Err(refusals::other_payload()),
-            Claimed::InDoubt(first) => {
-                self.notices.tell(row::in_doubt(&first));
-                return Err(refusals::in_doubt(&first));
-            }
-            Claimed::Unapproved(id) => {
-                self.notices.tell(wanted::notice(&call, &id));
-                return Err(refusals::unapproved(&id));
-            }
-            Claimed::Denied(id) => return Err(refusals::denied(&id)),
-            Claimed::Crowded => return Err(refusals::crowded()),
+            not => return Err(self.not_yours(&not, &call)),
         };
         let above = call.execution.take();
         let clock = clock.clone();
@@ -230,6 +219,26 @@ impl Once {
         let row = Row::new(hold, rows, clock, notices, above, until);
         row.rows.hold(&row);
         self.held(call, (key.as_deref(), row), left, next).await
+    }
+
+    /// Why a row is not the claimer's; who has to know of it is told.
+    fn not_yours(&self, claimed: &Claimed, call: &Call) -> Fault {
+        match claimed {
+            Claimed::Running(left) => refusals::running(*left),
+            Claimed::OtherPayload => refusals::other_payload(),
+            Claimed::InDoubt(first) => {
+                self.notices.tell(row::in_doubt(first));
+                refusals::in_doubt(first)
+            }
+            Claimed::Unapproved(id) => {
+                self.notices.tell(wanted::notice(call, id));
+                refusals::unapproved(id)
+            }
+            Claimed::Denied(id) => refusals::denied(id),
+            Claimed::Crowded => refusals::crowded(),
+            // Its row was taken, or what came of it known.
+            Claimed::Yours(_) | Claimed::Done(_) => refusals::nowhere(),
+        }
     }
 
     /// Runs the call under its row, and keeps what comes of it before anybody sees that.

@@ -7,6 +7,7 @@
 //! What a service has on its schedule goes the same way: a tick is a message in its queue, which one host puts there.
 
 mod delivering;
+mod held;
 mod taker;
 mod ticks;
 mod timers;
@@ -85,6 +86,8 @@ impl Queues {
             notices,
             log: log.clone(),
             bell: bell.clone(),
+            ended: Bell::default(),
+            held: Arc::default(),
             alone: Arc::new(RwLock::new(())),
         };
         Arc::new(Self {
@@ -107,7 +110,7 @@ impl Queues {
         let mut leaving = stop.listen();
         let renewing = tokio::spawn(self.clone().renew());
         let timers = Timers::new(self.desk.clone());
-        let timing = tokio::spawn(timers.run(self.bell.listen(), stop.clone()));
+        let timing = tokio::spawn(timers.run(self.desk.ended.listen(), stop.clone()));
         loop {
             for (name, _) in self.consumers() {
                 let working = takers.get(&name).is_some_and(|taker| !taker.is_finished());
@@ -137,7 +140,7 @@ impl Queues {
         loop {
             clock.sleep_until(clock.now().after(RENEW_EVERY)).await;
             let (database, holder) = (&self.desk.database, self.desk.holder.clone());
-            let renewed = queue::renew(database, holder).await;
+            let renewed = queue::renew(database, holder, self.desk.held.all()).await;
             let swept = queue::sweep(database).await;
             if let Err(error) = renewed.and(swept) {
                 let text =

@@ -25,6 +25,7 @@ pub use view::{Depth, MessageRow, QueueRow, Where, depth, list, messages, show};
 
 use crate::db::{Database, DbError, Tx, Value};
 use crate::executions::{Held, Holder};
+use holdfast_call::CallId;
 use holdfast_call::message::{Message, Receipt};
 use post::post;
 use rows::{millis, receipt_values};
@@ -80,17 +81,31 @@ pub async fn begin(database: &Database, holder: Holder) -> Result<u64, DbError> 
     begun.await
 }
 
-/// Holds on to all that this host has for another lease.
+/// Holds on to those messages that this host has in hand for another lease.
 ///
 /// # Errors
 /// The database fails; the leases run on.
-pub async fn renew(database: &Database, holder: Holder) -> Result<u64, DbError> {
-    let renewed = database.take(holder, |holder, tx| {
+pub async fn renew(
+    database: &Database,
+    holder: Holder,
+    in_hand: Vec<CallId>,
+) -> Result<u64, DbError> {
+    let renewed = database.take((holder, in_hand), |(holder, in_hand), tx| {
         Box::pin(async move {
-            const SQL: &str = "UPDATE queue_ready SET due_ms = $3 WHERE holder = $1 AND epoch = $2";
+            const SQL: &str =
+                "UPDATE queue_ready SET due_ms = $3 WHERE holder = $1 AND epoch = $2 AND id = $4";
             let until = tx.now().await?.saturating_add(millis(LEASE));
-            let values: [Value; 3] = [(&holder.host).into(), holder.epoch.into(), until.into()];
-            tx.execute(SQL, &values).await
+            let mut renewed = 0;
+            for id in in_hand {
+                let values: [Value; 4] = [
+                    (&holder.host).into(),
+                    holder.epoch.into(),
+                    until.into(),
+                    id.to_string().into(),
+                ];
+                renewed += tx.execute(SQL, &values).await?;
+            }
+            Ok(renewed)
         })
     });
     renewed.await
@@ -201,13 +216,14 @@ pub async fn sweep(database: &Database) -> Result<u64, DbError> {
         Box::pin(async move {
             const KNOWN: &str = "DELETE FROM queue_known WHERE (queue, dedupe) IN \
                                  (SELECT queue, dedupe FROM queue_known WHERE until_ms <= $1 LIMIT $2)";
-            // Whoever sends on a lane writes its row first, so one that is about to be used is not among these when it is removed.
-            const LANES: &str = "DELETE FROM queue_lanes WHERE used_ms < $1 AND NOT EXISTS \
-                                 (SELECT 1 FROM queue_ready r WHERE r.queue = queue_lanes.queue AND r.lane = queue_lanes.lane)";
+            // Whoever joins a lane writes its row first, so one that is about to be used is not among these when it is removed.
+            const LANES: &str = "DELETE FROM queue_lanes WHERE used_ms < $1 AND (queue, lane) IN \
+                                 (SELECT l.queue, l.lane FROM queue_lanes l WHERE l.used_ms < $1 AND NOT EXISTS \
+                                 (SELECT 1 FROM queue_ready r WHERE r.queue = l.queue AND r.lane = l.lane) LIMIT $2)";
             let now = tx.now().await?;
             let known = tx.execute(KNOWN, &[now.into(), SWEPT_MAX.into()]).await?;
             let idle = now.saturating_sub(millis(LANE_IDLE));
-            Ok(known + tx.execute(LANES, &[idle.into()]).await?)
+            Ok(known + tx.execute(LANES, &[idle.into(), SWEPT_MAX.into()]).await?)
         })
     });
     swept.await

@@ -90,7 +90,9 @@ fn messages(asked: &Asked) -> Vec<Message> {
 impl consumer::Guest for Cases {
     fn handle(message: consumer::Message) -> Result<(), Failure> {
         let text = String::from_utf8_lossy(&message.body).into_owned();
-        println!("took {} {} {text}", message.id, message.delivery);
+        if text != "quiet" {
+            println!("took {} {} {text}", message.id, message.delivery);
+        }
         let (word, rest) = text.split_once(':').unwrap_or((&text, ""));
         let number = rest.parse().unwrap_or(0);
         match word {

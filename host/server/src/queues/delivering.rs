@@ -1,7 +1,9 @@
 //! One delivery: the call that it is, and what becomes of the message when that has come to something.
 
+use super::held::{InHand, Taken};
 use super::{Consumer, ticks};
 use bytes::Bytes;
+use holdfast_call::message::Receipt;
 use holdfast_call::notice::Event;
 use holdfast_call::{
     Call, CallId, Clock, Entry, Level, Log, Meter, Moment, Notice, Notices, Outbox, Payload,
@@ -14,6 +16,15 @@ use holdfast_store::queue::{self, Bell, Counted, DEATHS_MAX, Delivery, Sent};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::RwLock;
+
+/// Whether a service could be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Went {
+    /// It was.
+    Asked,
+    /// It could not, and will not be able to for so long.
+    NotAsked(Duration),
+}
 
 /// How long a message waits whose service takes none.
 const NOBODY: Duration = Duration::from_secs(60);
@@ -29,6 +40,10 @@ pub(super) struct Desk {
     pub(super) notices: Arc<dyn Notices>,
     pub(super) log: Arc<dyn Log>,
     pub(super) bell: Arc<Bell>,
+    /// Rings when what was on a schedule has ended.
+    pub(super) ended: Bell,
+    /// What it has at present.
+    pub(super) held: Arc<InHand>,
     /// Held by one who is delivered alone, or by all the others.
     pub(super) alone: Arc<RwLock<Alone>>,
 }
@@ -39,25 +54,32 @@ impl Desk {
     }
 
     /// Delivers a message, and sees to what becomes of it.
-    pub(super) async fn deliver(&self, queue: &Arc<str>, consumer: &Consumer, message: Delivery) {
+    pub(super) async fn deliver(
+        &self,
+        queue: &Arc<str>,
+        consumer: &Consumer,
+        taken: Taken,
+    ) -> Went {
+        let message = &taken.delivery;
         let receipt = message.receipt.clone();
-        let tick = ticks::Tick::of(&message);
+        let tick = ticks::Tick::of(message);
         if message.deaths >= DEATHS_MAX.unsigned_abs() {
             let why = format!("{} hosts died while they had it", message.deaths);
-            self.bury(queue, &message, why).await;
-            return;
+            self.bury(queue, message, why).await;
+            return Went::Asked;
         }
         let asked = match &tick {
-            Some(tick) => tick.asked(queue, &message),
-            None => consumer.asked(&message),
+            Some(tick) => tick.asked(queue, message),
+            None => consumer.asked(message),
         };
         let Some(asked) = asked else {
             // A service that is on its way may take it.
             let why = "its service takes no messages".to_owned();
-            return self.back(receipt, NOBODY, Counted::No, why).await;
+            self.back(receipt, NOBODY, Counted::No, why).await;
+            return Went::Asked;
         };
         let meter = Arc::<Meter>::default();
-        let call = self.call(queue, asked, &message, &meter);
+        let call = self.call(queue, asked, message, &meter);
         let reply = self.pipeline.run(call).await;
         let random = self.pipeline.sources().random.sixteen();
         let random = random
@@ -65,7 +87,7 @@ impl Desk {
             .fold(0, |all, byte| all << 8 | u64::from(*byte));
         if let Some(tick) = tick {
             let seen = (&*meter, random);
-            return self.ticked(queue, &tick, &message, reply, seen).await;
+            return self.ticked(queue, &tick, message, reply, seen).await;
         }
         let known = Known {
             delivery: message.deliveries,
@@ -81,9 +103,13 @@ impl Desk {
             // It was done with in the same unit in which its call's own messages went out.
             Judged::Taken => {}
             Judged::Again { after, why } => self.back(receipt, after, Counted::Yes, why).await,
-            Judged::NotAsked { after, why } => self.back(receipt, after, Counted::No, why).await,
-            Judged::Dead { why } => self.bury(queue, &message, why).await,
+            Judged::NotAsked { after, why } => {
+                self.back(receipt, after, Counted::No, why).await;
+                return Went::NotAsked(after);
+            }
+            Judged::Dead { why } => self.bury(queue, message, why).await,
         }
+        Went::Asked
     }
 
     /// Sees to what becomes of a tick.
@@ -94,7 +120,7 @@ impl Desk {
         message: &Delivery,
         reply: Reply,
         (meter, random): (&Meter, u64),
-    ) {
+    ) -> Went {
         let replayed = meter.replays().is_some();
         let ended = delivery::ended(&reply, meter.read().attempts, replayed, random);
         if let Ok(answer) = reply {
@@ -103,9 +129,17 @@ impl Desk {
         let receipt = message.receipt.clone();
         let again = match ended {
             Ended::NotAsked { after, why } => {
-                return self.back(receipt, after, Counted::No, why).await;
+                self.back(receipt, after, Counted::No, why).await;
+                return Went::NotAsked(after);
             }
-            Ended::InDoubt { why } => return self.bury(queue, message, why).await,
+            Ended::Runs { after, why } => {
+                self.back(receipt, after, Counted::No, why).await;
+                return Went::Asked;
+            }
+            Ended::InDoubt { why } => {
+                self.bury(queue, message, why).await;
+                return Went::Asked;
+            }
             Ended::Well => None,
             // What runs again as soon as it has ended takes a breath first.
             Ended::Failed => tick.again(queue, self.pipeline.sources(), random),
@@ -118,22 +152,18 @@ impl Desk {
         let settled = queue::settle(&self.database, sent).await;
         self.seen(settled.map(drop));
         self.bell.ring();
+        self.ended.ring();
+        Went::Asked
     }
 
     /// Gives back what was taken and cannot be delivered now.
-    pub(super) async fn not_now(&self, message: Delivery) {
+    pub(super) async fn not_now(&self, taken: Taken) {
         let why = "another message was delivered alone".to_owned();
-        self.back(message.receipt, Duration::ZERO, Counted::No, why)
-            .await;
+        let receipt = taken.delivery.receipt.clone();
+        self.back(receipt, Duration::ZERO, Counted::No, why).await;
     }
 
-    async fn back(
-        &self,
-        receipt: holdfast_call::message::Receipt,
-        after: Duration,
-        counted: Counted,
-        why: String,
-    ) {
+    async fn back(&self, receipt: Receipt, after: Duration, counted: Counted, why: String) {
         let back = queue::give_back(&self.database, receipt, after, counted, why);
         self.seen(back.await.map(drop));
     }

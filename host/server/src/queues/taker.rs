@@ -1,14 +1,16 @@
 //! Takes the messages of one service from its queue, as many as it has room for.
 
 use super::Consumer;
-use super::delivering::{Alone, Desk};
-use crate::drain::{Phase, Stop};
-use holdfast_call::{Level, Target};
-use holdfast_store::queue::{self, Delivery};
+use super::delivering::{Alone, Desk, Went};
+use super::held::Taken;
+use crate::drain::{Listener, Phase, Stop};
+use holdfast_call::{Level, Moment, Target};
+use holdfast_store::db::DbError;
+use holdfast_store::queue;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedRwLockReadGuard, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// How many messages are taken at once at most.
 const AT_ONCE: usize = 64;
@@ -21,7 +23,11 @@ const DEATHS_BESIDE: u64 = 1;
 pub(super) struct Taker {
     name: Arc<str>,
     desk: Arc<Desk>,
-    running: JoinSet<()>,
+    running: JoinSet<Went>,
+    /// The service could not be asked, and is left alone until then: what waits would only be taken and given back.
+    rests_until: Moment,
+    /// Whether the queue could not be read, so that it is told once.
+    failing: bool,
 }
 
 /// Whether there is more to take at once.
@@ -39,54 +45,69 @@ impl Taker {
             name,
             desk,
             running: JoinSet::new(),
+            rests_until: Moment::START,
+            failing: false,
         }
     }
 
     /// Takes messages until the service is gone or the host leaves, and then waits for what runs.
     pub(super) async fn run(mut self, mut bell: watch::Receiver<u64>, stop: Stop) {
         let mut leaving = stop.listen();
-        let mut failing = false;
-        loop {
-            while self.running.try_join_next().is_some() {}
+        while stop.phase() < Phase::Leaving {
+            while let Some(went) = self.running.try_join_next() {
+                self.note(&went);
+            }
             let Some(consumer) = self.consumer() else {
                 break;
             };
             let free = consumer.places.saturating_sub(self.running.len());
-            if free == 0 {
-                tokio::select! {
-                    () = leaving.reached(Phase::Leaving) => break,
-                    _ = self.running.join_next() => continue,
-                }
+            if free == 0 || self.desk.clock().now() < self.rests_until {
+                self.rest(&mut leaving).await;
+                continue;
             }
             bell.borrow_and_update();
-            let more = match self.take(&consumer, free.min(AT_ONCE)).await {
-                Ok(more) => {
-                    failing = false;
-                    more
-                }
-                Err(error) => {
-                    if !failing {
-                        let text = format!(
-                            "the queue of {} cannot be read: failed to {error}",
-                            self.name
-                        );
-                        self.desk.log.host(Level::Error, text);
-                    }
-                    failing = true;
-                    More::In(LOOK_EVERY)
-                }
-            };
-            let More::In(span) = more else { continue };
-            let clock = self.desk.clock();
-            let until = clock.now().after(span.min(LOOK_EVERY));
-            tokio::select! {
-                () = leaving.reached(Phase::Leaving) => break,
-                _ = bell.changed() => {}
-                Some(_) = self.running.join_next(), if !self.running.is_empty() => {}
-                () = clock.sleep_until(until) => {}
+            if let More::In(span) = self.turn(&consumer, free.min(AT_ONCE)).await {
+                self.wait(span, &mut bell, &mut leaving).await;
             }
         }
         while self.running.join_next().await.is_some() {}
+    }
+
+    /// Waits for a place, or until the service has been left alone for long enough.
+    async fn rest(&mut self, leaving: &mut Listener) {
+        let clock = self.desk.clock();
+        let resting = clock.now() < self.rests_until;
+        let rested = clock.sleep_until(self.rests_until);
+        tokio::select! {
+            () = leaving.reached(Phase::Leaving) => {}
+            Some(went) = self.running.join_next(), if !self.running.is_empty() => self.note(&went),
+            () = rested, if resting => {}
+        }
+    }
+
+    /// Waits until there may be more.
+    async fn wait(
+        &mut self,
+        span: Duration,
+        bell: &mut watch::Receiver<u64>,
+        leaving: &mut Listener,
+    ) {
+        let clock = self.desk.clock();
+        let looked = clock.sleep_until(clock.now().after(span.min(LOOK_EVERY)));
+        tokio::select! {
+            () = leaving.reached(Phase::Leaving) => {}
+            _ = bell.changed() => {}
+            Some(went) = self.running.join_next(), if !self.running.is_empty() => self.note(&went),
+            () = looked => {}
+        }
+    }
+
+    fn note(&mut self, went: &Result<Went, JoinError>) {
+        // One that panicked has nothing any more; its message comes again.
+        if let Ok(Went::NotAsked(pause)) = went {
+            let until = self.desk.clock().now().after(*pause);
+            self.rests_until = self.rests_until.max(until);
+        }
     }
 
     /// What the service is, as long as it takes messages.
@@ -96,59 +117,73 @@ impl Taker {
         registered.settings.get::<Consumer>().cloned()
     }
 
+    async fn turn(&mut self, consumer: &Consumer, most: usize) -> More {
+        match self.take(consumer, most).await {
+            Ok(more) => {
+                self.failing = false;
+                more
+            }
+            Err(error) => {
+                if !self.failing {
+                    let text = format!(
+                        "the queue of {} cannot be read: failed to {error}",
+                        self.name
+                    );
+                    self.desk.log.host(Level::Error, text);
+                }
+                self.failing = true;
+                More::In(LOOK_EVERY)
+            }
+        }
+    }
+
     /// Takes up to so many, and has them delivered.
-    async fn take(
-        &mut self,
-        consumer: &Consumer,
-        most: usize,
-    ) -> Result<More, holdfast_store::db::DbError> {
+    async fn take(&mut self, consumer: &Consumer, most: usize) -> Result<More, DbError> {
         // Before they are taken: what waits here for somebody who is alone would be with this host if it died of him.
         let beside = Arc::new(self.desk.alone.clone().read_owned().await);
         let desk = &self.desk;
-        let claimed = queue::claim(
-            &desk.database,
-            self.name.to_string(),
-            most,
-            desk.holder.clone(),
-        );
-        let claimed = claimed.await?;
+        let name = self.name.to_string();
+        let claimed = queue::claim(&desk.database, name, most, desk.holder.clone()).await?;
         let more = match (claimed.deliveries.len() < most, claimed.next) {
             // What is due and could not be had is another host's, who is at it.
             (true, next) => More::In(next.filter(|span| !span.is_zero()).unwrap_or(LOOK_EVERY)),
             (false, _) => More::Perhaps,
         };
-        let suspect = |delivery: &Delivery| delivery.deaths > DEATHS_BESIDE;
-        let (suspects, others): (Vec<_>, Vec<_>) =
-            claimed.deliveries.into_iter().partition(suspect);
+        let taken = claimed.deliveries.into_iter();
+        let taken = taken.map(|delivery| desk.held.hold(delivery));
+        let suspect = |taken: &Taken| taken.delivery.deaths > DEATHS_BESIDE;
+        let (suspects, others): (Vec<_>, Vec<_>) = taken.partition(suspect);
         if suspects.is_empty() {
-            for delivery in others {
-                self.deliver(delivery, consumer, &beside);
+            for taken in others {
+                self.deliver(taken, consumer, &beside);
             }
             return Ok(more);
         }
-        for delivery in others {
-            desk.not_now(delivery).await;
+        for taken in others {
+            desk.not_now(taken).await;
         }
         drop(beside);
-        for delivery in suspects {
+        for taken in suspects {
             let alone = self.desk.alone.clone().write_owned().await;
-            self.desk.deliver(&self.name, consumer, delivery).await;
+            let went = self.desk.deliver(&self.name, consumer, taken).await;
             drop(alone);
+            self.note(&Ok(went));
         }
         Ok(More::Perhaps)
     }
 
     fn deliver(
         &mut self,
-        delivery: Delivery,
+        taken: Taken,
         consumer: &Consumer,
         beside: &Arc<OwnedRwLockReadGuard<Alone>>,
     ) {
         let (desk, name) = (self.desk.clone(), self.name.clone());
         let (consumer, beside) = (consumer.clone(), beside.clone());
         self.running.spawn(async move {
-            desk.deliver(&name, &consumer, delivery).await;
+            let went = desk.deliver(&name, &consumer, taken).await;
             drop(beside);
+            went
         });
     }
 }

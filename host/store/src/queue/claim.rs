@@ -85,7 +85,7 @@ async fn claimed(
                         ORDER BY r.due_ms LIMIT $3 FOR UPDATE SKIP LOCKED) \
                         UPDATE queue_ready SET due_ms = $4, holder = $5, epoch = $6, fence = fence + 1, \
                         deliveries = deliveries + 1, \
-                        deaths = deaths + CASE WHEN holder IS NULL THEN 0 ELSE 1 END \
+                        deaths = deaths + CASE WHEN holder IS NULL OR (holder = $5 AND epoch = $6) THEN 0 ELSE 1 END \
                         WHERE id IN (SELECT id FROM due) RETURNING id, fence, deliveries, deaths, lane";
     const NEXT: &str =
         "SELECT due_ms FROM queue_ready WHERE queue = $1 AND due_ms < $2 ORDER BY due_ms LIMIT 1";
