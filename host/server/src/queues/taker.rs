@@ -1,4 +1,7 @@
 //! Takes the messages of one service from its queue, as many as it has room for.
+//!
+//! Where they are done with in no time, as many again are taken before there is room for them: to take some costs a sync of the disk, during
+//! which all places would stand empty. Where they are not, whatever waits is left to other hosts.
 
 use super::Consumer;
 use super::delivering::{Alone, Desk, Went};
@@ -7,6 +10,7 @@ use crate::drain::{Listener, Phase, Stop};
 use holdfast_call::{Level, Moment, Target};
 use holdfast_store::db::DbError;
 use holdfast_store::queue;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedRwLockReadGuard, watch};
@@ -16,6 +20,10 @@ use tokio::task::{JoinError, JoinSet};
 const AT_ONCE: usize = 64;
 /// How long is waited before it is looked again, if nothing rings: other hosts send too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a delivery takes at most after which more are taken than there are places.
+const QUICK: Duration = Duration::from_millis(20);
+/// How often it is looked whether somebody is still delivered alone.
+const ALONE: Duration = Duration::from_millis(50);
 /// How often a message may have been with a host that died, until it is delivered while nothing else is.
 const DEATHS_BESIDE: u64 = 1;
 
@@ -23,12 +31,19 @@ const DEATHS_BESIDE: u64 = 1;
 pub(super) struct Taker {
     name: Arc<str>,
     desk: Arc<Desk>,
-    running: JoinSet<Went>,
+    running: JoinSet<(Went, Moment)>,
+    /// What was taken and has no place yet.
+    ready: VecDeque<Ready>,
+    /// How long the last delivery took.
+    took: Duration,
     /// The service could not be asked, and is left alone until then: what waits would only be taken and given back.
     rests_until: Moment,
     /// Whether the queue could not be read, so that it is told once.
     failing: bool,
 }
+
+/// A message that was taken, and what keeps one that is delivered alone away meanwhile.
+type Ready = (Taken, Arc<OwnedRwLockReadGuard<Alone>>);
 
 /// Whether there is more to take at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,6 +60,8 @@ impl Taker {
             name,
             desk,
             running: JoinSet::new(),
+            ready: VecDeque::new(),
+            took: Duration::MAX,
             rests_until: Moment::START,
             failing: false,
         }
@@ -60,17 +77,55 @@ impl Taker {
             let Some(consumer) = self.consumer() else {
                 break;
             };
-            let free = consumer.places.saturating_sub(self.running.len());
-            if free == 0 || self.desk.clock().now() < self.rests_until {
+            if self.desk.clock().now() < self.rests_until {
+                self.give_back().await;
+                self.rest(&mut leaving).await;
+                continue;
+            }
+            self.begin(&consumer);
+            let free = self.free(&consumer);
+            if free == 0 {
                 self.rest(&mut leaving).await;
                 continue;
             }
             bell.borrow_and_update();
             if let More::In(span) = self.turn(&consumer, free.min(AT_ONCE)).await {
+                self.begin(&consumer);
                 self.wait(span, &mut bell, &mut leaving).await;
             }
         }
+        self.give_back().await;
         while self.running.join_next().await.is_some() {}
+    }
+
+    /// How many more may be taken. They are taken many at a time, so that few units of work do it.
+    fn free(&self, consumer: &Consumer) -> usize {
+        let ahead = match self.took < QUICK {
+            true => consumer.places,
+            false => 0,
+        };
+        let most = consumer.places + ahead;
+        let free = most.saturating_sub(self.running.len() + self.ready.len());
+        match self.ready.len() * 2 > ahead {
+            true => 0,
+            false => free,
+        }
+    }
+
+    /// Has what was taken delivered, as far as there are places.
+    fn begin(&mut self, consumer: &Consumer) {
+        while self.running.len() < consumer.places
+            && let Some(ready) = self.ready.pop_front()
+        {
+            self.deliver(ready, consumer);
+        }
+    }
+
+    /// Gives back what has no place yet.
+    async fn give_back(&mut self) {
+        while let Some((taken, _beside)) = self.ready.pop_front() {
+            self.desk.not_now(taken).await;
+        }
     }
 
     /// Waits for a place, or until the service has been left alone for long enough.
@@ -102,11 +157,13 @@ impl Taker {
         }
     }
 
-    fn note(&mut self, went: &Result<Went, JoinError>) {
+    fn note(&mut self, went: &Result<(Went, Moment), JoinError>) {
         // One that panicked has nothing any more; its message comes again.
-        if let Ok(Went::NotAsked(pause)) = went {
-            let until = self.desk.clock().now().after(*pause);
-            self.rests_until = self.rests_until.max(until);
+        let Ok((went, began)) = went else { return };
+        let now = self.desk.clock().now();
+        self.took = now.since(*began);
+        if let Went::NotAsked(pause) = went {
+            self.rests_until = self.rests_until.max(now.after(*pause));
         }
     }
 
@@ -140,7 +197,11 @@ impl Taker {
     /// Takes up to so many, and has them delivered.
     async fn take(&mut self, consumer: &Consumer, most: usize) -> Result<More, DbError> {
         // Before they are taken: what waits here for somebody who is alone would be with this host if it died of him.
-        let beside = Arc::new(self.desk.alone.clone().read_owned().await);
+        // Nobody waits for that one here, for he waits for what was taken before, which is begun from here.
+        let Ok(beside) = self.desk.alone.clone().try_read_owned() else {
+            return Ok(More::In(ALONE));
+        };
+        let beside = Arc::new(beside);
         let desk = &self.desk;
         let name = self.name.to_string();
         let claimed = queue::claim(&desk.database, name, most, desk.holder.clone()).await?;
@@ -154,36 +215,36 @@ impl Taker {
         let suspect = |taken: &Taken| taken.delivery.deaths > DEATHS_BESIDE;
         let (suspects, others): (Vec<_>, Vec<_>) = taken.partition(suspect);
         if suspects.is_empty() {
-            for taken in others {
-                self.deliver(taken, consumer, &beside);
-            }
+            let others = others.into_iter();
+            self.ready
+                .extend(others.map(|taken| (taken, beside.clone())));
             return Ok(more);
         }
-        for taken in others {
-            desk.not_now(taken).await;
-        }
+        // Nothing else is with this host when the one is delivered, or it would be taken for the reason too.
         drop(beside);
-        for taken in suspects {
+        let mut suspects = suspects.into_iter();
+        let suspect = suspects.next();
+        for taken in suspects.chain(others) {
+            self.desk.not_now(taken).await;
+        }
+        self.give_back().await;
+        if let Some(taken) = suspect {
+            let began = self.desk.clock().now();
             let alone = self.desk.alone.clone().write_owned().await;
             let went = self.desk.deliver(&self.name, consumer, taken).await;
             drop(alone);
-            self.note(&Ok(went));
+            self.note(&Ok((went, began)));
         }
         Ok(More::Perhaps)
     }
 
-    fn deliver(
-        &mut self,
-        taken: Taken,
-        consumer: &Consumer,
-        beside: &Arc<OwnedRwLockReadGuard<Alone>>,
-    ) {
-        let (desk, name) = (self.desk.clone(), self.name.clone());
-        let (consumer, beside) = (consumer.clone(), beside.clone());
+    fn deliver(&mut self, (taken, beside): Ready, consumer: &Consumer) {
+        let (desk, name, consumer) = (self.desk.clone(), self.name.clone(), consumer.clone());
         self.running.spawn(async move {
+            let began = desk.clock().now();
             let went = desk.deliver(&name, &consumer, taken).await;
             drop(beside);
-            went
+            (went, began)
         });
     }
 }
