@@ -7,7 +7,9 @@ use holdfast_call::message::{Message, Receipt};
 use holdfast_call::{CallId, Caller, Moment, Trace, WallTime, Why};
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::{Held, Holder};
-use holdfast_store::queue::{self, Counted, Delivery, Fits, Gauge, Moved, Room, Sent, Where};
+use holdfast_store::queue::{
+    self, Counted, Delivery, Fits, Gauge, Moved, Room, Sent, Where, Which,
+};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -390,8 +392,8 @@ async fn a_queue_is_counted_with_its_dead_letters(one: &Database, _: &Database) 
     let row = &rows[0];
     assert_eq!((row.due, row.later, row.held, row.dead), (1, 1, 1, 1));
     assert!(row.oldest_ms.is_some());
-    let alive = queue::messages(one, "mailer".to_owned(), false).await;
-    let dead = queue::messages(one, "mailer".to_owned(), true).await;
+    let alive = queue::messages(one, "mailer".to_owned(), Which::Alive).await;
+    let dead = queue::messages(one, "mailer".to_owned(), Which::Dead).await;
     assert_eq!((alive.unwrap().len(), dead.unwrap().len()), (3, 1));
 }
 

@@ -123,10 +123,19 @@ pub enum Ended {
     },
 }
 
+/// Whether a service was asked for what it has on its schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It was, now or at an earlier delivery.
+    Yes,
+    /// It was refused before.
+    Not,
+}
+
 /// Judges a tick by what its call came back with. A tick is asked for once: whether it did well is told by its closing line, and tried again
-/// is the next one. `replayed` says that its answer is that of an earlier delivery.
+/// is the next one.
 #[must_use]
-pub fn ended(reply: &Reply, attempts: u32, replayed: bool, random: u64) -> Ended {
+pub fn ended(reply: &Reply, asked: Asked, random: u64) -> Ended {
     match reply {
         Err(fault) if fault.host_code() == Some(HostCode::Indeterminate) => Ended::InDoubt {
             why: said(&told(fault)),
@@ -135,7 +144,7 @@ pub fn ended(reply: &Reply, attempts: u32, replayed: bool, random: u64) -> Ended
             after: fault.wait().unwrap_or(BUSY).max(BUSY),
             why: said(&told(fault)),
         },
-        Err(fault) if attempts == 0 && !replayed => Ended::NotAsked {
+        Err(fault) if asked == Asked::Not => Ended::NotAsked {
             after: fault.wait().unwrap_or(BUSY).max(BUSY) + jittered(BUSY, random),
             why: said(&told(fault)),
         },
@@ -278,21 +287,16 @@ mod tests {
     fn a_tick_is_asked_for_once() {
         let refused = || Err(fault());
         assert!(matches!(
-            ended(&refused(), 0, false, 1),
+            ended(&refused(), Asked::Not, 1),
             Ended::NotAsked { .. }
         ));
-        assert_eq!(ended(&refused(), 1, false, 1), Ended::Failed);
+        assert_eq!(ended(&refused(), Asked::Yes, 1), Ended::Failed);
         assert_eq!(
-            ended(&refused(), 0, true, 1),
-            Ended::Failed,
-            "as it was answered before"
-        );
-        assert_eq!(
-            ended(&gave(Value::Result(Ok(None))), 1, false, 1),
+            ended(&gave(Value::Result(Ok(None))), Asked::Yes, 1),
             Ended::Well
         );
         assert_eq!(
-            ended(&gave(Value::Result(Err(None))), 1, false, 1),
+            ended(&gave(Value::Result(Err(None))), Asked::Yes, 1),
             Ended::Failed
         );
         for (status, came) in [
@@ -303,7 +307,7 @@ mod tests {
             let mut response = http::Response::new(holdfast_call::Body::empty());
             *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
             assert_eq!(
-                ended(&Ok(Answer::Http(response)), 1, false, 1),
+                ended(&Ok(Answer::Http(response)), Asked::Yes, 1),
                 came,
                 "{status}"
             );

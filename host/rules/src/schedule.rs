@@ -4,6 +4,7 @@
 //! mean the same ones: an interval counts from the beginning of 1970, and a line of cron names them in its time zone. A tick that nobody
 //! has fired a minute after its time was missed.
 
+use crate::contract::Front;
 use crate::effects::function_without_arguments;
 use cronexpr::{Crontab, MakeTimestamp};
 use holdfast_call::contract::Contract;
@@ -60,8 +61,18 @@ pub struct Schedule {
     pub operation: Arc<str>,
     /// What happens at a tick when the last one has not ended.
     pub overlap: Overlap,
-    /// Whether the last tick that was missed is made up for.
-    pub catch_up: bool,
+    /// What becomes of ticks that were missed.
+    pub missed: Missed,
+}
+
+/// What becomes of ticks that were missed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missed {
+    /// They are counted.
+    #[default]
+    Counted,
+    /// The last of them is made up for, too.
+    MadeUpFor,
 }
 
 /// What is due, as of a moment.
@@ -80,9 +91,9 @@ impl Schedule {
     ///
     /// # Errors
     /// The component has no such operation, and what to change.
-    pub fn found(&self, contract: &Contract, http: bool) -> Result<Self, String> {
+    pub fn found(&self, contract: &Contract, front: Front) -> Result<Self, String> {
         let operation = match self.operation.contains(' ') {
-            true if http => Ok(self.operation.clone()),
+            true if front == Front::Own => Ok(self.operation.clone()),
             true => Err(format!(
                 "`{}` is asked over plain HTTP, which the component does not serve",
                 self.operation
@@ -162,7 +173,7 @@ impl When {
     /// What is due now, if everything up to `last` is done with. Ticks that are not late are fired one by one, in their order; those that are
     /// too late are missed all together, and the last of them is fired where that is made up for.
     #[must_use]
-    pub fn due(&self, last: i64, now: i64, catch_up: bool) -> Option<Due> {
+    pub fn due(&self, last: i64, now: i64, what: Missed) -> Option<Due> {
         let first = self.after(last).filter(|tick| *tick <= now)?;
         let late = i64::try_from(LATE_MAX.as_millis()).unwrap_or(0);
         let in_time = now.saturating_sub(late);
@@ -184,7 +195,7 @@ impl When {
             }
         }
         Some(Due {
-            tick: catch_up.then_some(upto),
+            tick: (what == Missed::MadeUpFor).then_some(upto),
             upto,
             missed,
         })
@@ -341,8 +352,10 @@ mod tests {
     fn ticks_are_fired_in_their_order_as_long_as_they_are_not_late() {
         let when = every(1);
         let now = 10 * MINUTE + 500;
-        assert_eq!(when.due(10 * MINUTE, now, false), None);
-        let due = when.due(10 * MINUTE - 3 * SECOND, now, false).unwrap();
+        assert_eq!(when.due(10 * MINUTE, now, Missed::Counted), None);
+        let due = when
+            .due(10 * MINUTE - 3 * SECOND, now, Missed::Counted)
+            .unwrap();
         assert_eq!(due.tick, Some(10 * MINUTE - 2 * SECOND));
         assert_eq!((due.upto, due.missed), (10 * MINUTE - 2 * SECOND, 0));
     }
@@ -351,29 +364,29 @@ mod tests {
     fn what_is_late_is_missed_and_made_up_for_once_where_that_is_asked() {
         let when = every(3_600);
         let now = 3 * DAY + 30 * MINUTE;
-        for (catch_up, tick) in [(false, None), (true, Some(3 * DAY))] {
-            let due = when.due(2 * DAY, now, catch_up).unwrap();
+        for (what, tick) in [(Missed::Counted, None), (Missed::MadeUpFor, Some(3 * DAY))] {
+            let due = when.due(2 * DAY, now, what).unwrap();
             let expected = Due {
                 tick,
                 upto: 3 * DAY,
                 missed: 24,
             };
             assert_eq!(due, expected);
-            assert_eq!(when.due(due.upto, now, catch_up), None);
+            assert_eq!(when.due(due.upto, now, what), None);
         }
         // The last one is in time although others were not.
-        let due = when.due(2 * DAY, 3 * DAY + 10, false).unwrap();
+        let due = when.due(2 * DAY, 3 * DAY + 10, Missed::Counted).unwrap();
         assert_eq!((due.tick, due.upto, due.missed), (None, 3 * DAY - HOUR, 23));
-        let due = when.due(due.upto, 3 * DAY + 10, false).unwrap();
+        let due = when.due(due.upto, 3 * DAY + 10, Missed::Counted).unwrap();
         assert_eq!((due.tick, due.missed), (Some(3 * DAY), 0));
     }
 
     #[test]
     fn whoever_comes_back_after_years_is_done_soon() {
         let when = every(1);
-        let due = when.due(0, 400 * DAY, false).unwrap();
+        let due = when.due(0, 400 * DAY, Missed::Counted).unwrap();
         assert_eq!(due.missed, MISSED_MAX);
-        let next = when.due(due.upto, 400 * DAY, false).unwrap();
+        let next = when.due(due.upto, 400 * DAY, Missed::Counted).unwrap();
         assert_eq!(next.missed, 0, "{next:?}");
     }
 }

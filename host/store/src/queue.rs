@@ -21,7 +21,7 @@ pub use claim::{Claimed, Delivery, claim};
 pub use dead::{Moved, drop_message, redrive, redrive_all};
 pub use gauge::{Fits, Gauge, Room};
 pub(crate) use lane::in_lane;
-pub use view::{Depth, MessageRow, QueueRow, Where, depth, list, messages, show};
+pub use view::{Depth, MessageRow, QueueRow, Where, Which, depth, list, messages, show};
 
 use crate::db::{Database, DbError, Tx, Value};
 use crate::executions::{Held, Holder};

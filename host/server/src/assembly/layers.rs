@@ -115,8 +115,8 @@ fn takes(settings: Settings, effective: &Effective, made: &Service) -> Settings 
     });
     // What waits for a place of the service itself would only be shed.
     let places = limits.queue_places.min(limits.places);
-    let scheduled = !effective.schedules.is_empty();
-    match queues::consumer(made, scheduled, places, limits.queue_deliveries) {
+    let schedules = &effective.schedules;
+    match queues::consumer(made, schedules, places, limits.queue_deliveries) {
         Some(consumer) => settings.with(consumer),
         None => settings,
     }

@@ -5,6 +5,7 @@ use crate::queues::{Consumer, Parts, Queues};
 use crate::settings::{Limit, Policy};
 use holdfast_call::{Pipeline, Registered, Target};
 use holdfast_capabilities::queue::{self, Queue, Rooms};
+use holdfast_rules::schedule::Schedule;
 use holdfast_store::queue::Room;
 use holdfast_wasm::service::Service;
 use std::collections::BTreeMap;
@@ -79,12 +80,12 @@ impl Rooms for ByService {
 /// What the host needs to know of a service that takes messages, or has something on its schedule.
 pub(super) fn consumer(
     made: &Service,
-    scheduled: bool,
+    schedules: &[Schedule],
     places: u64,
     deliveries: u64,
 ) -> Option<Consumer> {
     let operation = made.contract().consumer().map(|(operation, _)| operation);
-    (operation.is_some() || scheduled).then(|| Consumer {
+    (operation.is_some() || !schedules.is_empty()).then(|| Consumer {
         operation,
         places: usize::try_from(places).unwrap_or(usize::MAX),
         deliveries,

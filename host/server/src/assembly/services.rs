@@ -8,8 +8,8 @@ use crate::settings::{Effective, Manifest, Name, Policy, merge};
 use anyhow::Context as _;
 use holdfast_call::contract::Contract;
 use holdfast_call::{Level, Log as _, Registered, Target, Why};
-use holdfast_rules::contract::plain;
 use holdfast_rules::contract::safe::Safe;
+use holdfast_rules::contract::{Front, plain};
 use holdfast_rules::effects::Effects;
 use holdfast_rules::trial::{self, Version};
 use holdfast_store::Digest;
@@ -148,9 +148,13 @@ pub(super) fn effects(effective: &Effective, contract: &Contract) -> Result<Effe
 /// # Errors
 /// An operation that is named is none.
 pub(super) fn schedules(effective: &Effective, service: &Service) -> Result<Schedules, String> {
-    let (contract, http) = (service.contract(), service.serves_http());
+    let contract = service.contract();
+    let front = match service.serves_http() {
+        true => Front::Own,
+        false => Front::None,
+    };
     let all = effective.schedules.iter();
-    let all: Result<Arc<[_]>, _> = all.map(|one| one.found(contract, http)).collect();
+    let all: Result<Arc<[_]>, _> = all.map(|one| one.found(contract, front)).collect();
     let all = all.map_err(|why| format!("{why}: correct {}.toml", effective.name))?;
     Ok(Schedules(all))
 }

@@ -3,7 +3,7 @@
 use super::words::Response;
 use data_encoding::BASE64;
 use holdfast_store::db::Database;
-use holdfast_store::queue::{self, MessageRow, Moved, QueueRow, Where};
+use holdfast_store::queue::{self, MessageRow, Moved, QueueRow, Where, Which};
 use serde::{Deserialize, Serialize};
 
 /// What is asked of queues.
@@ -121,7 +121,11 @@ pub(super) async fn answer(database: &Database, asked: QueueRequest) -> Result<R
             Response::Queues(rows.into_iter().map(queue_line).collect())
         }
         QueueRequest::Messages { queue, dead } => {
-            let rows = queue::messages(database, queue, dead).await;
+            let which = match dead {
+                true => Which::Dead,
+                false => Which::Alive,
+            };
+            let rows = queue::messages(database, queue, which).await;
             let rows = rows.map_err(failed)?.into_iter();
             Response::Messages(rows.map(message_line).collect())
         }

@@ -121,8 +121,11 @@ impl Desk {
         reply: Reply,
         (meter, random): (&Meter, u64),
     ) -> Went {
-        let replayed = meter.replays().is_some();
-        let ended = delivery::ended(&reply, meter.read().attempts, replayed, random);
+        let asked = match (meter.read().attempts, meter.replays()) {
+            (0, None) => delivery::Asked::Not,
+            (_, _) => delivery::Asked::Yes,
+        };
+        let ended = delivery::ended(&reply, asked, random);
         if let Ok(answer) = reply {
             answer.close();
         }

@@ -115,7 +115,7 @@ impl Timers {
         loop {
             let known = self.known(&name).await?;
             let now = self.wall_ms() + known.ahead_ms;
-            let Some(due) = schedule.when.due(known.last_ms, now, schedule.catch_up) else {
+            let Some(due) = schedule.when.due(known.last_ms, now, schedule.missed) else {
                 let next = schedule.when.after(known.last_ms).unwrap_or(i64::MAX);
                 let left = next.saturating_sub(now).max(0).unsigned_abs();
                 return Ok(Duration::from_millis(left));

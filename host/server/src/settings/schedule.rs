@@ -5,7 +5,7 @@ use crate::settings::reader::Reader;
 use crate::settings::source::join;
 use crate::settings::units::Raw;
 use holdfast_rules::method_path::MethodPath;
-use holdfast_rules::schedule::{Overlap, Schedule, When};
+use holdfast_rules::schedule::{Missed, Overlap, Schedule, When};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -97,7 +97,10 @@ fn one(written: WrittenSchedule, key: &str, reader: &mut Reader<'_>) -> Option<S
             None => Overlap::default(),
             Some(read) => read?,
         },
-        catch_up: written.catch_up,
+        missed: match written.catch_up {
+            true => Missed::MadeUpFor,
+            false => Missed::Counted,
+        },
     })
 }
 

@@ -132,20 +132,29 @@ pub async fn list(database: &Database) -> Result<Vec<QueueRow>, DbError> {
     read.await
 }
 
-/// Messages of a queue: the dead letters, or those that are not, the oldest first.
+/// Which messages of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that are to be delivered.
+    Alive,
+    /// The dead letters.
+    Dead,
+}
+
+/// Messages of a queue, the oldest first.
 ///
 /// # Errors
 /// The database fails.
 pub async fn messages(
     database: &Database,
     queue: String,
-    dead: bool,
+    which: Which,
 ) -> Result<Vec<MessageRow>, DbError> {
-    let read = database.read((queue, dead), |(queue, dead), tx| {
+    let read = database.read((queue, which), |(queue, which), tx| {
         Box::pin(async move {
-            let sql = match dead {
-                true => format!("{DEAD} WHERE queue = $1 ORDER BY id LIMIT $2"),
-                false => format!("{READY} WHERE r.queue = $1 ORDER BY r.id LIMIT $2"),
+            let sql = match which {
+                Which::Dead => format!("{DEAD} WHERE queue = $1 ORDER BY id LIMIT $2"),
+                Which::Alive => format!("{READY} WHERE r.queue = $1 ORDER BY r.id LIMIT $2"),
             };
             let values: [Value; 2] = [queue.into(), LISTED_MAX.into()];
             let rows = tx.query(&sql, &values).await?;

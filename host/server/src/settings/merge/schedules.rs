@@ -2,6 +2,7 @@
 
 use super::Merge;
 use crate::settings::source::join;
+use holdfast_rules::schedule::Missed;
 
 impl Merge<'_> {
     pub(super) fn schedules(&mut self) {
@@ -11,7 +12,10 @@ impl Merge<'_> {
                 ("when", schedule.when.to_string()),
                 ("operation", schedule.operation.to_string()),
                 ("overlap", schedule.overlap.as_str().to_owned()),
-                ("catch_up", schedule.catch_up.to_string()),
+                (
+                    "catch_up",
+                    (schedule.missed == Missed::MadeUpFor).to_string(),
+                ),
             ];
             for (name, value) in rows {
                 let key = join(&key, name);
