@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # What a queue takes: messages a second from the call that sends them to the end of their delivery, sixteen of them taken at once, on a file
-# and on a PostgreSQL server of this machine. Beside them what the disk does: syncs of one page a second.
+# and on a PostgreSQL server of this machine. Beside them what the disk does: syncs of one page a second. And the server once more while
+# somebody looks at it as it was, so that it cannot clean up after a hundred thousand messages.
 # Alone, with a host and guests that are there:  HOLDFAST=target/debug/holdfast tests/bench/queue.sh
 # Without HOLDFAST, the release build is made and measured.
 source "$(dirname "$0")/shared.sh"
 
 messages=${MESSAGES:-20000}
+churned=${CHURNED:-100000}
 if [ -z "${HOLDFAST:-}" ]; then
     make guests database
     cargo build --release -p holdfast-server --bin holdfast
@@ -43,15 +45,15 @@ host server 9052 $'[store]\nurl = "postgres://holdfast@127.0.0.1:9161/postgres"'
 left() { # name: how many messages are not done with
     "$holdfast" queue ls --json --data "$work/$1/data" | awk -F'[:,]' '{ for (i = 1; i <= NF; i++) if ($i ~ /"(due|later|held)"/) sum += $(i + 1) } END { print sum + 0 }'
 }
-through() { # name, port: so many messages, from the first call to the last delivery
+through() { # name, port, how many, what the figure is called: from the first call to the last delivery
     local began ended
     began=$(date +%s%N)
-    for ((sent = 0; sent < messages; sent += 1000)); do
+    for ((sent = 0; sent < $3; sent += 1000)); do
         curl -sf -X POST "http://127.0.0.1:$2/queues/?text=quiet&count=1000" >/dev/null
     done
     until [ "$(left "$1")" = 0 ]; do sleep 0.1; done
     ended=$(date +%s%N)
-    echo "$1 $((messages * 1000000000 / (ended - began))) $round" >>"$work/figures"
+    echo "$4 $(($3 * 1000000000 / (ended - began))) $round" >>"$work/figures"
 }
 syncs() {
     local took
@@ -59,13 +61,21 @@ syncs() {
     awk -v took="$took" -v round="$round" 'BEGIN { printf "syncs %.0f %s\n", 1000 / took, round }' >>"$work/figures"
 }
 for round in $(seq 0 "$rounds"); do
-    through file 9051
-    through server 9052
+    through file 9051 "$messages" file
+    through server 9052 "$messages" server
     syncs
 done
+
+query=("$bin/psql" -qAt -h 127.0.0.1 -p 9161 -U holdfast -d postgres)
+"${query[@]}" -c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c 'SELECT count(*) FROM queue_ready' -c 'SELECT pg_sleep(3600)' >/dev/null &
+running+=($!)
+through server 9052 "$churned" churned
+for round in $(seq "$rounds"); do through server 9052 "$messages" pinned; done
 
 rate() { awk -v name="$1" '$1 == name && $3 > 0 { printf "%.0f\n", $2 }' "$work/figures" | middle; }
 printf '\n%s messages, %s rounds, medians a second; syncs of the disk a second: %s\n' "$messages" "$rounds" "$(rate syncs)"
 bar "messages a second, sixteen at once, on a file" "$(rate file)" ">=" 5000
 bar "messages a second, sixteen at once, on a server" "$(rate server)" ">=" 2000
+share=$(awk -v pinned="$(rate pinned)" -v free="$(rate server)" 'BEGIN { printf "%.2f", pinned / free }')
+bar "the same beside a snapshot that is held, to without" "$share" ">=" 0.33
 exit "$missed"

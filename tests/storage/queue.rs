@@ -28,6 +28,7 @@ both![
     what_is_dropped_is_gone_unless_somebody_has_it,
     a_queue_is_counted_with_its_dead_letters,
     a_queue_takes_no_more_than_its_room,
+    who_looks_on_from_where_he_was_finds_what_has_come,
 ];
 
 static NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -92,7 +93,7 @@ async fn send(database: &Database, messages: Vec<Message>) {
 }
 
 async fn take(database: &Database, most: usize, host: &str) -> Vec<Delivery> {
-    let claimed = queue::claim(database, "mailer".to_owned(), most, holder(host, 1)).await;
+    let claimed = queue::claim(database, "mailer".to_owned(), (most, 0), holder(host, 1)).await;
     claimed.unwrap().deliveries
 }
 
@@ -184,7 +185,7 @@ async fn a_name_is_sent_once_while_it_is_known(one: &Database, other: &Database)
         ..named("d-1")
     };
     send(one, vec![elsewhere]).await;
-    let claimed = queue::claim(one, "billing".to_owned(), 10, holder("a", 1)).await;
+    let claimed = queue::claim(one, "billing".to_owned(), (10, 0), holder("a", 1)).await;
     assert_eq!(claimed.unwrap().deliveries.len(), 1);
     over(one, "UPDATE queue_known SET until_ms = 0").await;
     assert_eq!(queue::sweep(one).await, Ok(3));
@@ -252,7 +253,7 @@ async fn a_message_given_back_comes_when_it_is_due(one: &Database, other: &Datab
         ..message("later")
     };
     send(one, vec![later, message("now")]).await;
-    let claimed = queue::claim(one, "mailer".to_owned(), 10, holder("a", 1)).await;
+    let claimed = queue::claim(one, "mailer".to_owned(), (10, 0), holder("a", 1)).await;
     let claimed = claimed.unwrap();
     assert_eq!(bodies(&claimed.deliveries), ["now"]);
     let next = claimed.next.unwrap();
@@ -261,7 +262,7 @@ async fn a_message_given_back_comes_when_it_is_due(one: &Database, other: &Datab
     let minute = Duration::from_secs(60);
     let back = queue::give_back(one, receipt.clone(), minute, Counted::No, "busy".to_owned());
     assert_eq!(back.await, Ok(Held::Yes));
-    let claimed = queue::claim(other, "mailer".to_owned(), 10, holder("b", 1)).await;
+    let claimed = queue::claim(other, "mailer".to_owned(), (10, 0), holder("b", 1)).await;
     let claimed = claimed.unwrap();
     assert!(claimed.deliveries.is_empty());
     let next = claimed.next.unwrap();
@@ -295,7 +296,7 @@ async fn what_a_dead_host_had_is_due_at_once_and_says_so(one: &Database, other: 
     for deaths in 1..=3 {
         let epoch = deaths + 1;
         assert_eq!(queue::begin(one, holder("a", epoch)).await, Ok(1));
-        let claimed = queue::claim(other, "mailer".to_owned(), 1, holder("a", epoch)).await;
+        let claimed = queue::claim(other, "mailer".to_owned(), (1, 0), holder("a", epoch)).await;
         let got = claimed.unwrap().deliveries.remove(0);
         assert_eq!(got.deaths, deaths.unsigned_abs());
     }
@@ -419,4 +420,41 @@ async fn a_queue_takes_no_more_than_its_room(one: &Database, _: &Database) {
     send(one, vec![message("12")]).await;
     assert!(fits(&two, 1_100).await);
     assert!(!fits(&[message("")], 1_200).await);
+}
+
+async fn who_looks_on_from_where_he_was_finds_what_has_come(one: &Database, other: &Database) {
+    let look = async |database: &Database, since: i64| {
+        let asked = (1, since);
+        queue::claim(database, "mailer".to_owned(), asked, holder("a", 1))
+            .await
+            .unwrap()
+    };
+    let empty = look(one, 0).await;
+    assert!(empty.deliveries.is_empty() && empty.since_ms > 0);
+    send(other, vec![on("l", "first"), on("l", "behind")]).await;
+    let first = look(one, empty.since_ms).await;
+    assert_eq!(bodies(&first.deliveries), ["first"]);
+    // What stood behind for long is due when it steps forward, and not when it was sent.
+    over(
+        one,
+        "UPDATE queue_ready SET wanted_ms = 0 WHERE holder IS NULL",
+    )
+    .await;
+    assert_eq!(done(one, &first.deliveries[0].receipt).await, Held::Yes);
+    let behind = look(one, first.since_ms).await;
+    assert_eq!(bodies(&behind.deliveries), ["behind"]);
+    send(one, vec![message("old"), message("new")]).await;
+    over(one, "UPDATE queue_ready SET due_ms = 1 WHERE holder IS NULL AND id IN (SELECT min(id) FROM queue_ready WHERE holder IS NULL)").await;
+    let found = look(one, 0).await;
+    assert_eq!(bodies(&found.deliveries), ["old"]);
+    over(
+        one,
+        "UPDATE queue_ready SET due_ms = 2 WHERE holder IS NULL",
+    )
+    .await;
+    // As long as one waits, nobody looks on past it.
+    let held = look(other, behind.since_ms).await;
+    assert!(held.deliveries.is_empty());
+    let found = look(other, found.since_ms.min(2)).await;
+    assert_eq!(bodies(&found.deliveries), ["new"]);
 }

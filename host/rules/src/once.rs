@@ -133,8 +133,9 @@ impl Layer for Once {
                 return Box::pin(async move {
                     self.trail.intent(&call, Basis::None).await?;
                     let outbox = post::outbox(&mut call);
+                    let above = call.execution.clone();
                     let reply = next.run(call).await;
-                    post::alone(self.executions.rows(), &outbox, reply).await
+                    post::alone(self.executions.rows(), &outbox, above, reply).await
                 });
             }
             (Some(_), _) | (None, Needs::Nothing | Needs::Approval) => {}
@@ -322,6 +323,10 @@ fn uses_a_secret(call: &Call) -> bool {
 }
 
 fn wants_key(call: &Call) -> bool {
+    // A message has a name, and whoever takes it is told.
+    if call.entry == Entry::Queue {
+        return false;
+    }
     let registered = call.registered.as_ref();
     let settings = registered.and_then(|known| known.settings.get::<Settings>());
     settings.is_some_and(|settings| settings.keys == Keys::Required)

@@ -2,7 +2,7 @@
 
 use super::{all_taken, alone, on, queue, send, taken, wait_for, wait_until_empty};
 use crate::harness::postgres::Postgres;
-use crate::harness::{Host, until};
+use crate::harness::{Guest, Host, Setup, until};
 use std::collections::HashSet;
 
 #[test]
@@ -80,6 +80,35 @@ fn wait_until_done(host: &Host) {
         let rows = queue(host, &["ls"]);
         rows.iter().all(|row| row["due"] == 0).then_some(())
     });
+}
+
+#[test]
+fn what_another_service_has_sent_is_an_effect_of_the_execution_that_asked_it() {
+    let mut host = Setup::new()
+        .service("queues", Guest::Case("queues"), super::ASKS)
+        .service("front", Guest::Case("queues"), "services = [\"queues\"]")
+        .policy(&format!(
+            "{}\n[services.front]\nservices = [\"queues\"]",
+            super::POLICY
+        ))
+        .start();
+    let ask = |host: &Host| {
+        let ask = host.ask("POST", "/front/ask?sleep=20000");
+        ask.header("idempotency-key", "\"k\"")
+    };
+    let waiting = ask(&host).begin();
+    until("the message", || (taken(&host).len() == 1).then_some(()));
+    host.kill();
+    drop(waiting);
+    host.again();
+    // It was sent, so to ask again must not send it again.
+    ask(&host).send().fault("indeterminate");
+    wait_until_empty(&host);
+    let taken = taken(&host);
+    assert!(
+        taken.iter().all(|(id, _, _)| *id == taken[0].0),
+        "{taken:?}"
+    );
 }
 
 #[test]

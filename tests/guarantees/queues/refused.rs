@@ -1,6 +1,6 @@
 //! A service that cannot be asked is left alone, and loses nothing by it.
 
-use super::{POLICY, all_taken, queue};
+use super::{POLICY, all_taken, queue, setup};
 use crate::harness::{Guest, Host, Setup, rest, until};
 
 /// How often a delivery was refused before the service was asked.
@@ -37,4 +37,17 @@ fn what_waits_for_a_service_that_may_not_be_asked_is_not_counted_and_not_tried_a
         taken.iter().all(|(_, delivery, _)| *delivery == 1),
         "{taken:?}"
     );
+}
+
+#[test]
+fn where_whatever_changes_something_must_carry_a_key_a_message_has_its_name() {
+    let host = setup()
+        .policy(&format!("{POLICY}\nidempotency = \"require\""))
+        .start();
+    let without = host.ask("POST", "/queues/?text=ok").send();
+    assert_eq!(without.status, 400, "{}", without.text());
+    let ask = host.ask("POST", "/queues/?text=ok");
+    let sent = ask.header("idempotency-key", "\"k\"").send();
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    assert_eq!(all_taken(&host, 1)[0].0, sent.text());
 }

@@ -1,7 +1,9 @@
 //! What was asked, and how it is answered.
 
+use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
+    Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse,
+    ResponseOutparam, Scheme,
 };
 
 /// One request, read apart. Nothing in it needs decoding.
@@ -44,6 +46,26 @@ impl Asked {
     pub fn number(&self, key: &str, otherwise: u64) -> u64 {
         let said = self.text(key).and_then(|text| text.parse().ok());
         said.unwrap_or(otherwise)
+    }
+}
+
+/// Has another service do something, and says with what status it answers.
+pub fn another(authority: &str, path: &str) -> String {
+    let request = OutgoingRequest::new(Fields::new());
+    request.set_method(&Method::Post).expect("a method");
+    request.set_scheme(Some(&Scheme::Http)).expect("a scheme");
+    request
+        .set_authority(Some(authority))
+        .expect("an authority");
+    request.set_path_with_query(Some(path)).expect("a path");
+    let pending = match outgoing_handler::handle(request, None) {
+        Ok(pending) => pending,
+        Err(error) => return format!("{error:?}"),
+    };
+    pending.subscribe().block();
+    match pending.get() {
+        Some(Ok(Ok(answer))) => answer.status().to_string(),
+        other => format!("{other:?}"),
     }
 }
 

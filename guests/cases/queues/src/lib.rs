@@ -39,9 +39,14 @@ takes::export!(Cases with_types_in takes);
 struct Cases;
 
 impl Guest for Cases {
-    /// Sends what the query says, and then ends as it says: `end=fail`, `refuse` or `trap`.
+    /// Sends what the query says, and then ends as it says: `end=fail`, `refuse` or `trap`. At `/ask` it has another service send.
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let asked = Asked::of(&request);
+        if asked.path == "/ask" {
+            let said = asked::another("queues.internal", "/?text=asked");
+            sleep(Duration::from_millis(asked.number("sleep", 0)));
+            return asked::answer(out, 200, &said);
+        }
         let queue = asked.text("queue").unwrap_or_else(|| "queues".to_owned());
         let said = match queue::send(&queue, &messages(&asked)) {
             Ok(ids) => ids.join(" "),

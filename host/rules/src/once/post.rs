@@ -5,7 +5,7 @@
 
 use super::refusals::{lost, unavailable};
 use super::rows::Rows;
-use holdfast_call::{Answer, Call, Outbox, Reply, Target, Value};
+use holdfast_call::{Answer, Call, Execution, Fault, Outbox, Reply, Target, Value};
 use holdfast_store::executions::Held;
 use holdfast_store::queue::Sent;
 use std::sync::Arc;
@@ -50,19 +50,37 @@ fn has_come_to_something(reply: &Reply) -> bool {
     }
 }
 
-/// Sends what is to go out with a call that has no row.
-pub(super) async fn alone(rows: Option<&Arc<Rows>>, outbox: &Outbox, reply: Reply) -> Reply {
+/// Sends what is to go out with a call that has no row. The execution that it is part of has had an effect then, and that is on record before.
+pub(super) async fn alone(
+    rows: Option<&Arc<Rows>>,
+    outbox: &Outbox,
+    above: Option<Arc<dyn Execution>>,
+    reply: Reply,
+) -> Reply {
     let sent = sent(outbox, &reply);
     let (Some(rows), false) = (rows, sent.receipt.is_none() && sent.messages.is_empty()) else {
         return reply;
     };
-    let fault = match rows.send(sent).await {
-        Ok(Held::Yes) => return reply,
-        Ok(Held::Lost) => lost(),
-        Err(error) => unavailable(&error),
+    let Err(fault) = gone_out(rows, sent, above).await else {
+        return reply;
     };
     if let Ok(answer) = reply {
         answer.close();
     }
     Err(fault)
+}
+
+async fn gone_out(
+    rows: &Arc<Rows>,
+    sent: Sent,
+    above: Option<Arc<dyn Execution>>,
+) -> Result<(), Fault> {
+    if let Some(above) = above.filter(|_| !sent.messages.is_empty()) {
+        above.effect().await?;
+    }
+    match rows.send(sent).await {
+        Ok(Held::Yes) => Ok(()),
+        Ok(Held::Lost) => Err(lost()),
+        Err(error) => Err(unavailable(&error)),
+    }
 }

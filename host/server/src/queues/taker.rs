@@ -22,6 +22,8 @@ const AT_ONCE: usize = 64;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a delivery takes at most after which more are taken than there are places.
 const QUICK: Duration = Duration::from_millis(20);
+/// How often all of the queue is searched: a clock may have gone back.
+const SEARCH_ALL_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked whether somebody is still delivered alone.
 const ALONE: Duration = Duration::from_millis(50);
 /// How often a message may have been with a host that died, until it is delivered while nothing else is.
@@ -36,6 +38,10 @@ pub(super) struct Taker {
     ready: VecDeque<Ready>,
     /// How long the last delivery took.
     took: Duration,
+    /// Nothing is due since before this.
+    since_ms: i64,
+    /// When all of the queue is searched again.
+    searches_all: Moment,
     /// The service could not be asked, and is left alone until then: what waits would only be taken and given back.
     rests_until: Moment,
     /// Whether the queue could not be read, so that it is told once.
@@ -62,6 +68,8 @@ impl Taker {
             running: JoinSet::new(),
             ready: VecDeque::new(),
             took: Duration::MAX,
+            since_ms: 0,
+            searches_all: Moment::START,
             rests_until: Moment::START,
             failing: false,
         }
@@ -202,9 +210,15 @@ impl Taker {
             return Ok(More::In(ALONE));
         };
         let beside = Arc::new(beside);
-        let desk = &self.desk;
-        let name = self.name.to_string();
-        let claimed = queue::claim(&desk.database, name, most, desk.holder.clone()).await?;
+        let desk = self.desk.clone();
+        let now = desk.clock().now();
+        if self.searches_all <= now {
+            self.since_ms = 0;
+            self.searches_all = now.after(SEARCH_ALL_EVERY);
+        }
+        let (name, asked) = (self.name.to_string(), (most, self.since_ms));
+        let claimed = queue::claim(&desk.database, name, asked, desk.holder.clone()).await?;
+        self.since_ms = claimed.since_ms;
         let more = match (claimed.deliveries.len() < most, claimed.next) {
             // What is due and could not be had is another host's, who is at it.
             (true, next) => More::In(next.filter(|span| !span.is_zero()).unwrap_or(LOOK_EVERY)),

@@ -1,4 +1,7 @@
 //! Taking messages to deliver them: each by one host at a time, those of a lane one after the other.
+//!
+//! On a server that somebody keeps from cleaning up (a backup, a report that runs for an hour), what was delivered long ago stands in the way of
+//! what is due: every search would walk past all of it. So who takes says from when on he looks, and is told where the next search may begin.
 
 use super::LEASE;
 use super::lane::BEHIND_MS;
@@ -49,20 +52,26 @@ pub struct Claimed {
     pub deliveries: Vec<Delivery>,
     /// In how long the next message of the queue is due, or free again; none, if there is none.
     pub next: Option<Duration>,
+    /// Nothing is due before this, in milliseconds since 1970, and nothing that comes will be, as long as no clock goes back.
+    pub since_ms: i64,
 }
 
-/// Takes up to `most` messages of a queue that are due.
+/// How long what is being written may take until it is seen: twice what a unit of work may.
+const UNSEEN: Duration = Duration::from_secs(60);
+
+/// Takes up to `most` messages of a queue that are due, and not since before `since_ms`.
 ///
 /// # Errors
 /// The database fails; what was taken all the same is free again when the lease is over.
 pub async fn claim(
     database: &Database,
     queue: String,
-    most: usize,
+    (most, since_ms): (usize, i64),
     holder: Holder,
 ) -> Result<Claimed, DbError> {
-    let claimed = database.take((queue, most, holder), |(queue, most, holder), tx| {
-        Box::pin(claimed(queue, *most, holder, tx))
+    let asked = (queue, (most, since_ms), holder);
+    let claimed = database.take(asked, |(queue, (most, since_ms), holder), tx| {
+        Box::pin(claimed(queue, (*most, *since_ms), holder, tx))
     });
     claimed.await
 }
@@ -77,26 +86,26 @@ struct Taken {
 
 async fn claimed(
     queue: &str,
-    most: usize,
+    (most, since_ms): (usize, i64),
     holder: &Holder,
     tx: &mut dyn Tx,
 ) -> Result<Claimed, DbError> {
-    const TAKE: &str = "WITH due AS (SELECT r.id FROM queue_ready r WHERE r.queue = $1 AND r.due_ms <= $2 \
+    const TAKE: &str = "WITH due AS (SELECT r.id FROM queue_ready r WHERE r.queue = $1 AND r.due_ms <= $2 AND r.due_ms >= $7 \
                         ORDER BY r.due_ms LIMIT $3 FOR UPDATE SKIP LOCKED) \
                         UPDATE queue_ready SET due_ms = $4, holder = $5, epoch = $6, fence = fence + 1, \
                         deliveries = deliveries + 1, \
                         deaths = deaths + CASE WHEN holder IS NULL OR (holder = $5 AND epoch = $6) THEN 0 ELSE 1 END \
                         WHERE id IN (SELECT id FROM due) RETURNING id, fence, deliveries, deaths, lane";
-    const NEXT: &str =
-        "SELECT due_ms FROM queue_ready WHERE queue = $1 AND due_ms < $2 ORDER BY due_ms LIMIT 1";
+    const NEXT: &str = "SELECT due_ms FROM queue_ready WHERE queue = $1 AND due_ms < $2 AND due_ms >= $3 ORDER BY due_ms LIMIT 1";
     let now = tx.now().await?;
-    let values: [Value; 6] = [
+    let values: [Value; 7] = [
         queue.into(),
         now.into(),
         i64::try_from(most).unwrap_or(i64::MAX).into(),
         now.saturating_add(millis(LEASE)).into(),
         (&holder.host).into(),
         holder.epoch.into(),
+        since_ms.into(),
     ];
     let rows = tx.query(TAKE, &values).await?;
     let mut taken = HashMap::new();
@@ -113,13 +122,17 @@ async fn claimed(
         true => Vec::new(),
         false => said(taken, tx).await?,
     };
-    let next = match deliveries.len() < most {
-        true => tx.query(NEXT, &[queue.into(), BEHIND_MS.into()]).await?,
-        false => Vec::new(),
-    };
+    let values: [Value; 3] = [queue.into(), BEHIND_MS.into(), since_ms.into()];
+    let next = tx.query(NEXT, &values).await?;
     let next = next.first().map(|row| row.integer(0)).transpose()?;
+    let seen = now.saturating_sub(millis(UNSEEN));
+    let since_ms = next.map_or(seen, |next| next.min(seen));
     let next = next.map(|due| Duration::from_millis(due.saturating_sub(now).max(0).unsigned_abs()));
-    Ok(Claimed { deliveries, next })
+    Ok(Claimed {
+        deliveries,
+        next,
+        since_ms,
+    })
 }
 
 /// What the messages say that were taken, the oldest first.

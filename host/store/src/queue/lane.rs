@@ -77,10 +77,13 @@ pub(crate) async fn in_lane(message: &Message, tx: &mut dyn Tx) -> Result<i64, D
 /// The next one of a lane steps forward, if its first is gone.
 pub(super) async fn step(queue: &str, lane: &str, tx: &mut dyn Tx) -> Result<(), DbError> {
     const ALONE: &str = "UPDATE queue_lanes SET last = last WHERE queue = $1 AND lane = $2";
-    const STEP: &str = "UPDATE queue_ready SET due_ms = wanted_ms WHERE queue = $1 AND lane = $2 AND due_ms = $3 \
+    // Not before now: whoever looks may have begun to look from here on.
+    const STEP: &str = "UPDATE queue_ready SET due_ms = CASE WHEN wanted_ms < $4 THEN $4 ELSE wanted_ms END WHERE queue = $1 AND lane = $2 AND due_ms = $3 \
                         AND place = (SELECT min(place) FROM queue_ready WHERE queue = $1 AND lane = $2)";
     let [queue, lane]: [Value; 2] = [queue.into(), lane.into()];
     tx.execute(ALONE, &[queue.clone(), lane.clone()]).await?;
-    tx.execute(STEP, &[queue, lane, BEHIND_MS.into()]).await?;
+    let now = tx.now().await?;
+    let values = [queue, lane, BEHIND_MS.into(), now.into()];
+    tx.execute(STEP, &values).await?;
     Ok(())
 }
