@@ -29,7 +29,7 @@ host() { # name, port, lines of the policy
 
 # The server, which does not run as root.
 postgres=$(command -v postgres || ls -d /usr/lib/postgresql/*/bin/postgres | tail -1)
-bin=$(dirname "$postgres")
+bin=$(dirname "$(readlink -f "$postgres")")
 as() { if [ "$(id -u)" = 0 ]; then su -s /bin/bash nobody -c "$*"; else "$@"; fi; }
 mkdir "$work/pg"
 chmod 711 "$work"
@@ -69,6 +69,8 @@ done
 query=("$bin/psql" -qAt -h 127.0.0.1 -p 9161 -U holdfast -d postgres)
 "${query[@]}" -c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c 'SELECT count(*) FROM queue_ready' -c 'SELECT pg_sleep(3600)' >/dev/null &
 running+=($!)
+held="SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND backend_xmin IS NOT NULL"
+until [ "$("${query[@]}" -c "$held")" = 1 ]; do sleep 0.1; done
 through server 9052 "$churned" churned
 for round in $(seq "$rounds"); do through server 9052 "$messages" pinned; done
 
