@@ -14,7 +14,7 @@ mod dying;
 mod limits;
 mod refused;
 
-use crate::harness::postgres::{PASSWORD, Postgres};
+use crate::harness::postgres::Postgres;
 use crate::harness::{Guest, Host, Setup, until};
 use serde_json::Value;
 
@@ -31,11 +31,7 @@ fn alone() -> Host {
 
 /// A host on the database of a server.
 fn on(url: &str) -> Host {
-    let store = format!("[store]\nurl = \"{url}\"\npassword = {{ env = \"STORE_PASSWORD\" }}\n");
-    setup()
-        .environment("STORE_PASSWORD", PASSWORD)
-        .policy(&format!("{store}{POLICY}"))
-        .start()
+    setup().on_server(url).policy(POLICY).start()
 }
 
 /// Has the service send; the ids of the messages, or what it was told.
@@ -199,7 +195,7 @@ fn a_message_that_fails_comes_again_and_is_dead_when_it_has_failed_often_enough(
         shown.out.contains("trap") && shown.out.contains("last fault"),
         "{shown:?}"
     );
-    host.said("is a dead letter after 2 deliveries");
+    host.said("is a dead letter (deliveries: 2)");
 }
 
 #[test]
@@ -370,4 +366,26 @@ fn what_may_be_delivered_twice_is_declared_so_where_the_policy_asks_for_it() {
     let asks = "[effects]\nirreversible = [\"consumer/handle\"]";
     host.drop_in("queues", Guest::Case("queues"), asks);
     host.said("can only be idempotent");
+}
+
+#[test]
+fn instances_that_serve_more_than_one_call_serve_requests_or_messages() {
+    let host = Setup::new()
+        .service(
+            "queues",
+            Guest::Case("queues"),
+            &format!("reuse = 50\n{ASKS}"),
+        )
+        .policy(POLICY)
+        .start();
+    for _ in 0..5 {
+        send(&host, "text=ok");
+        wait_until_empty(&host);
+    }
+    assert_eq!(all_taken(&host, 5).len(), 5);
+    assert!(
+        host.closings()
+            .iter()
+            .all(|line| line["code"] != "internal")
+    );
 }

@@ -38,6 +38,24 @@ pub(crate) enum Exported {
     Typed(Linked),
 }
 
+/// In which of two ways an instance is called. A component that has both serves each with instances of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// With requests.
+    Http,
+    /// By its functions.
+    Typed,
+}
+
+impl Exported {
+    fn way(&self) -> Way {
+        match self {
+            Self::Http02(_) | Self::Http03(_) => Way::Http,
+            Self::Typed(_) => Way::Typed,
+        }
+    }
+}
+
 /// An instance that has served its last call to the end.
 pub(crate) struct Instance {
     pub(crate) store: Store<Guest>,
@@ -179,12 +197,12 @@ impl Idle {
         })
     }
 
-    /// An instance of this very version, if one waits whose last answer has been read to its end.
-    pub(crate) fn take(&self, service: &Arc<str>, version: &Version) -> Option<Instance> {
+    /// An instance of this very version that is called in this way, if one waits whose last answer has been read to its end.
+    pub(crate) fn take(&self, service: &Arc<str>, version: &Version, way: Way) -> Option<Instance> {
         if self.waiting() == 0 {
             return None;
         }
-        let (found, gone) = self.change(|state| state.shelves.take(service, version.number));
+        let (found, gone) = self.change(|state| state.shelves.take(service, version.number, way));
         drop(gone);
         found
     }

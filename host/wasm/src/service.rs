@@ -8,7 +8,7 @@ use crate::compile::{Compiler, FromCache};
 use crate::drive::{Driver, Work};
 use crate::engine::{CORE_INSTANCES_PER_SLOT, EngineKind, Engines, Metering, PerKind};
 use crate::guest::{Guest, Supplies, Surroundings};
-use crate::idle::{Exported, Idle, Keep, Version};
+use crate::idle::{Exported, Idle, Keep, Version, Way};
 use crate::imports;
 use crate::imports::typed::{self, Link};
 use crate::lane::Lane;
@@ -91,6 +91,15 @@ enum PreHttp {
 enum Job {
     Http(PreHttp, Request<Body>),
     Typed(Asked),
+}
+
+impl Job {
+    fn way(&self) -> Way {
+        match self {
+            Self::Http(..) => Way::Http,
+            Self::Typed(_) => Way::Typed,
+        }
+    }
 }
 
 /// With which instance a guest begins.
@@ -341,7 +350,7 @@ impl Service {
         let life = Life::new(scope.registered().target.clone(), meter.clone());
         let found = match self.limits.reuse {
             0 | 1 => None,
-            _ => self.supplies.idle.take(&name, &self.version),
+            _ => self.supplies.idle.take(&name, &self.version, job.way()),
         };
         let (store, exported, served) = match found {
             Some(mut found) => {

@@ -3,7 +3,7 @@
 //! Whatever leaves a shelf leaves the count with it; and the memory of what does not go on to serve is free for others at that moment,
 //! although it is dropped only when the lock is free again.
 
-use super::{IDLE_INSTANCES_MAX, Instance};
+use super::{IDLE_INSTANCES_MAX, Instance, Way};
 use crate::engine::EngineKind;
 use holdfast_call::Moment;
 use std::collections::HashMap;
@@ -69,12 +69,19 @@ impl Shelves {
         gone
     }
 
-    /// The instance of this version that came last, of those whose last answer was read to its end.
-    pub(super) fn take(&mut self, service: &Arc<str>, version: u64) -> (Option<Instance>, Gone) {
+    /// The instance of this version that came last, of those that are called in this way and whose last answer was read to its end.
+    pub(super) fn take(
+        &mut self,
+        service: &Arc<str>,
+        version: u64,
+        way: Way,
+    ) -> (Option<Instance>, Gone) {
         let gone = self.cleared(service, version);
         let found = self.shelf(service, version).and_then(|shelf| {
             let mut all = shelf.waiting.iter();
-            let place = all.rposition(|one| one.instance.life.done_well())?;
+            let place = all.rposition(|one| {
+                one.instance.exported.way() == way && one.instance.life.done_well()
+            })?;
             Some(shelf.waiting.remove(place))
         });
         if let Some(one) = &found {
