@@ -41,6 +41,7 @@ mod ledger;
 mod outages;
 mod queue;
 mod refusals;
+mod schedules;
 
 use crate::harness::postgres::PASSWORD;
 use holdfast_call::Secret;

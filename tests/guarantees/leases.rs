@@ -9,7 +9,7 @@
 //!    ends. Every key that the call changes it changes under its leases, without saying so, and not once one of them is another's.
 //! 6. The checklist is below.
 
-use crate::harness::postgres::{PASSWORD, Postgres};
+use crate::harness::postgres::Postgres;
 use crate::harness::{Guest, Host, Setup, until};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
@@ -33,11 +33,7 @@ fn alone() -> Host {
 
 /// A host on the database of a server.
 fn on(url: &str) -> Host {
-    let store = format!("[store]\nurl = \"{url}\"\npassword = {{ env = \"STORE_PASSWORD\" }}\n");
-    setup()
-        .environment("STORE_PASSWORD", PASSWORD)
-        .policy(&format!("{store}{POLICY}"))
-        .start()
+    setup().on_server(url).policy(POLICY).start()
 }
 
 fn said(host: &Host, path: &str) -> String {

@@ -9,7 +9,7 @@
 //!    that it is done with; from there it is a call like any other, under a key of its own.
 //! 6. The checklist is below.
 
-use crate::harness::postgres::{PASSWORD, Postgres};
+use crate::harness::postgres::Postgres;
 use crate::harness::{Guest, Host, Setup, scaled, until};
 use serde_json::Value;
 
@@ -27,11 +27,7 @@ fn start(schedule: &str) -> Host {
 
 /// A host on the database of a server.
 fn on(url: &str, schedule: &str) -> Host {
-    let store = format!("[store]\nurl = \"{url}\"\npassword = {{ env = \"STORE_PASSWORD\" }}\n");
-    setup(schedule)
-        .environment("STORE_PASSWORD", PASSWORD)
-        .policy(&format!("{store}{POLICY}"))
-        .start()
+    setup(schedule).on_server(url).policy(POLICY).start()
 }
 
 /// The calls that schedules made and that the service answered.
@@ -180,6 +176,18 @@ fn what_is_wrong_with_a_schedule_stops_the_load_and_says_so() {
         assert!(said.contains("queues.toml"), "{said}");
         assert_eq!(host.get("/queues/").status, 404);
     }
+}
+
+#[test]
+fn a_service_has_no_more_schedules_than_it_may() {
+    let one = |number| format!("[schedule.s{number}]\nevery = \"1h\"\noperation = \"POST /x\"\n");
+    let all: String = (0..33).map(one).collect();
+    let host = start(&all);
+    until("the reason", || {
+        host.stderr()
+            .contains("has 33 schedules; at most 32")
+            .then_some(())
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::guests::Guest;
 use super::host::Host;
+use super::postgres::PASSWORD;
 use super::recorder::Recorder;
 use super::upstream::Upstream;
 use std::fs::Permissions;
@@ -49,6 +50,12 @@ impl Setup {
         self.policy.push_str(lines);
         self.policy.push('\n');
         self
+    }
+
+    /// With its database on a server.
+    pub(crate) fn on_server(self, url: &str) -> Self {
+        let store = format!("[store]\nurl = \"{url}\"\npassword = {{ env = \"STORE_PASSWORD\" }}");
+        self.environment("STORE_PASSWORD", PASSWORD).policy(&store)
     }
 
     /// With an upstream that the policy calls `name`, on loopback, which the policy allows.

@@ -108,3 +108,18 @@ fn what_could_not_be_verified_is_refused_with_what_would_mend_it() {
     let signs = "[secrets.a]\nuses = [\"webhook\", \"sign\"]\nencoding = \"ed25519\"\nfile = \"x\"";
     assert!(refusal(signs).contains("more than a public key can do"));
 }
+
+#[test]
+fn what_goes_into_a_queue_is_no_larger_than_a_message() {
+    let github = "from = \"github\"\nsecrets = [\"gh\"]";
+    for (more, said) in [
+        ("accept = \"mail\"", "neither \"service\""),
+        (
+            "accept = \"queue\"\nbody_bytes = \"2MiB\"",
+            "is at most 1048576 where requests go into a queue",
+        ),
+    ] {
+        let error = refusal(&at("/a", &format!("{github}\n{more}")));
+        assert!(error.contains(said), "{error}");
+    }
+}

@@ -57,7 +57,7 @@ fn message(body: &str) -> Message {
     }
 }
 
-fn on(lane: &str, body: &str) -> Message {
+pub(super) fn on(lane: &str, body: &str) -> Message {
     Message {
         lane: Some(lane.to_owned()),
         ..message(body)

@@ -37,6 +37,7 @@ use crate::control::words::{Request, Response};
 use crate::drain::Drained;
 use crate::settings::show::{Built, LayerLine};
 use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -328,6 +329,14 @@ pub(crate) fn clean(text: &str) -> String {
 /// Writes a line to standard output.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{text}")?;
+    Ok(())
+}
+
+/// Writes things to standard output as JSON, an object a line.
+pub(crate) fn print_json<T: Serialize>(things: &[T]) -> anyhow::Result<()> {
+    for thing in things {
+        print(&serde_json::to_string(thing)?)?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `holdfast approve`: what waits for a person, and what that person says of it.
 
-use crate::cli::{DataArgs, clean, print, text};
+use crate::cli::{DataArgs, clean, print, print_json, text};
 use crate::control::client::Client;
 use crate::control::words::{ApprovalLine, Decide, Request, Response};
 use crate::logs::instant;
@@ -98,9 +98,7 @@ fn decide(args: DecideArgs, grant: bool) -> anyhow::Result<ExitCode> {
 fn ls(args: &LsArgs) -> anyhow::Result<ExitCode> {
     let lines = ask(&args.data, &Request::Approvals { all: args.all })?;
     if args.json {
-        for line in &lines {
-            print(&serde_json::to_string(line)?)?;
-        }
+        print_json(&lines)?;
     } else {
         print(&table(&lines))?;
     }

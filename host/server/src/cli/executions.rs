@@ -1,6 +1,6 @@
 //! `holdfast executions`: the calls with a key that are not done, and what a person says of those that nobody knows the end of.
 
-use crate::cli::{DataArgs, print, text};
+use crate::cli::{DataArgs, print, print_json, text};
 use crate::control::client::Client;
 use crate::control::words::{ExecutionLine, Request, Response};
 use crate::logs::date;
@@ -73,9 +73,7 @@ fn ls(args: &LsArgs) -> anyhow::Result<ExitCode> {
         bail!("the host speaks another version of this program");
     };
     if args.json {
-        for line in &lines {
-            print(&serde_json::to_string(line)?)?;
-        }
+        print_json(&lines)?;
     } else {
         print(&table(&lines))?;
     }

@@ -1,6 +1,6 @@
 //! `holdfast locks`: who holds which lease, since when, until when, and what for.
 
-use crate::cli::{DataArgs, print};
+use crate::cli::{DataArgs, print, print_json};
 use crate::control::client::Client;
 use crate::control::words::{LockLine, Request, Response};
 use crate::logs::instant;
@@ -30,9 +30,7 @@ pub fn run(args: &LocksArgs) -> anyhow::Result<ExitCode> {
         bail!("the host speaks another version of this program");
     };
     if args.json {
-        for line in &lines {
-            print(&serde_json::to_string(line)?)?;
-        }
+        print_json(&lines)?;
     } else {
         print(&table(&lines))?;
     }

@@ -1,6 +1,6 @@
 //! `holdfast queue`: what waits to be delivered, what was delivered in vain, and what a person does about it.
 
-use crate::cli::{DataArgs, clean, print, text};
+use crate::cli::{DataArgs, clean, print, print_json, text};
 use crate::control::client::Client;
 use crate::control::queue::{MessageLine, QueueLine, QueueRequest};
 use crate::control::words::{Request, Response};
@@ -109,20 +109,13 @@ fn ls(args: LsArgs) -> anyhow::Result<ExitCode> {
         },
     };
     match ask(&args.data, asked)? {
-        Response::Queues(lines) if args.json => json(&lines)?,
+        Response::Queues(lines) if args.json => print_json(&lines)?,
         Response::Queues(lines) => print(&queues(&lines))?,
-        Response::Messages(lines) if args.json => json(&lines)?,
+        Response::Messages(lines) if args.json => print_json(&lines)?,
         Response::Messages(lines) => print(&messages(&lines))?,
         _ => bail!("the host speaks another version of this program"),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn json<T: serde::Serialize>(lines: &[T]) -> anyhow::Result<()> {
-    for line in lines {
-        print(&serde_json::to_string(line)?)?;
-    }
-    Ok(())
 }
 
 fn queues(lines: &[QueueLine]) -> String {

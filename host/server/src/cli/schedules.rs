@@ -1,6 +1,6 @@
 //! `holdfast schedules`: what is asked of services by the clock, when next, and how often it was not.
 
-use crate::cli::{DataArgs, print};
+use crate::cli::{DataArgs, print, print_json};
 use crate::control::client::Client;
 use crate::control::words::{Request, Response, ScheduleLine};
 use crate::logs::instant;
@@ -30,9 +30,7 @@ pub fn run(args: &SchedulesArgs) -> anyhow::Result<ExitCode> {
         bail!("the host speaks another version of this program");
     };
     if args.json {
-        for line in &lines {
-            print(&serde_json::to_string(line)?)?;
-        }
+        print_json(&lines)?;
     } else {
         print(&table(&lines))?;
     }

@@ -176,7 +176,7 @@ impl Desk {
         let buried = queue::bury(&self.database, message.receipt.clone(), why.clone()).await;
         if buried == Ok(Held::Yes) {
             let text = format!(
-                "the message {id} to {queue} is a dead letter after {} deliveries: `holdfast queue show {id}` says why, \
+                "the message {id} to {queue} is a dead letter (deliveries: {}): `holdfast queue show {id}` says why, \
                  `holdfast queue redrive {id}` has it delivered again",
                 message.deliveries
             );

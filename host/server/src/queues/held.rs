@@ -5,9 +5,9 @@ use holdfast_store::queue::Delivery;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The messages that this host has.
+/// The messages that this host has, each with the fence under which it has it: one whose lease ran out may be here twice.
 #[derive(Debug, Default)]
-pub(super) struct InHand(Mutex<HashSet<CallId>>);
+pub(super) struct InHand(Mutex<HashSet<(CallId, i64)>>);
 
 /// A message that this host has, as long as this is there.
 pub(super) struct Taken {
@@ -18,7 +18,7 @@ pub(super) struct Taken {
 impl InHand {
     /// Holds a message that was taken.
     pub(super) fn hold(self: &Arc<Self>, delivery: Delivery) -> Taken {
-        self.lock().insert(delivery.receipt.id);
+        self.lock().insert(named(&delivery));
         Taken {
             delivery,
             in_hand: self.clone(),
@@ -27,16 +27,20 @@ impl InHand {
 
     /// All of them.
     pub(super) fn all(&self) -> Vec<CallId> {
-        self.lock().iter().copied().collect()
+        self.lock().iter().map(|(id, _)| *id).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<CallId>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<(CallId, i64)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.in_hand.lock().remove(&self.delivery.receipt.id);
+        self.in_hand.lock().remove(&named(&self.delivery));
     }
+}
+
+fn named(delivery: &Delivery) -> (CallId, i64) {
+    (delivery.receipt.id, delivery.receipt.fence)
 }
