@@ -41,6 +41,7 @@ mod ledger;
 mod outages;
 mod queue;
 mod refusals;
+mod runs;
 mod schedules;
 
 use crate::harness::postgres::PASSWORD;

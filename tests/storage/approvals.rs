@@ -39,6 +39,7 @@ fn claim(call: &str, caller: &str, action: u8, holder: &Holder) -> Claim {
             payload: Some(b"hello".to_vec()),
             payload_bytes: 5,
         }),
+        run: None,
     }
 }
 

@@ -198,7 +198,7 @@ async fn whoever_looks_sees_what_a_host_would_meet() {
     };
     assert_eq!(look().await, Ok(Seen::Bare));
     open(&url).await.unwrap();
-    assert_eq!(look().await, Ok(Seen::Form(6)));
+    assert_eq!(look().await, Ok(Seen::Form(7)));
     sql_at(&url, "UPDATE holdfast_schema SET min_reader_version = 8");
     let newer = look().await;
     assert!(matches!(newer, Err(DbError::Newer { .. })), "{newer:?}");

@@ -3,6 +3,7 @@
 use crate::caller::Caller;
 use crate::execution::Execution;
 use crate::id::CallId;
+use crate::journal::{Journal, StepName};
 use crate::message::Outbox;
 use crate::meter::Meter;
 use crate::payload::Payload;
@@ -29,6 +30,8 @@ pub enum Entry {
     Queue,
     /// A schedule: it is time.
     Timer,
+    /// A durable execution, which is begun, or goes on.
+    Execution,
     /// None: the host itself asks.
     Host,
 }
@@ -43,6 +46,7 @@ impl Entry {
             Self::Import => "import",
             Self::Queue => "queue",
             Self::Timer => "timer",
+            Self::Execution => "execution",
             Self::Host => "host",
         }
     }
@@ -121,6 +125,10 @@ pub struct Call {
     pub wait: Option<Duration>,
     /// The execution that it is part of.
     pub execution: Option<Arc<dyn Execution>>,
+    /// Where the calls are written down that it makes; of a call that it makes, where that one is to be written down.
+    pub journal: Option<Arc<dyn Journal>>,
+    /// Which entry of such a journal it is.
+    pub step: Option<StepName>,
     /// Where the messages lie that it sends, until it has come to something; of a call to a capability, that of the call that makes it.
     pub outbox: Option<Arc<Outbox>>,
     /// What it carries.
@@ -154,6 +162,8 @@ impl Call {
             key: self.key.clone(),
             wait: self.wait,
             execution: self.execution.clone(),
+            journal: self.journal.clone(),
+            step: self.step,
             outbox: self.outbox.clone(),
             payload,
             meter: self.meter.clone(),

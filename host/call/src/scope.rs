@@ -8,6 +8,7 @@ use crate::execution::{Execution, claimed_key};
 use crate::fault::Fault;
 use crate::future::BoxFuture;
 use crate::id::CallId;
+use crate::journal::{Journal, Seat};
 use crate::lot::Lot;
 use crate::message::Outbox;
 use crate::meter::Meter;
@@ -18,7 +19,7 @@ use crate::prefer::wished_wait;
 use crate::principal::Principal;
 use crate::priority::Priority;
 use crate::registry::Registered;
-use crate::time::{Clock, Moment};
+use crate::time::{Clock, Moment, WallTime};
 use crate::trace::Trace;
 use crate::why::Why;
 use http::Request;
@@ -155,6 +156,8 @@ pub struct Asked {
     pub id: CallId,
     /// What it comes back with. Nothing happens until it is polled, and dropping it cancels the child.
     pub reply: BoxFuture<'static, Reply>,
+    /// The place of whoever waits for it.
+    pub seat: Seat,
 }
 
 /// The call being served. There is no other way to make a call from inside, so a guest that serves nobody can call nobody.
@@ -178,6 +181,7 @@ struct Parts {
     meter: Arc<Meter>,
     tree: Arc<Tree>,
     execution: Option<Arc<dyn Execution>>,
+    journal: Option<Arc<dyn Journal>>,
     outbox: Option<Arc<Outbox>>,
     children: AtomicU32,
 }
@@ -203,6 +207,7 @@ impl Scope {
             meter: call.meter.clone(),
             tree: call.tree.clone(),
             execution: call.execution.clone(),
+            journal: call.journal.clone(),
             outbox: call.outbox.clone(),
             children: AtomicU32::new(0),
         }))
@@ -257,10 +262,12 @@ impl Scope {
             deadline: self.deadline(),
             stream: Duration::ZERO,
             trace: parts.trace.child(sources.random.sixteen()),
-            ordinal: parts.children.fetch_add(1, Ordering::Relaxed) + 1,
+            ordinal: self.next_ordinal(),
             key,
             wait,
             execution: parts.execution.clone(),
+            journal: parts.journal.clone(),
+            step: None,
             outbox: parts.outbox.clone(),
             payload,
             meter,
@@ -274,8 +281,22 @@ impl Scope {
         };
         Asked {
             id: call.id,
+            seat: Seat::of(&call.journal, call.ordinal),
             reply: Box::pin(child.followed(parts.pipeline.run(call))),
         }
+    }
+
+    fn next_ordinal(&self) -> u32 {
+        match &self.0.journal {
+            Some(journal) => journal.next_ordinal(),
+            None => self.0.children.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+
+    /// The journal of the execution that it runs, if it is a durable one.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Arc<dyn Journal>> {
+        self.0.journal.as_ref()
     }
 
     /// The name of the call being served.
@@ -306,6 +327,9 @@ impl Scope {
     /// A name that nothing else has, on this host or another.
     #[must_use]
     pub fn new_id(&self) -> CallId {
+        if let Some(journal) = &self.0.journal {
+            return CallId::new(WallTime(journal.read_clock() / 1_000), journal.sixteen());
+        }
         let sources = self.0.pipeline.sources();
         CallId::new(sources.clock.wall(), sources.random.sixteen())
     }

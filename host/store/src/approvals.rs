@@ -100,10 +100,10 @@ pub(crate) async fn give_back(call: &str, tx: &mut dyn Tx) -> Result<(), DbError
     tx.execute(SQL, &[call.into()]).await.map(|_| ())
 }
 
-/// What the earlier lives of a host have used for calls that came to nothing comes back.
+/// What the earlier lives of a host have used for calls that came to nothing comes back. Runs go on, and keep theirs.
 pub(crate) async fn give_back_of(earlier: &[Value; 2], tx: &mut dyn Tx) -> Result<(), DbError> {
     const SQL: &str = "UPDATE approvals SET state = 1, used_by = NULL WHERE state = 3 AND used_by IN (SELECT call \
-                       FROM executions WHERE holder = $1 AND epoch < $2 AND state = 0 AND effects = 0)";
+                       FROM executions WHERE holder = $1 AND epoch < $2 AND state = 0 AND effects = 0 AND durable = 0)";
     tx.execute(SQL, earlier).await.map(|_| ())
 }
 

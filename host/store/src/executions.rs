@@ -6,12 +6,16 @@
 //!
 //! What may only be done once a person has approved it is approved in the claim, in the same unit of work: whoever has the row has used the
 //! approval up, and where the row comes to nothing the approval is as it was.
+//!
+//! The row of a durable execution is never in doubt: what it has done is in its journal, and nobody holds it but who has taken it there
+//! ([`crate::runs`]).
 
 mod claim;
 
 use crate::approvals::{self, Wanted};
 use crate::db::{Database, DbError, Row, Tx, Value};
 use crate::queue::{self, Sent};
+use crate::runs::{self, NewRun};
 use claim::claimed;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +53,8 @@ pub struct Claim {
     pub undo: Option<Undo>,
     /// What a person has to have approved before the row is anybody's.
     pub wanted: Option<Wanted>,
+    /// What its run is made of, if it is to be a durable execution.
+    pub run: Option<NewRun>,
 }
 
 /// How a call is undone.
@@ -155,7 +161,7 @@ pub async fn begin(database: &Database, host: &str) -> Result<(Holder, Left), Db
 
 /// Says that what the database holds of this host was put back from a backup. Whatever the host has done since then is not in it: its life
 /// has a number at least as high as `epoch`, higher than any before, and of every call that ran then nobody knows what came of it. How many
-/// those are.
+/// those are. Runs are paused, since nobody knows what they did either.
 ///
 /// # Errors
 /// The database fails, and nothing is said.
@@ -195,7 +201,7 @@ pub async fn forget(database: &Database, hold: Hold) -> Result<Held, DbError> {
         .run(hold, |hold, tx| {
             Box::pin(async move {
                 const SQL: &str = "DELETE FROM executions WHERE key = $1 AND fence = $2 AND call = $3 AND state = 0 \
-                                   AND effects = 0";
+                                   AND effects = 0 AND durable = 0";
                 let forgotten = held(tx.execute(SQL, &named(hold)).await?);
                 if forgotten == Held::Yes && hold.approval.is_some() {
                     approvals::give_back(&hold.call, tx).await?;
@@ -211,8 +217,8 @@ pub async fn forget(database: &Database, hold: Hold) -> Result<Held, DbError> {
 /// # Errors
 /// The database fails; the row is still running.
 pub async fn doubt(database: &Database, hold: Hold) -> Result<Held, DbError> {
-    const SQL: &str =
-        "UPDATE executions SET state = 2 WHERE key = $1 AND fence = $2 AND call = $3 AND state = 0";
+    const SQL: &str = "UPDATE executions SET state = 2 WHERE key = $1 AND fence = $2 AND call = $3 AND state = 0 \
+                       AND durable = 0";
     by_holder(database, SQL, hold).await
 }
 
@@ -231,7 +237,7 @@ pub async fn finish(
         .run((hold, outcome, sent, keep), |(hold, outcome, sent, keep), tx| {
             Box::pin(async move {
                 const SQL: &str = "UPDATE executions SET state = 1, outcome = $4, expires_ms = $5 \
-                                   WHERE key = $1 AND fence = $2 AND call = $3 AND state = 0";
+                                   WHERE key = $1 AND fence = $2 AND call = $3 AND state = 0 AND durable = 0";
                 let expires = tx.now().await?.saturating_add(*keep);
                 let [key, fence, call] = named(hold);
                 let values = [key, fence, call, outcome.clone().into(), expires.into()];
@@ -248,7 +254,10 @@ pub async fn finish(
         .await
 }
 
-/// Holds on to all rows of this holder for another lease; the rows that are still his.
+/// Holds on to all rows of this holder for another lease, and of durable executions to those of `runs`; the rows that are still his. What he
+/// has let go of stays so, and what he does not know that he has is free when its lease is over.
+///
+/// Runs are written all the time, and a unit that must see nothing change would lose to them for ever.
 ///
 /// # Errors
 /// The database fails; the leases run on.
@@ -256,22 +265,29 @@ pub async fn renew(
     database: &Database,
     holder: Holder,
     lease: Duration,
+    runs: Vec<ExecutionKey>,
 ) -> Result<Vec<ExecutionKey>, DbError> {
     database
-        .run((holder, millis(lease)), |(holder, lease), tx| {
+        .take((holder, millis(lease), runs), |(holder, lease, runs), tx| {
             Box::pin(async move {
                 const SQL: &str = "UPDATE executions SET lease_until_ms = $1 \
-                                   WHERE holder = $2 AND epoch = $3 AND state = 0 RETURNING key";
+                                   WHERE holder = $2 AND epoch = $3 AND state = 0 AND durable = 0 RETURNING key";
+                const RUN: &str = "UPDATE executions SET lease_until_ms = $1 WHERE holder = $2 AND epoch = $3 AND state = 0 \
+                                   AND durable = 1 AND lease_until_ms > 0 AND key = $4 RETURNING key";
                 let until = tx.now().await?.saturating_add(*lease);
                 let values: [Value; 3] = [until.into(), (&holder.host).into(), holder.epoch.into()];
-                let rows = tx.query(SQL, &values).await?;
+                let mut rows = tx.query(SQL, &values).await?;
+                for key in runs {
+                    let [until, host, epoch] = values.clone();
+                    rows.extend(tx.query(RUN, &[until, host, epoch, key.into()]).await?);
+                }
                 rows.iter().map(|row| hash(row, 0)).collect()
             })
         })
         .await
 }
 
-/// Removes some of the outcomes that were kept for long enough; how many.
+/// Removes some of the outcomes that were kept for long enough, and with those of runs all that is left of them; how many.
 ///
 /// # Errors
 /// The database fails.
@@ -280,15 +296,16 @@ pub async fn sweep(database: &Database) -> Result<u64, DbError> {
         .run((), |(), tx| {
             Box::pin(async move {
                 const SQL: &str = "DELETE FROM executions WHERE key IN (SELECT key FROM executions \
-                                   WHERE state = 1 AND expires_ms <= $1 LIMIT $2)";
+                                   WHERE state = 1 AND durable = 0 AND expires_ms <= $1 LIMIT $2)";
                 let now = tx.now().await?;
-                tx.execute(SQL, &[now.into(), SWEPT_MAX.into()]).await
+                let swept = tx.execute(SQL, &[now.into(), SWEPT_MAX.into()]).await?;
+                Ok(swept + runs::sweep(now, tx).await?)
             })
         })
         .await
 }
 
-/// The rows that are not done, the oldest first.
+/// The rows that are not done, the oldest first. Runs are in [a list of their own](runs::list).
 ///
 /// # Errors
 /// The database fails.
@@ -297,7 +314,7 @@ pub async fn open(database: &Database) -> Result<Vec<ExecutionRow>, DbError> {
         .read((), |(), tx| {
             Box::pin(async move {
                 const SQL: &str = "SELECT call, caller, operation, began_ms, state FROM executions \
-                                   WHERE state <> 1 ORDER BY began_ms, call LIMIT 1000";
+                                   WHERE state <> 1 AND durable = 0 ORDER BY began_ms, call LIMIT 1000";
                 tx.query(SQL, &[])
                     .await?
                     .iter()
@@ -366,7 +383,7 @@ async fn by_holder(database: &Database, sql: &'static str, hold: Hold) -> Result
 }
 
 /// The first three values of a statement on a row by its holder.
-fn named(hold: &Hold) -> [Value; 3] {
+pub(crate) fn named(hold: &Hold) -> [Value; 3] {
     [(&hold.key).into(), hold.fence.into(), (&*hold.call).into()]
 }
 
@@ -374,8 +391,9 @@ async fn begun(host: &String, tx: &mut dyn Tx) -> Result<(Holder, Left), DbError
     const LIFE: &str = "INSERT INTO hosts (id, epoch) VALUES ($1, 1) \
                         ON CONFLICT (id) DO UPDATE SET epoch = hosts.epoch + 1 RETURNING epoch";
     const DOUBT: &str = "UPDATE executions SET state = 2 \
-                         WHERE holder = $1 AND epoch < $2 AND state = 0 AND effects = 1";
-    const FORGET: &str = "DELETE FROM executions WHERE holder = $1 AND epoch < $2 AND state = 0";
+                         WHERE holder = $1 AND epoch < $2 AND state = 0 AND effects = 1 AND durable = 0";
+    const FORGET: &str =
+        "DELETE FROM executions WHERE holder = $1 AND epoch < $2 AND state = 0 AND durable = 0";
     let rows = tx.query(LIFE, &[host.into()]).await?;
     let none = || DbError::Failing("a host that was written is not there".to_owned());
     let epoch = rows.first().ok_or_else(none)?.integer(0)?;
@@ -392,9 +410,9 @@ async fn begun(host: &String, tx: &mut dyn Tx) -> Result<(Holder, Left), DbError
 async fn put_back(host: &String, epoch: i64, tx: &mut dyn Tx) -> Result<u64, DbError> {
     const LIFE: &str = "INSERT INTO hosts (id, epoch) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE \
                         SET epoch = CASE WHEN hosts.epoch < $2 THEN $2 ELSE hosts.epoch + 1 END";
-    const DOUBT: &str =
-        "UPDATE executions SET state = 2, effects = 1 WHERE holder = $1 AND state = 0";
+    const DOUBT: &str = "UPDATE executions SET state = 2, effects = 1 WHERE holder = $1 AND state = 0 AND durable = 0";
     tx.execute(LIFE, &[host.into(), epoch.into()]).await?;
+    runs::put_back(host, tx).await?;
     tx.execute(DOUBT, &[host.into()]).await
 }
 
@@ -411,19 +429,19 @@ fn execution_row(row: &Row) -> Result<ExecutionRow, DbError> {
     })
 }
 
-fn hash(row: &Row, cell: usize) -> Result<[u8; 32], DbError> {
+pub(crate) fn hash(row: &Row, cell: usize) -> Result<[u8; 32], DbError> {
     <[u8; 32]>::try_from(row.bytes(cell)?)
         .map_err(|_| DbError::Corrupt("a hash of an execution has another length".to_owned()))
 }
 
-fn held(rows: u64) -> Held {
+pub(crate) fn held(rows: u64) -> Held {
     match rows {
         0 => Held::Lost,
         _ => Held::Yes,
     }
 }
 
-fn millis(span: Duration) -> i64 {
+pub(crate) fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 

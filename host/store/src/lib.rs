@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod lock;
 mod private;
 pub mod queue;
+pub mod runs;
 pub mod schedules;
 pub mod sequences;
 pub mod versions;

@@ -52,6 +52,7 @@ impl World {
             lease: Duration::from_secs(30),
             undo: None,
             wanted: Some(wanted(action)),
+            run: None,
         };
         executions::claim(&self.database, claim).await.unwrap()
     }

@@ -24,7 +24,7 @@ struct Step {
 }
 
 /// The newest form that this release understands.
-pub(crate) const KNOWN: i64 = 6;
+pub(crate) const KNOWN: i64 = 7;
 
 const STEPS: &[Step] = &[
     Step {
@@ -277,6 +277,41 @@ const STEPS: &[Step] = &[
             skipped {integer} NOT NULL,
             missed {integer} NOT NULL,
             PRIMARY KEY (service, name)
+        ){strict}",
+        ],
+    },
+    // A reader of the form before would take the rows of runs for calls that its earlier lives have left, and at its start forget them, give
+    // back their approvals or put them in doubt.
+    Step {
+        version: 7,
+        readable_by: 7,
+        statements: &[
+            "ALTER TABLE executions ADD COLUMN durable {integer} NOT NULL DEFAULT 0",
+            "CREATE TABLE runs (
+            call TEXT PRIMARY KEY,
+            key {bytes} NOT NULL,
+            service TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            seed {bytes} NOT NULL,
+            asked {bytes} NOT NULL,
+            began_ns {integer} NOT NULL,
+            state {integer} NOT NULL CHECK (state IN (0, 1, 2)),
+            due_ms {integer} NOT NULL,
+            starts {integer} NOT NULL,
+            entries {integer} NOT NULL,
+            reason TEXT NOT NULL DEFAULT ''
+        ){strict}{churned}",
+            "CREATE INDEX runs_due ON runs (service, due_ms) WHERE state = 0",
+            "CREATE TABLE steps (
+            call TEXT NOT NULL,
+            ordinal {integer} NOT NULL,
+            what TEXT NOT NULL,
+            asked {bytes} NOT NULL,
+            began_ns {integer} NOT NULL,
+            place {integer},
+            ended_ns {integer},
+            came {bytes},
+            PRIMARY KEY (call, ordinal)
         ){strict}",
         ],
     },

@@ -3,11 +3,23 @@
 use super::{Claim, Claimed, DONE, Hold, IN_DOUBT, RUNNING, hash, millis};
 use crate::approvals::{self, Taken};
 use crate::db::{DbError, Tx, Value};
+use crate::runs;
 use std::time::Duration;
 
-/// Claims the row, and uses the approval that it wants.
+/// How long a run goes on at least, for whoever asks: nobody knows when it ends, and it is not taken over.
+const RUN_MIN: Duration = Duration::from_secs(1);
+
+/// Claims the row, uses the approval that it wants, and begins the run that it is to be.
 pub(super) async fn claimed(claim: &Claim, tx: &mut dyn Tx) -> Result<Claimed, DbError> {
     let now = tx.now().await?;
+    let claimed = approved(claim, now, tx).await?;
+    if let (Some(run), Claimed::Yours(_)) = (&claim.run, &claimed) {
+        runs::begin(claim, run, now, tx).await?;
+    }
+    Ok(claimed)
+}
+
+async fn approved(claim: &Claim, now: i64, tx: &mut dyn Tx) -> Result<Claimed, DbError> {
     let claimed = row(claim, now, tx).await?;
     let (Some(wanted), Claimed::Yours(hold)) = (&claim.wanted, &claimed) else {
         return Ok(claimed);
@@ -63,16 +75,15 @@ async fn row(claim: &Claim, now: i64, tx: &mut dyn Tx) -> Result<Claimed, DbErro
     match there.state {
         DONE if !over => return Ok(Claimed::Done(there.outcome.unwrap_or_default())),
         IN_DOUBT => return Ok(Claimed::InDoubt(there.call)),
-        RUNNING if there.is_held(claim, now) => {
-            let left = u64::try_from(there.lease_until_ms.saturating_sub(now)).unwrap_or(0);
-            return Ok(Claimed::Running(Duration::from_millis(left)));
-        }
+        RUNNING if there.durable => return Ok(Claimed::Running(there.left(now).max(RUN_MIN))),
+        RUNNING if there.is_held(claim, now) => return Ok(Claimed::Running(there.left(now))),
         RUNNING if there.effects != 0 => {
             const DOUBT: &str = "UPDATE executions SET state = 2 WHERE key = $1";
             tx.execute(DOUBT, &[(&claim.key).into()]).await?;
             return Ok(Claimed::InDoubt(there.call));
         }
         RUNNING => approvals::give_back(&there.call, tx).await?,
+        _ if there.durable => runs::remove(&there.call, tx).await?,
         _ => {}
     }
     taken_over(claim, there.fence.saturating_add(1), until, now, tx).await
@@ -87,7 +98,7 @@ async fn taken_over(
 ) -> Result<Claimed, DbError> {
     const SQL: &str = "UPDATE executions SET fingerprint = $1, call = $2, caller = $3, operation = $4, state = 0, \
                        holder = $5, epoch = $6, fence = $7, lease_until_ms = $8, effects = 0, began_ms = $9, \
-                       outcome = NULL, expires_ms = NULL, undo_service = $10, undo = $11 WHERE key = $12";
+                       outcome = NULL, expires_ms = NULL, durable = 0, undo_service = $10, undo = $11 WHERE key = $12";
     let [service, undo] = undo(claim);
     let values: [Value; 12] = [
         (&claim.fingerprint).into(),
@@ -136,12 +147,13 @@ struct There {
     effects: i64,
     outcome: Option<Vec<u8>>,
     expires_ms: Option<i64>,
+    durable: bool,
 }
 
 impl There {
     async fn read(claim: &Claim, tx: &mut dyn Tx) -> Result<Self, DbError> {
         const SQL: &str = "SELECT fingerprint, call, state, holder, epoch, fence, lease_until_ms, effects, outcome, \
-                           expires_ms FROM executions WHERE key = $1";
+                           expires_ms, durable FROM executions WHERE key = $1";
         let rows = tx.query(SQL, &[(&claim.key).into()]).await?;
         let none = || DbError::Contended("a row came and went".to_owned());
         let row = rows.first().ok_or_else(none)?;
@@ -156,7 +168,14 @@ impl There {
             effects: row.integer(7)?,
             outcome: row.optional_bytes(8)?.map(<[u8]>::to_vec),
             expires_ms: row.optional_integer(9)?,
+            durable: row.integer(10)? != 0,
         })
+    }
+
+    /// For how long its holder has it without saying that he still does.
+    fn left(&self, now: i64) -> Duration {
+        let left = self.lease_until_ms.saturating_sub(now);
+        Duration::from_millis(u64::try_from(left).unwrap_or(0))
     }
 
     /// Whether its holder may still be at it. An earlier life of the claiming host is over, whatever it was promised.

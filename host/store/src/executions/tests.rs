@@ -39,6 +39,7 @@ fn of(holder: Holder, lease: Duration) -> Claim {
         lease,
         undo: None,
         wanted: None,
+        run: None,
     }
 }
 
@@ -179,8 +180,11 @@ async fn a_holder_that_was_paused_finds_that_another_has_gone_on() {
     assert_eq!(effect(&world.database, hold(1)).await, Ok(Held::Lost));
     assert_eq!(forget(&world.database, hold(1)).await, Ok(Held::Lost));
     assert_eq!(world.finishes(1, b"late").await, Held::Lost);
-    assert_eq!(renew(&world.database, paused, LEASE).await, Ok(vec![]));
-    let renewed = renew(&world.database, other.clone(), LEASE).await;
+    assert_eq!(
+        renew(&world.database, paused, LEASE, Vec::new()).await,
+        Ok(vec![])
+    );
+    let renewed = renew(&world.database, other.clone(), LEASE, Vec::new()).await;
     assert_eq!(renewed, Ok(vec![[1; 32]]));
     assert!(matches!(
         world.claims(&holder("a", 2)).await,

@@ -34,4 +34,6 @@ pub const TABLES: &[Table] = &[
     table("queue_known", &[]),
     table("queue_dead", &["bytes", "deliveries"]),
     table("schedules", &["last_ms", "fired", "skipped", "missed"]),
+    table("runs", &["starts", "entries"]),
+    table("steps", &["ordinal"]),
 ];
