@@ -29,6 +29,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("wasmtime-wasi", &["wasm"]),
     ("wasmtime-wasi-http", &["wasm"]),
     ("wasmtime-wasi-config", &["wasm"]),
+    ("wasmtime-wasi-io", &["wasm"]),
     ("hickory-resolver", &["capabilities"]),
     ("hyper", &["capabilities", "server"]),
     ("rustls", &["capabilities", "server"]),

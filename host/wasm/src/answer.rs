@@ -1,5 +1,9 @@
 //! The guest's answer: what came out of its store, made into an [`Answer`] whose body carries the rest of the guest's work.
 
+mod whole;
+
+pub(crate) use self::whole::whole;
+
 use crate::drive::Driver;
 use crate::life::Life;
 use bytes::Bytes;
@@ -37,12 +41,7 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
         }
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(life.blamed(answered_error(&error))),
-        Err(Ok(())) => {
-            return Err(life.blamed(Failure::new(
-                FailureKind::Trapped,
-                "the guest returned without an answer",
-            )));
-        }
+        Err(Ok(())) => return Err(life.blamed(none())),
         Err(Err(failure)) => {
             // What it held is given back before anybody is told that it is gone.
             poll_fn(|cx| driver.poll_gone(cx)).await;
@@ -69,19 +68,29 @@ pub(crate) async fn of(mut driver: Driver, bytes_max: u64) -> Result<Answer, Fai
 /// Drives the guest until it has ended, and hands on what it gave.
 pub(crate) async fn given(mut driver: Driver) -> Result<Answer, Failure> {
     let life = driver.life().clone();
+    ended(&mut driver)
+        .await
+        .map_err(|failure| life.blamed(failure))?;
+    let given = life.take_given().ok_or_else(none)?;
+    Ok(Answer::Values(Values::new(given)))
+}
+
+/// Waits for the end of the guest. What it held is given back before anybody knows how it ended.
+async fn ended(driver: &mut Driver) -> Result<(), Failure> {
+    let life = driver.life().clone();
     let end = poll_fn(|cx| {
         driver.poll(cx);
         life.end()
             .map_or(Poll::Pending, |end| Poll::Ready(end.clone()))
     })
     .await;
-    // What it held is given back before anybody knows how it ended.
     poll_fn(|cx| driver.poll_gone(cx)).await;
-    end.map_err(|failure| life.blamed(failure))?;
-    let given = life.take_given().ok_or_else(|| {
-        Failure::new(FailureKind::Trapped, "the guest returned without an answer")
-    })?;
-    Ok(Answer::Values(Values::new(given)))
+    end
+}
+
+/// The guest ended well all the same.
+fn none() -> Failure {
+    Failure::new(FailureKind::Trapped, "the guest returned without an answer")
 }
 
 /// A guest may answer with an error code instead of a response. What the code blames is not believed.

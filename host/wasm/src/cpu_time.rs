@@ -47,6 +47,12 @@ pub fn of<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (value, Duration::from_nanos(billed))
 }
 
+/// The CPU time that this thread has used since it began.
+#[must_use]
+pub fn of_thread() -> Duration {
+    Duration::from_nanos(read(ClockId::ThreadCPUTime))
+}
+
 /// Asks both clocks, and remembers what they said.
 fn mark() -> Mark {
     let mark = Mark {

@@ -1,9 +1,11 @@
 //! Driving a guest: inline in the task that serves its connection, until it has used a whole tick; then in the lane, as every guest of a
-//! service that keeps the serving threads busy.
+//! service that keeps the serving threads busy. A durable one runs apart, from its first instruction on.
 //!
 //! CPU is the thread's own CPU time in each poll (`cpu_time.rs`), so that neither waiting nor a busy machine is billed to a guest. The
 //! budget is enforced here, from outside: an epoch tick makes a spinning guest yield, and one over its budget is not polled again but dropped.
 
+use crate::apart::{self, ApartTask};
+use crate::bounds::Bounds;
 use crate::cpu_time;
 use crate::lane::{Lane, LaneTask};
 use crate::life::Life;
@@ -27,6 +29,8 @@ pub(crate) struct Work {
     used: Duration,
     /// In the last poll alone.
     last: Duration,
+    /// What it is held to instead of its budget, if it runs apart.
+    bounds: Option<Arc<Bounds>>,
     /// The last field: dropped when everything else of the guest is.
     _gone: Gone,
 }
@@ -46,6 +50,7 @@ impl Work {
         life: Arc<Life>,
         meter: Arc<Meter>,
         cpu_max: Duration,
+        bounds: Option<Arc<Bounds>>,
     ) -> Self {
         Self {
             future,
@@ -55,7 +60,28 @@ impl Work {
             cpu_max,
             used: Duration::ZERO,
             last: Duration::ZERO,
+            bounds,
         }
+    }
+
+    /// It does not go on.
+    pub(crate) fn finish(&self, failure: Failure) {
+        self.life.finish(Err(failure));
+    }
+
+    /// Why it must not be polled again.
+    fn broken(&self) -> Option<Failure> {
+        if let Some(bounds) = &self.bounds {
+            return bounds.broken();
+        }
+        (self.used > self.cpu_max).then(|| {
+            Failure::new(
+                FailureKind::CpuExhausted,
+                "the guest used all of its CPU time",
+            )
+            .with("cpu_ms", self.used.as_millis())
+            .with("limit_ms", self.cpu_max.as_millis())
+        })
     }
 }
 
@@ -67,14 +93,10 @@ impl Future for Work {
         self.meter.add_cpu(used);
         self.used += used;
         self.last = used;
-        if poll.is_pending() && self.used > self.cpu_max {
-            let failure = Failure::new(
-                FailureKind::CpuExhausted,
-                "the guest used all of its CPU time",
-            )
-            .with("cpu_ms", self.used.as_millis())
-            .with("limit_ms", self.cpu_max.as_millis());
-            self.life.finish(Err(failure));
+        if poll.is_pending()
+            && let Some(failure) = self.broken()
+        {
+            self.finish(failure);
             return Poll::Ready(());
         }
         poll
@@ -93,10 +115,12 @@ impl Drop for Work {
 
 /// Where a guest runs now.
 pub(crate) enum Drive {
-    /// In the task that waits for it.
+    /// In the task that waits for it; one that runs apart is there only until it begins.
     Inline(Box<Work>),
     /// On the low-priority threads; dropping the task ends the guest.
     Lane(#[expect(dead_code, reason = "held for its drop, which ends the guest")] LaneTask),
+    /// On a thread of its own, likewise.
+    Apart(#[expect(dead_code, reason = "held for its drop, which ends the guest")] ApartTask),
     /// Nowhere: it has ended.
     Ended,
 }
@@ -131,7 +155,9 @@ impl Driver {
         if let Drive::Inline(work) = &mut self.drive {
             // What happens here is seen by whoever polls. To be woken by it would cost a connection a second look for each call.
             self.life.unregister();
-            if self.pace.is_heavy() {
+            if let Some(bounds) = work.bounds.clone() {
+                self.leave_apart(bounds);
+            } else if self.pace.is_heavy() {
                 self.leave_for_lane();
             } else {
                 let ended = Pin::new(&mut **work).poll(cx).is_ready();
@@ -144,6 +170,12 @@ impl Driver {
             }
         }
         self.life.register(cx.waker());
+    }
+
+    fn leave_apart(&mut self, bounds: Arc<Bounds>) {
+        if let Drive::Inline(work) = std::mem::replace(&mut self.drive, Drive::Ended) {
+            self.drive = Drive::Apart(apart::run(work, bounds));
+        }
     }
 
     fn leave_for_lane(&mut self) {

@@ -31,12 +31,14 @@ pub struct EngineSettings {
     pub table_elements_max: u32,
 }
 
-/// Whether an engine counts fuel.
+/// Whether an engine counts fuel, and leaves nothing of what a guest computes to the machine. The two go together: fuel is what the same
+/// guest uses as much of each time, and a durable execution, which goes on in another instance, has to run on the same engine from its
+/// first time on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metering {
     /// Epochs alone.
     Plain,
-    /// Epochs and fuel.
+    /// Epochs and fuel; each NaN has the same bits, and relaxed SIMD has one meaning, on whatever machine.
     Metered,
 }
 
@@ -367,10 +369,13 @@ fn config(settings: &EngineSettings, plan: &PoolPlan, kind: EngineKind, slots: u
 /// The one configuration of the code. What is compiled for one engine loads only into one configured the same.
 fn code(settings: &EngineSettings, kind: EngineKind) -> Config {
     let tasks = kind.tasks == Tasks::Many;
+    let metered = kind.metering == Metering::Metered;
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        .consume_fuel(kind.metering == Metering::Metered)
+        .consume_fuel(metered)
+        .cranelift_nan_canonicalization(metered)
+        .relaxed_simd_deterministic(metered)
         .wasm_component_model_async(tasks)
         .concurrency_support(tasks)
         .parallel_compilation(true)

@@ -6,21 +6,22 @@ use crate::failure;
 use crate::idle::Idle;
 use crate::imports::clocks;
 use crate::imports::http::Hooks;
+use crate::imports::random::{self, Stream};
 use crate::imports::stdio::{Lines, Stdio};
 use crate::life::Life;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
 use crate::memory::HostMemory;
 use crate::share::Share;
-use holdfast_call::{Clock, Failure, FailureKind, Level, Log, Scope};
+use holdfast_call::{Clock, Failure, FailureKind, Journal, Level, Log, Scope};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_config::WasiConfigVariables;
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 use wasmtime_wasi_http::{RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -53,7 +54,7 @@ pub struct Surroundings {
     /// The environment variables of the manifest.
     pub env: Vec<(String, String)>,
     /// The values of `wasi:config/store`.
-    pub config: WasiConfigVariables,
+    pub config: BTreeMap<String, String>,
     /// The directories that both owners granted.
     pub directories: Vec<Directory>,
 }
@@ -125,7 +126,10 @@ impl Guest {
         let lines = Lines::new(&scope, limits, supplies.log.clone(), supplies.clock.clone());
         let stdio = Arc::<Stdio>::default();
         stdio.begin(lines);
-        let wasi = wasi(limits, surroundings, &stdio, &supplies.clock)?;
+        let wasi = match scope.journal() {
+            Some(journal) => kept(limits, surroundings, &stdio, journal),
+            None => ordinary(limits, surroundings, &stdio, &supplies.clock)?,
+        };
         let mut table = ResourceTable::new();
         table.set_max_capacity(count(limits.resources));
         let limiter = Limiter::new(limits, share.clone(), scope.meter().clone());
@@ -176,7 +180,7 @@ impl Guest {
         let guest = store.data_mut();
         let lines = Lines::new(&scope, limits, supplies.log.clone(), supplies.clock.clone());
         guest.stdio.begin(lines);
-        guest.wasi = wasi(limits, &guest.surroundings, &guest.stdio, &supplies.clock)?;
+        guest.wasi = ordinary(limits, &guest.surroundings, &guest.stdio, &supplies.clock)?;
         guest.http = http(limits);
         guest.limiter.renew(scope.meter().clone());
         guest.hooks = Hooks::new(scope, life, supplies.serving.clone(), limits.calls);
@@ -256,22 +260,47 @@ fn count(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-fn wasi(
+/// What all guests have of WASI.
+fn wasi(limits: &Limits, surroundings: &Surroundings, stdio: &Arc<Stdio>) -> WasiCtxBuilder {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdin(stdio.input())
+        .stdout(stdio.output(Level::Info))
+        .stderr(stdio.output(Level::Warn))
+        .max_random_size(limits.random_bytes);
+    for (key, value) in &surroundings.env {
+        wasi.env(key, value);
+    }
+    wasi
+}
+
+/// What one has that runs a durable execution: the time and the numbers of its journal. Directories it has none, since what is in them is
+/// not written down; a component that would ask for them is refused when it is loaded (`durable.rs`).
+fn kept(
+    limits: &Limits,
+    surroundings: &Surroundings,
+    stdio: &Arc<Stdio>,
+    journal: &Arc<dyn Journal>,
+) -> WasiCtx {
+    let seed = journal.seed();
+    wasi(limits, surroundings, stdio)
+        .secure_random(Stream::secure(seed))
+        .insecure_random(Stream::insecure(seed))
+        .insecure_random_seed(random::insecure_seed(seed))
+        .wall_clock(clocks::Kept::new(journal.clone()))
+        .monotonic_clock(clocks::Kept::new(journal.clone()))
+        .build()
+}
+
+/// What any other has: the clock of the host, and the directories that it was granted.
+fn ordinary(
     limits: &Limits,
     surroundings: &Surroundings,
     stdio: &Arc<Stdio>,
     clock: &Arc<dyn Clock>,
 ) -> Result<WasiCtx, Failure> {
-    let mut wasi = WasiCtx::builder();
-    wasi.stdin(stdio.input())
-        .stdout(stdio.output(Level::Info))
-        .stderr(stdio.output(Level::Warn))
-        .max_random_size(limits.random_bytes)
-        .wall_clock(clocks::Wall::new(clock.clone()))
+    let mut wasi = wasi(limits, surroundings, stdio);
+    wasi.wall_clock(clocks::Wall::new(clock.clone()))
         .monotonic_clock(clocks::Monotonic::new(clock.clone()));
-    for (key, value) in &surroundings.env {
-        wasi.env(key, value);
-    }
     for directory in &surroundings.directories {
         let perms = match directory.access {
             Access::Read => FsPerms::ReadOnly,

@@ -6,24 +6,32 @@
 mod capability;
 pub(crate) mod child;
 pub(crate) mod clocks;
+mod config;
 mod frames;
 pub(crate) mod http;
 pub(crate) mod ids;
 pub(crate) mod kv;
 pub(crate) mod leases;
 pub(crate) mod logging;
+mod monotonic;
 pub(crate) mod outgoing;
 pub(crate) mod queue;
+pub(crate) mod random;
+mod seated;
 pub(crate) mod secrets;
 pub(crate) mod seen;
 pub(crate) mod stdio;
 pub mod typed;
 
 use crate::guest::Guest;
-use wasmtime::component::Linker;
+use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime::{Engine, Result};
-use wasmtime_wasi::{p2, p3};
-use wasmtime_wasi_config::WasiConfig;
+use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
+use wasmtime_wasi::{WasiView as _, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
 /// Which of the two kinds an import is.
@@ -130,9 +138,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     if engine.get_concurrency_support() {
         add_03(&mut linker)?;
     }
-    wasmtime_wasi_config::add_to_linker(&mut linker, |guest| {
-        WasiConfig::new(&guest.surroundings.config)
-    })?;
+    config::add_to_linker(&mut linker)?;
     logging::add_to_linker(&mut linker)?;
     secrets::add_to_linker(&mut linker)?;
     kv::add_to_linker(&mut linker)?;
@@ -142,15 +148,72 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     Ok(linker)
 }
 
+/// WASI 0.2, one interface after the other: `monotonic-clock` is ours.
 fn add_02(linker: &mut Linker<Guest>) -> Result<()> {
+    use p2::bindings::{cli, clocks, filesystem, random};
+    add_02_io(linker)?;
+    add_02_sockets(linker)?;
+    add_02_http(linker)?;
+    monotonic::add_02(linker)?;
+    clocks::wall_clock::add_to_linker::<_, WasiClocks>(linker, Guest::clocks)?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)?;
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)?;
+    random::random::add_to_linker::<_, WasiRandom>(linker, Guest::random)?;
+    random::insecure::add_to_linker::<_, WasiRandom>(linker, Guest::random)?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, Guest::random)?;
+    cli::environment::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::stdin::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::stdout::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli)
+}
+
+struct Io;
+
+impl HasData for Io {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+fn add_02_io(linker: &mut Linker<Guest>) -> Result<()> {
+    use wasmtime_wasi_io::bindings::wasi::io;
+    io::error::add_to_linker::<_, Io>(linker, |guest| guest.ctx().table)?;
+    io::poll::add_to_linker::<_, Io>(linker, |guest| guest.ctx().table)?;
+    io::streams::add_to_linker::<_, Io>(linker, |guest| guest.ctx().table)
+}
+
+fn add_02_sockets(linker: &mut Linker<Guest>) -> Result<()> {
+    use p2::bindings::{LinkOptions, sockets};
+    let options = LinkOptions::default();
+    sockets::tcp::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
+    sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
+    sockets::udp::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
+    sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
+    sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
+    sockets::network::add_to_linker::<_, WasiSockets>(linker, &(&options).into(), Guest::sockets)?;
+    sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)
+}
+
+fn add_02_http(linker: &mut Linker<Guest>) -> Result<()> {
     use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
-    p2::add_to_linker_async(linker)?;
     http::outgoing_handler::add_to_linker::<_, WasiHttp>(linker, Guest::http)?;
     http::types::add_to_linker::<_, WasiHttp>(linker, &LinkOptions::default().into(), Guest::http)
 }
 
+/// WASI 0.3, likewise.
 fn add_03(linker: &mut Linker<Guest>) -> Result<()> {
-    p3::add_to_linker(linker)?;
+    use p3::bindings::clocks;
+    p3::cli::add_to_linker(linker)?;
+    p3::filesystem::add_to_linker(linker)?;
+    p3::random::add_to_linker(linker)?;
+    p3::sockets::add_to_linker(linker)?;
+    clocks::types::add_to_linker::<_, WasiClocks>(linker, Guest::clocks)?;
+    clocks::system_clock::add_to_linker::<_, WasiClocks>(linker, Guest::clocks)?;
+    monotonic::add_03(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)
 }
 

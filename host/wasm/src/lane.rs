@@ -126,9 +126,13 @@ impl Drop for LaneTask {
     }
 }
 
+/// Makes the thread that asks yield to the serving ones: on Linux the priority belongs to the thread.
+pub(crate) fn give_way() -> std::io::Result<()> {
+    rustix::process::setpriority_process(None, NICENESS).map_err(Into::into)
+}
+
 fn lower_priority(log: &dyn Log) {
-    // On Linux the priority belongs to the thread that asks.
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+    if let Err(error) = give_way() {
         log.host(
             Level::Warn,
             format!("the priority of a low-priority thread cannot be lowered: {error}"),

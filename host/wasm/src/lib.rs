@@ -2,7 +2,7 @@
 //!
 //! Reading order: the engine and what bounds it (`engine`, `pool`, `ticker`, `limits`, `limiter`, `memory`, `share`, `lane`); from a file to a
 //! component (`verify`, `compile`, `cache`, `trusted`), and what its author says of it into it (`describe`); from an admitted call to an answer (`service`, `guest`, `imports`, `serve02`,
-//! `serve03`, `drive`, `answer`, `idle`). It knows no rule: what a guest asks for becomes a child call, and the pipeline decides.
+//! `serve03`, `drive`, `answer`, `idle`), and what is other for a durable one (`durable`, `apart`, `bounds`, `drained`). It knows no rule: what a guest asks for becomes a child call, and the pipeline decides.
 
 pub mod anatomy;
 pub mod cache;
@@ -11,6 +11,7 @@ pub mod compile;
 pub mod contract;
 pub mod cpu_time;
 pub mod describe;
+pub mod durable;
 pub mod engine;
 pub mod exhausted;
 pub mod guest;
@@ -31,9 +32,13 @@ pub mod turns;
 pub mod verify;
 
 mod answer;
+mod apart;
+mod bounds;
+mod drained;
 mod drive;
 mod failure;
 mod life;
+mod run;
 mod serve02;
 mod serve03;
 mod serve_typed;

@@ -4,6 +4,7 @@
 //! guest tells its [`Life`] how it ended before the store is dropped, and every body that comes from the guest asks here before it
 //! believes a clean end.
 
+use crate::drained;
 use futures_util::task::AtomicWaker;
 use holdfast_call::{Failure, FailureKind, Fault, Meter, Target, Value, mask};
 use http::Response;
@@ -15,10 +16,21 @@ use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 /// The head of the guest's answer with its raw body, or the error it answered instead.
 pub(crate) type Head = Result<Response<WasiBody>, HttpError>;
 
+/// Who takes what a guest writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taking {
+    /// Its reader, at the reader's pace.
+    Reader,
+    /// The guest's own thread, at once: it runs a durable execution.
+    Itself,
+}
+
 /// What is known of one guest. Written by whoever drives it, read by the answer's body and by the bodies of its outgoing requests.
 pub(crate) struct Life {
     /// The service whose guest it is.
     target: Target,
+    /// Who takes what it writes.
+    taking: Taking,
     /// What its call has used, and what became of the calls it made.
     meter: Arc<Meter>,
     head: Mutex<Option<Head>>,
@@ -37,9 +49,10 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    pub(crate) fn new(target: Target, meter: Arc<Meter>) -> Arc<Self> {
+    pub(crate) fn new(target: Target, meter: Arc<Meter>, taking: Taking) -> Arc<Self> {
         Arc::new(Self {
             target,
+            taking,
             meter,
             head: Mutex::default(),
             given: Mutex::default(),
@@ -51,6 +64,11 @@ impl Life {
             well: AtomicBool::new(false),
             input: OnceLock::new(),
         })
+    }
+
+    /// Who takes what it writes.
+    pub(crate) fn taking(&self) -> Taking {
+        self.taking
     }
 
     /// The form in which a failure of this guest reaches whoever reads what it wrote.
@@ -81,11 +99,15 @@ impl Life {
     }
 
     /// The guest has answered. A second answer cannot happen: the out-parameter is consumed by the first.
-    pub(crate) fn answer(&self, head: Head) {
+    pub(crate) fn answer(self: &Arc<Self>, head: Head) {
         let well = head
             .as_ref()
             .is_ok_and(|head| (200..500).contains(&head.status().as_u16()));
         self.well.store(well, Ordering::Release);
+        let head = match self.taking {
+            Taking::Reader => head,
+            Taking::Itself => head.map(|response| drained::answer(response, self.clone())),
+        };
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
         self.reader.wake();
     }

@@ -97,6 +97,14 @@ pub enum LoadError {
         /// How many it may have.
         limit: u64,
     },
+    /// It has durable operations, and imports what such cannot have.
+    #[error("it has durable operations and imports `{}`: {why}", one_line(.import))]
+    Durable {
+        /// What it imports.
+        import: String,
+        /// Why it cannot, and what to do.
+        why: &'static str,
+    },
     /// The engine itself cannot be made.
     #[error(transparent)]
     Engine(#[from] EngineError),

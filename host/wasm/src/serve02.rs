@@ -4,7 +4,7 @@ use crate::guest::Guest;
 use crate::idle::{Exported, Keep};
 use crate::imports::seen;
 use crate::life::Life;
-use crate::service::Begin;
+use crate::run::Begin;
 use holdfast_call::{Body, Failure, FailureKind, Meter};
 use http::Request;
 use std::sync::Arc;

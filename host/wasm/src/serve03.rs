@@ -4,7 +4,7 @@ use crate::guest::Guest;
 use crate::idle::{Exported, Keep};
 use crate::imports::seen;
 use crate::life::Life;
-use crate::service::Begin;
+use crate::run::Begin;
 use holdfast_call::{Body, Meter};
 use http::Request;
 use std::future::poll_fn;
@@ -66,7 +66,7 @@ async fn answer(
     service: &Service,
     accessor: &Accessor<Guest>,
     request: GuestRequest,
-    life: &Life,
+    life: &Arc<Life>,
 ) -> wasmtime::Result<()> {
     match service.handle(accessor, request).await? {
         Ok(response) => life.answer(Ok(raw(accessor, response)?)),

@@ -4,7 +4,7 @@ use crate::contract::values;
 use crate::guest::Guest;
 use crate::idle::{Exported, Keep};
 use crate::life::Life;
-use crate::service::Begin;
+use crate::run::Begin;
 use holdfast_call::contract::Function;
 use holdfast_call::{Failure, FailureKind, Meter, Value};
 use std::collections::HashMap;

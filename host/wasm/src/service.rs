@@ -4,36 +4,38 @@
 //! future owns its store, so dropping it is the hard end of the guest wherever it runs.
 
 use crate::answer;
+use crate::bounds::Bounds;
 use crate::compile::{Compiler, FromCache};
 use crate::drive::{Driver, Work};
+use crate::durable::Operations;
 use crate::engine::{CORE_INSTANCES_PER_SLOT, EngineKind, Engines, Metering, PerKind};
 use crate::guest::{Guest, Supplies, Surroundings};
-use crate::idle::{Exported, Idle, Keep, Version, Way};
+use crate::idle::{Idle, Keep, Version};
 use crate::imports;
 use crate::imports::typed::{self, Link};
 use crate::lane::Lane;
-use crate::life::Life;
+use crate::life::{Life, Taking};
 use crate::limits::Limits;
 use crate::load_error::LoadError;
 use crate::memory::HostMemory;
 use crate::pace::Pace;
-use crate::serve_typed::{self, Asked, Functions};
+use crate::run::{Job, Pre, PreHttp, Ready};
+use crate::serve_typed::{self, Asked};
 use crate::share::Share;
 use crate::verify::Exports;
-use crate::{serve02, serve03};
 use holdfast_call::contract::{Contract, Interface};
 use holdfast_call::{
-    Admitted, Answer, Body, BoxFuture, Call, Clock, Failure, FailureKind, Implementation, Log,
-    Meter, Payload, Scope, Target,
+    Admitted, Answer, BoxFuture, Call, Clock, Failure, FailureKind, Implementation, Journal, Log,
+    Payload, Scope, Target,
 };
-use http::{HeaderMap, Request};
+use http::HeaderMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use wasmtime::component::{Instance, InstancePre, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{Engine, Store};
-use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
-use wasmtime_wasi_http::p3::bindings::{Service as Http03, ServicePre};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 /// What all services of a host share, and what makes them.
 pub struct Workshop {
@@ -48,8 +50,10 @@ pub struct Workshop {
 pub struct Wanted {
     /// What each of its guests may use.
     pub limits: Limits,
-    /// On which engine it runs.
+    /// On which engine it runs. With durable operations it is the metered one, whatever stands here.
     pub metering: Metering,
+    /// Whether some of its operations are durable.
+    pub operations: Operations,
     /// What its guests get besides their call.
     pub surroundings: Surroundings,
 }
@@ -69,47 +73,6 @@ pub struct Made {
     pub took: Duration,
 }
 
-/// What a component is called through: plain HTTP, functions of its own, or both.
-#[derive(Clone)]
-struct Pre {
-    http: Option<PreHttp>,
-    typed: InstancePre<Guest>,
-    functions: Arc<Functions>,
-}
-
-#[derive(Clone)]
-enum PreHttp {
-    Http02(ProxyPre<Guest>),
-    Http03(ServicePre<Guest>),
-}
-
-/// What a guest is asked.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is taken apart as soon as it is made"
-)]
-enum Job {
-    Http(PreHttp, Request<Body>),
-    Typed(Asked),
-}
-
-impl Job {
-    fn way(&self) -> Way {
-        match self {
-            Self::Http(..) => Way::Http,
-            Self::Typed(_) => Way::Typed,
-        }
-    }
-}
-
-/// With which instance a guest begins.
-pub(crate) enum Begin<P, I> {
-    /// One that is still to be made.
-    Fresh(P),
-    /// One that has served before.
-    Again(Box<I>),
-}
-
 /// A component that serves calls.
 pub struct Service {
     pre: Pre,
@@ -118,6 +81,7 @@ pub struct Service {
     /// An instance serves the version that it was made for.
     version: Arc<Version>,
     kind: EngineKind,
+    operations: Operations,
     slots: u32,
     limits: Limits,
     surroundings: Arc<Surroundings>,
@@ -168,8 +132,14 @@ impl Workshop {
         wanted: Wanted,
         find: Find<'_>,
     ) -> Result<Made, LoadError> {
-        let compiled = self.compiler.compile(component, wanted.metering)?;
+        let metering = match wanted.operations {
+            Operations::Ordinary => wanted.metering,
+            Operations::Durable => Metering::Metered,
+        };
+        let compiled = self.compiler.compile(component, metering)?;
         compiled.needs.fit(&wanted.limits)?;
+        let operations = wanted.operations;
+        operations.fit(&compiled.component, &wanted.surroundings)?;
         let refused = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
         let linker = self.linker(compiled.kind)?;
         let links = links(&compiled.contract, find)?;
@@ -207,6 +177,7 @@ impl Workshop {
             links: links.into(),
             version: self.supplies.idle.version(),
             kind: compiled.kind,
+            operations,
             slots: compiled.needs.slots(),
             limits: wanted.limits,
             surroundings: Arc::new(wanted.surroundings),
@@ -271,14 +242,19 @@ impl Service {
     }
 
     /// The same component with other limits and surroundings, for calls from now on.
-    #[must_use]
-    pub fn with(&self, limits: Limits, surroundings: Surroundings) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// It has durable operations, and may not have such surroundings.
+    pub fn with(&self, limits: Limits, surroundings: Surroundings) -> Result<Self, LoadError> {
+        self.operations
+            .fit(self.pre.typed.component(), &surroundings)?;
+        Ok(Self {
             pre: self.pre.clone(),
             contract: self.contract.clone(),
             links: self.links.clone(),
             version: self.supplies.idle.version(),
             kind: self.kind,
+            operations: self.operations,
             slots: self.slots,
             limits,
             surroundings: Arc::new(surroundings),
@@ -286,7 +262,7 @@ impl Service {
             lane: self.lane.clone(),
             pace: self.pace.clone(),
             supplies: self.supplies.clone(),
-        }
+        })
     }
 
     /// What it promises to other services and asks of them.
@@ -346,8 +322,12 @@ impl Service {
             ));
         };
         let name = name.clone();
+        if let Some(journal) = scope.journal().cloned() {
+            return self.apart(job, scope, name, journal);
+        }
         let meter = scope.meter().clone();
-        let life = Life::new(scope.registered().target.clone(), meter.clone());
+        let target = scope.registered().target.clone();
+        let life = Life::new(target, meter.clone(), Taking::Reader);
         let found = match self.limits.reuse {
             0 | 1 => None,
             _ => self.supplies.idle.take(&name, &self.version, job.way()),
@@ -360,10 +340,55 @@ impl Service {
             }
             None => (self.store(scope, life.clone())?, None, 0),
         };
-        let keep = self.keep(&name, served);
-        let run = self.run(job, exported, store, life.clone(), meter.clone(), keep)?;
+        let ready = Ready {
+            store,
+            exported,
+            life,
+            meter,
+            keep: self.keep(&name, served),
+        };
+        self.driver(job, ready, name, None)
+    }
+
+    /// What runs a durable execution has an instance of its own, which has done nothing before and does nothing afterwards.
+    fn apart(
+        &self,
+        job: Job,
+        scope: Scope,
+        name: Arc<str>,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Driver, Failure> {
+        if self.kind.metering != Metering::Metered {
+            let cause = "a durable call of a service that was not made for it";
+            return Err(Failure::new(FailureKind::Internal, cause));
+        }
+        let meter = scope.meter().clone();
+        let target = scope.registered().target.clone();
+        let life = Life::new(target, meter.clone(), Taking::Itself);
+        let bounds = Bounds::new(journal, self.limits.cpu);
+        let mut store = self.store(scope, life.clone())?;
+        bounds.hold(&mut store, &life);
+        let ready = Ready {
+            store,
+            exported: None,
+            life,
+            meter,
+            keep: None,
+        };
+        self.driver(job, ready, name, Some(bounds))
+    }
+
+    fn driver(
+        &self,
+        job: Job,
+        ready: Ready,
+        name: Arc<str>,
+        bounds: Option<Arc<Bounds>>,
+    ) -> Result<Driver, Failure> {
+        let (life, meter) = (ready.life.clone(), ready.meter.clone());
+        let run = self.pre.run(job, ready)?;
         Ok(Driver::new(
-            Work::new(run, life, meter, self.limits.cpu),
+            Work::new(run, life, meter, self.limits.cpu, bounds),
             self.lane.clone(),
             self.pace.clone(),
             name,
@@ -394,47 +419,6 @@ impl Service {
             kind: self.kind,
             slots: self.slots(),
             served,
-        })
-    }
-
-    fn run(
-        &self,
-        job: Job,
-        exported: Option<Exported>,
-        store: Store<Guest>,
-        life: Arc<Life>,
-        meter: Arc<Meter>,
-        keep: Option<Keep>,
-    ) -> Result<BoxFuture<'static, ()>, Failure> {
-        let other = || {
-            let cause = "an instance waited that is of another interface than its service";
-            Failure::new(FailureKind::Internal, cause)
-        };
-        Ok(match job {
-            Job::Http(PreHttp::Http02(pre), request) => {
-                let begin = match exported {
-                    None => Begin::<_, Proxy>::Fresh(pre),
-                    Some(Exported::Http02(proxy)) => Begin::Again(Box::new(proxy)),
-                    Some(_) => return Err(other()),
-                };
-                Box::pin(serve02::run(begin, store, request, life, meter, keep))
-            }
-            Job::Http(PreHttp::Http03(pre), request) => {
-                let begin = match exported {
-                    None => Begin::<_, Http03>::Fresh(pre),
-                    Some(Exported::Http03(service)) => Begin::Again(Box::new(service)),
-                    Some(_) => return Err(other()),
-                };
-                Box::pin(serve03::run(begin, store, request, life, meter, keep))
-            }
-            Job::Typed(asked) => {
-                let begin = match exported {
-                    None => Begin::<_, Instance>::Fresh(self.pre.typed.clone()),
-                    Some(Exported::Typed(instance)) => Begin::Again(Box::new(instance)),
-                    Some(_) => return Err(other()),
-                };
-                Box::pin(serve_typed::run(begin, store, asked, life, meter, keep))
-            }
         })
     }
 }
@@ -488,6 +472,9 @@ impl Implementation for Service {
         Box::pin(async move {
             if values {
                 return answer::given(work?).await;
+            }
+            if scope.journal().is_some() {
+                return answer::whole(work?, bytes_max).await;
             }
             let mut answer = answer::of(work?, bytes_max).await?;
             if answer.body_mut().as_whole().is_none() {

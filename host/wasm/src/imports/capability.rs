@@ -1,9 +1,11 @@
 //! A use of a capability as a child call of values: what it comes back with is all that the guest learns.
 
 use super::frames::Task;
+use super::seated::seated;
 use crate::guest::Guest;
-use holdfast_call::{Answer, Fault, HostCode, Payload, Reply, Target, Value};
+use holdfast_call::{Answer, Asked, Fault, HostCode, Payload, Reply, Target, Value};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// Why a use gave no value.
@@ -30,15 +32,21 @@ pub(super) async fn ask(
     let target = Target::Capability { name, resource };
     let payload = Payload::Values(operation.into(), values);
     let asked = scope.ask(target, operation.into(), None, payload);
-    let (out, back) = oneshot::channel();
-    let _task = Task(guest.hooks.serving().spawn(async move {
-        // A guest that is gone wants no answer.
-        let _ = out.send(asked.reply.await);
-    }));
-    match back.await {
-        Ok(reply) => taken(reply),
-        Err(_) => Err(Unanswered::Nothing),
+    match reply(guest.hooks.serving(), asked).await {
+        Some(reply) => taken(reply),
+        None => Err(Unanswered::Nothing),
     }
+}
+
+/// Waits for a child call of values, which runs on a task of the serving runtime. None if that is gone, as in a host that goes down.
+pub(super) async fn reply(serving: &Handle, asked: Asked) -> Option<Reply> {
+    let Asked { reply, seat, .. } = asked;
+    let (out, back) = oneshot::channel();
+    let _task = Task::spawn(serving, &seat, async move {
+        // A guest that is gone wants no answer.
+        let _ = out.send(reply.await);
+    });
+    seated(seat, back).await.ok()
 }
 
 fn taken(reply: Reply) -> Result<Value, Unanswered> {

@@ -1,14 +1,16 @@
 //! A guest's outgoing request as a child call, on a task of its own.
 //!
 //! It is never polled inside the guest's event loop: the answer of a service is a guest too, and one store cannot be driven from within
-//! another. So the task asks, and hands head and frames over; dropping what it hands to aborts it.
+//! another. So the task asks, and hands head and frames over; dropping what it hands to aborts it, unless it is an entry of a journal.
 
 use super::frames::{self, Frames, Task};
-use super::outgoing::Outgoing;
+use super::outgoing;
+use super::seated::seated;
 use super::seen::error_of;
 use crate::life::Life;
 use holdfast_call::{
-    Answer, Asked, Body, Clock, Fault, HostCode, Payload, Scope, Target, Timeouts, Why, problem,
+    Answer, Asked, BoxFuture, CallId, Clock, Fault, HostCode, Payload, Reply, Scope, Seat, Target,
+    Timeouts, Why, problem,
 };
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::BodyExt as _;
@@ -34,19 +36,53 @@ pub(crate) fn spawn(
     request: Request<WasiBody>,
     options: Option<RequestOptions>,
 ) -> impl Future<Output = Result<Response<WasiBody>, Error>> + Send + use<> {
-    let (head_out, head_in) = oneshot::channel();
-    let clock = scope.clock().clone();
-    let asked = ask(scope, life, request, options);
-    let task = Task(serving.spawn(async move {
-        match asked {
-            Ok((asked, kind)) => hand_over(asked, kind, head_out, &*clock).await,
-            // The guest may have gone already; then nobody wants to know.
-            Err(error) => drop(head_out.send(Err(error))),
-        }
-    }));
+    let sent = ask(scope, life, request, options).map(|(asked, kind)| {
+        let Asked { id, reply, seat } = asked;
+        let sent = Sent {
+            id: told(scope, &seat, id),
+            reply,
+            kind,
+            extent: Extent::of(&seat),
+        };
+        let (head_out, head_in) = oneshot::channel();
+        let clock = scope.clock().clone();
+        let child = async move { hand_over(sent, head_out, &*clock).await };
+        (Task::spawn(serving, &seat, child), head_in, seat)
+    });
     async move {
-        let head = head_in.await.unwrap_or(Err(Error::InternalError(None)))?;
+        let (task, head_in, seat) = sent?;
+        let head = seated(seat, head_in).await;
+        let head = head.unwrap_or(Err(Error::InternalError(None)))?;
         Ok(head.map(|frames| frames.with(task).boxed_unsync()))
+    }
+}
+
+/// The name under which a guest is told of its call: a durable one is told the same name each time it is run.
+fn told(scope: &Scope, seat: &Seat, id: CallId) -> CallId {
+    if seat.is_kept() { scope.new_id() } else { id }
+}
+
+/// A request that was sent.
+struct Sent {
+    id: CallId,
+    reply: BoxFuture<'static, Reply>,
+    kind: Kind,
+    extent: Extent,
+}
+
+/// How much of an answer is handed over with its head.
+enum Extent {
+    Ready,
+    Whole,
+}
+
+impl Extent {
+    fn of(seat: &Seat) -> Self {
+        if seat.is_kept() {
+            Self::Whole
+        } else {
+            Self::Ready
+        }
     }
 }
 
@@ -79,12 +115,7 @@ fn ask(
             between_bytes: options.between_bytes_timeout,
         });
     }
-    let ended = http_body::Body::is_end_stream(&raw) && life.end().is_none();
-    let body = if ended {
-        Body::empty()
-    } else {
-        Body::stream(Box::pin(Outgoing { raw, life }))
-    };
+    let body = outgoing::body(raw, life);
     let payload = Payload::Http(Request::from_parts(head, body));
     Ok((scope.ask(target, operation.into(), why, payload), kind))
 }
@@ -122,17 +153,17 @@ fn lowercase(text: &str) -> Cow<'_, str> {
     }
 }
 
-async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>, clock: &dyn Clock) {
-    let reply = asked.reply.await;
-    let response = match (reply, kind) {
+async fn hand_over(sent: Sent, head_out: oneshot::Sender<Head>, clock: &dyn Clock) {
+    let id = sent.id;
+    let response = match (sent.reply.await, sent.kind) {
         (Ok(Answer::Http(response)), _) => response,
         (Ok(answer @ Answer::Values(_)), _) => {
             answer.close();
             return drop(head_out.send(Err(Error::InternalError(None))));
         }
         (Err(fault), Kind::Service) if answers(&fault) => {
-            let mut response = problem::response(&fault, asked.id);
-            if let Ok(id) = HeaderValue::from_str(asked.id.text().as_str()) {
+            let mut response = problem::response(&fault, id);
+            if let Ok(id) = HeaderValue::from_str(id.text().as_str()) {
                 response.headers_mut().insert(problem::CALL_HEADER, id);
             }
             response
@@ -142,7 +173,10 @@ async fn hand_over(asked: Asked, kind: Kind, head_out: oneshot::Sender<Head>, cl
         }
     };
     let (head, body) = response.into_parts();
-    let (frames, rest) = frames::split(body).await;
+    let (frames, rest) = match sent.extent {
+        Extent::Ready => frames::split(body).await,
+        Extent::Whole => (frames::whole(body).await, None),
+    };
     let taken = head_out.send(Ok(Response::from_parts(head, frames)));
     if let (Ok(()), Some(rest)) = (taken, rest) {
         rest.hand_over(clock).await;

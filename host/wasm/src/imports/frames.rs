@@ -2,13 +2,14 @@
 
 use super::seen::error_of;
 use bytes::Bytes;
-use holdfast_call::{Body, Clock, Moment, in_time};
+use holdfast_call::{Body, Clock, Moment, Seat, in_time};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use wasmtime_wasi_http::Error;
@@ -20,12 +21,27 @@ const READY_MAX: usize = 4;
 /// A piece of the body; none for its end.
 type Piece = Result<Option<Frame<Bytes>>, Error>;
 
-/// A task that ends when it is dropped.
-pub(super) struct Task(pub(super) JoinHandle<()>);
+/// The task of a child call. It ends when it is dropped, but for that of an entry in a journal: what becomes of it is written down although
+/// nobody waits for it, and its own deadline ends it.
+pub(super) struct Task(Option<JoinHandle<()>>);
+
+impl Task {
+    /// Spawns it.
+    pub(super) fn spawn(
+        serving: &Handle,
+        seat: &Seat,
+        child: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        let task = serving.spawn(child);
+        Self((!seat.is_kept()).then_some(task))
+    }
+}
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 
@@ -56,6 +72,22 @@ pub(super) struct Rest {
 enum Ended {
     Yes,
     No,
+}
+
+/// Takes all of `body`: nothing of an entry in a journal comes behind its head.
+pub(super) async fn whole(mut body: Body) -> Frames {
+    let mut ready = VecDeque::new();
+    let mut ended = Ended::No;
+    while ended == Ended::No {
+        let piece = piece(body.frame().await);
+        ended = last(&piece);
+        ready.push_back(piece);
+    }
+    Frames {
+        ready,
+        rest: None,
+        task: None,
+    }
 }
 
 /// Takes what is ready of `body`, and says who hands the rest over, if there is one.

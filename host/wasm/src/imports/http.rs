@@ -2,7 +2,7 @@
 
 use super::child;
 use crate::life::Life;
-use holdfast_call::{CallId, Scope};
+use holdfast_call::{CallId, Journal, Scope};
 use http::HeaderName;
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Handle;
@@ -39,12 +39,19 @@ pub(crate) struct Hooks {
 
 impl Hooks {
     pub(crate) fn new(scope: Scope, life: Arc<Life>, serving: Handle, calls_max: u32) -> Self {
+        // A journal has a bound of its own, over all the times that its execution is run.
+        let calls_max = scope.journal().map_or(calls_max, |_| u32::MAX);
         Self {
             call: Some((scope, life)),
             serving,
             left: calls_max.max(1).saturating_mul(ASKED_MAX),
             unanswered: Arc::default(),
         }
+    }
+
+    /// The journal of the execution that the guest runs, if it is a durable one.
+    pub(crate) fn journal(&self) -> Option<&Arc<dyn Journal>> {
+        self.call.as_ref()?.0.journal()
     }
 
     /// The door to one more child call; none between two calls, and for a guest that has asked too often.

@@ -1,8 +1,9 @@
 //! The body of a guest's outgoing request, on its way to the child call: half a body must never look whole.
 
-use crate::life::Life;
+use crate::drained::drain;
+use crate::life::{Life, Taking};
 use bytes::Bytes;
-use holdfast_call::{BodySource, Failure, FailureKind, Fault};
+use holdfast_call::{Body, BodySource, Failure, FailureKind, Fault};
 use http_body::{Body as _, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,8 +12,25 @@ use wasmtime_wasi_http::WasiBody;
 
 /// A request body that believes its end only while its guest is alive, or after the guest has ended well.
 pub(crate) struct Outgoing {
-    pub(crate) raw: WasiBody,
-    pub(crate) life: Arc<Life>,
+    raw: WasiBody,
+    life: Arc<Life>,
+}
+
+/// The body of a request as its call has it. Call it on the thread on which the guest asks.
+pub(crate) fn body(raw: WasiBody, life: Arc<Life>) -> Body {
+    if http_body::Body::is_end_stream(&raw) && life.end().is_none() {
+        return Body::empty();
+    }
+    let taking = life.taking();
+    let mut outgoing = Outgoing { raw, life };
+    if taking == Taking::Reader {
+        return Body::stream(Box::pin(outgoing));
+    }
+    let life = outgoing.life.clone();
+    Body::stream(Box::pin(drain(
+        move |cx| BodySource::poll_frame(Pin::new(&mut outgoing), cx),
+        move || cut(&life, "the guest did not write the body to its end"),
+    )))
 }
 
 impl BodySource for Outgoing {

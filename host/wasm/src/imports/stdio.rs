@@ -6,7 +6,7 @@
 
 use crate::limits::Limits;
 use bytes::Bytes;
-use holdfast_call::{Clock, GuestLine, Level, Log, Scope};
+use holdfast_call::{Clock, GuestLine, Level, Log, Scope, Standing};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,8 +55,13 @@ impl Lines {
         })
     }
 
-    /// One line of the guest; beyond its limits it is dropped, and counted.
+    /// One line of the guest; beyond its limits it is dropped, and counted. What it wrote before, when its execution was run the last time,
+    /// is in the log, and counts for nothing.
     pub(crate) fn write(&self, level: Level, text: String) {
+        let journal = self.scope.journal();
+        if journal.is_some_and(|journal| journal.standing() == Standing::Again) {
+            return;
+        }
         let allowed = {
             let mut state = self.lock();
             state.allow(text.len())

@@ -3,7 +3,7 @@
 //! A refusal or a fault is given as the function's own error where the contract has a place for it ([`faults`]). Where it has none, the
 //! caller is stopped with the fault, and never left with a wrong value.
 
-use super::frames::Task;
+use super::capability;
 use crate::contract::values;
 use crate::guest::Guest;
 use holdfast_call::contract::{Function, Interface, Mode, faults};
@@ -11,7 +11,6 @@ use holdfast_call::{Answer, Fault, HostCode, Payload, Reply, Scope, Target, Valu
 use std::fmt;
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use wasmtime::component::{Linker, Val};
 use wasmtime::{Error, Result};
 
@@ -127,15 +126,8 @@ impl Linked {
         let target = Target::Service(self.service.clone());
         let payload = Payload::Values(self.operation.clone(), given);
         let asked = scope.ask(target, self.operation.clone(), None, payload);
-        let (out, back) = oneshot::channel();
-        let _task = Task(serving.spawn(async move {
-            // A guest that is gone wants no answer.
-            let _ = out.send(asked.reply.await);
-        }));
-        match back.await {
-            Ok(reply) => reply,
-            Err(_) => Err(lost(&self.service)),
-        }
+        let reply = capability::reply(serving, asked).await;
+        reply.unwrap_or_else(|| Err(lost(&self.service)))
     }
 
     fn wrong(&self, what: &str) -> Error {
