@@ -89,6 +89,7 @@ mod identity;
 // Or by whom somebody else vouches for.
 mod tokens;
 // Some routes are for everybody.
+mod durable;
 mod public_routes;
 mod queues;
 // What comes from a provider is verified before anybody believes it.

@@ -60,6 +60,7 @@ fn asked(manifest: &Manifest) -> String {
         queues,
         safe,
         effects,
+        durable,
         schedules,
         files,
         env,
@@ -69,6 +70,6 @@ fn asked(manifest: &Manifest) -> String {
         source: _,
     } = manifest;
     format!(
-        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {kv:?} {queues:?} {safe:?} {effects:?} {schedules:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
+        "{name} {purpose:?} {routes:?} {public:?} {public_routes:?} {priority:?} {fuel:?} {upstreams:?} {services:?} {secrets:?} {kv:?} {queues:?} {safe:?} {effects:?} {durable:?} {schedules:?} {files:?} {env:?} {config:?} {description:?} {limits:?}"
     )
 }

@@ -17,6 +17,7 @@ use holdfast_server::keys::CallerKeys;
 use holdfast_server::ledger::HostLedger;
 use holdfast_server::notices::Teller;
 use holdfast_server::queues::{self, Queues};
+use holdfast_server::runs::{self, Runs};
 use holdfast_server::serve::{Host, LetsIn, Running, Settings, exposure, start};
 use holdfast_server::settings::{Flags, ListenLimits, Policy};
 use holdfast_store::audit::{AUDIT_BYTES_MIN, Setup as AuditSetup};
@@ -95,8 +96,10 @@ async fn parts(data: &Path, bed: &Bed, texts: Arc<Texts>, gateway: Gateway) -> H
         log: Arc::new(Silence),
         notices: Arc::new(Silence),
     });
+    let runs = runs(bed, &database, &executions);
     Host {
         queues,
+        runs,
         audit: Audit::open(audit, || [7; 32]).unwrap(),
         executions,
         backups,
@@ -123,6 +126,18 @@ async fn parts(data: &Path, bed: &Bed, texts: Arc<Texts>, gateway: Gateway) -> H
         say: Arc::new(|_| {}),
         handed: Default::default(),
     }
+}
+
+/// What would go on with durable executions, if there were any.
+fn runs(bed: &Bed, database: &Database, executions: &HostExecutions) -> Arc<Runs> {
+    Runs::new(runs::Parts {
+        pipeline: bed.pipeline.clone(),
+        database: database.clone(),
+        executions: executions.held().clone(),
+        holder: executions.holder(),
+        log: Arc::new(Silence),
+        notices: Arc::new(Silence),
+    })
 }
 
 async fn client<T: Send + 'static>(

@@ -46,6 +46,9 @@ pub const SWAP: &str = "swap";
 /// The operations that change something.
 pub const CHANGES: &[&str] = &[SET, SET_MANY, DELETE, DELETE_MANY, INCREMENT, SWAP];
 
+/// Those of them that may be done twice as if they were done once.
+pub const REPEATABLE: &[&str] = &[SET, SET_MANY, DELETE, DELETE_MANY];
+
 /// A bucket as a target of calls: that of whichever service asks.
 #[derive(Clone)]
 pub struct KeyValue {

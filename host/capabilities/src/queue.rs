@@ -118,22 +118,27 @@ impl Queue {
     ) -> Result<Vec<Message>, Failure> {
         kept::service(call)?;
         let sent_by = call.parent.ok_or_else(kept::nobody)?;
-        let message = |said: Said| Message {
-            id: scope.new_id(),
+        let message = |(place, said): (u32, Said)| Message {
+            id: call
+                .step
+                .map_or_else(|| scope.new_id(), |step| step.id(place)),
             queue: self.name.clone(),
             operation: None,
             body: said.body,
             content_type: said.content_type,
             attributes: said.attributes,
             lane: said.lane,
-            dedupe: said.dedupe,
+            // A step that is taken twice sends once.
+            dedupe: said
+                .dedupe
+                .or_else(|| Some(format!("{}/{place}", call.step?))),
             delay: said.delay,
             sent_by,
             caller: call.caller.clone(),
             why: call.why.clone(),
             trace: call.trace,
         };
-        Ok(all.into_iter().map(message).collect())
+        Ok((0..).zip(all).map(message).collect())
     }
 }
 

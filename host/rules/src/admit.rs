@@ -157,7 +157,9 @@ impl Admit {
         let class = match call.entry {
             // What the host asks is what it needs to know its callers by.
             Entry::Command | Entry::Host => Priority::Control,
-            Entry::Http | Entry::Import | Entry::Queue | Entry::Timer => of_service,
+            Entry::Http | Entry::Import | Entry::Queue | Entry::Timer | Entry::Execution => {
+                of_service
+            }
         };
         call.tree.set_priority(class);
         if self.host.shedding().sheds(class) {
@@ -285,7 +287,8 @@ fn bounded(call: &Call) -> Result<(), Fault> {
         .as_ref()
         .and_then(|asker| asker.settings.get::<Settings>());
     let calls_max = settings.map_or(CALLS_MAX, |settings| settings.calls_max);
-    if call.ordinal > calls_max {
+    // How many a durable execution makes, its journal says.
+    if call.step.is_none() && call.ordinal > calls_max {
         return Err(refused(
             HostCode::CallsExhausted,
             "one call makes only so many calls",

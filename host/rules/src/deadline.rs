@@ -4,9 +4,10 @@
 //! end, an answer that is streamed is cut when it stands still for too long or has lasted too long. It never extends a deadline.
 
 use crate::Parts;
+use crate::journal::TURN;
 use holdfast_call::{
-    Applies, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Clock, Fault, HostCode, Layer, Meter,
-    Moment, Next, Reply, Target, Verdict, in_time,
+    Applies, BodyEnd, BodyWatch, Boundary, BoxFuture, Call, Clock, Entry, Fault, HostCode, Layer,
+    Meter, Moment, Next, Reply, Target, Verdict, in_time,
 };
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -69,7 +70,12 @@ impl Layer for Deadline {
         };
         Box::pin(async move {
             let now = self.clock.now();
-            let deadline = tightened(call.deadline, call.nested(), now, settings.head);
+            let head = match call.entry {
+                // It outlasts whoever waits for it.
+                Entry::Execution => TURN,
+                _ => settings.head,
+            };
+            let deadline = tightened(call.deadline, call.nested(), now, head);
             if deadline <= now {
                 return Err(nothing_left(&call, now));
             }
@@ -79,7 +85,7 @@ impl Layer for Deadline {
                 target: call.target.clone(),
                 meter: call.meter.clone(),
                 began: now,
-                limit: settings.head,
+                limit: head,
             };
             let Some(reply) = in_time(&*self.clock, deadline, next.run(call)).await else {
                 return Err(over.before_the_head(self.clock.now()));

@@ -11,7 +11,7 @@ use crate::method_path::MethodPath;
 use holdfast_call::contract::Contract;
 use holdfast_call::path::is_plain;
 use holdfast_call::{Call, Effect, Entry, Payload};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The longest way to undo something, in bytes.
@@ -47,6 +47,15 @@ pub struct Effects {
     /// By their full names.
     functions: BTreeMap<Arc<str>, Declared>,
     undeclared: Undeclared,
+    durable: DurableOperations,
+}
+
+/// The operations that are durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct DurableOperations {
+    paths: Vec<MethodPath>,
+    /// By their full names.
+    functions: BTreeSet<Arc<str>>,
 }
 
 /// What a call is to be, and what has to be done for it.
@@ -58,6 +67,17 @@ pub(crate) struct Terms {
     pub(crate) undo: Option<Arc<str>>,
     /// What it needs before it is done.
     pub(crate) needs: Needs,
+    /// Whether it outlasts who asks for it, and the host.
+    pub(crate) lasts: Lasts,
+}
+
+/// Whether a call is a durable execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
 }
 
 impl Terms {
@@ -66,6 +86,7 @@ impl Terms {
         effect: Effect::Idempotent,
         undo: None,
         needs: Needs::Nothing,
+        lasts: Lasts::No,
     };
 }
 
@@ -99,17 +120,19 @@ fn taking(contract: &Contract, declared: &Declared) -> Result<Arc<str>, String> 
 }
 
 impl Effects {
-    /// What is declared, each operation by a method and a path, or as `INTERFACE/FUNCTION` of the contract.
+    /// What is declared, each operation by a method and a path, or as `INTERFACE/FUNCTION` of the contract; and which of them are durable.
     ///
     /// # Errors
     /// A function is named that there is not.
     pub fn new(
         declared: &BTreeMap<String, Declared>,
+        durable: &[String],
         contract: &Contract,
         undeclared: Undeclared,
     ) -> Result<Self, String> {
         let mut effects = Self {
             undeclared,
+            durable: DurableOperations::new(durable, contract)?,
             ..Self::default()
         };
         for (named, declared) in declared {
@@ -159,8 +182,27 @@ impl Effects {
         silent
     }
 
+    /// A durable operation that only looks, of which nothing would be kept.
+    #[must_use]
+    pub fn durable_and_safe(&self, contract: &Contract, safe: &Safe) -> Option<Arc<str>> {
+        let all = contract.exports.iter().flat_map(|interface| {
+            let functions = interface.functions.iter();
+            functions.map(move |function| (interface, function))
+        });
+        let both = all.filter(|(interface, function)| safe.has(interface, function));
+        let mut names = both.map(|(interface, function)| interface.operation(function));
+        names.find(|name| self.durable.functions.contains(name))
+    }
+
     /// What this call is to be.
     pub(crate) fn terms(&self, call: &Call) -> Terms {
+        Terms {
+            lasts: self.durable.lasts(&call.payload),
+            ..self.declared(call)
+        }
+    }
+
+    fn declared(&self, call: &Call) -> Terms {
         let declared = match &call.payload {
             Payload::Http(request) => {
                 return self.of_path(request.method().as_str(), request.uri().path());
@@ -232,6 +274,49 @@ impl Effects {
             effect,
             undo,
             needs,
+            lasts: Lasts::No,
+        }
+    }
+}
+
+impl DurableOperations {
+    fn new(durable: &[String], contract: &Contract) -> Result<Self, String> {
+        let mut operations = Self::default();
+        for named in durable {
+            if named.contains(' ') {
+                operations.paths.push(MethodPath::parse(named)?);
+            } else if named == TAKES {
+                return Err(format!(
+                    "`{TAKES}` cannot be durable: a message that is taken is done with, so let it ask a durable operation of its service, \
+                     with the message's id as the key"
+                ));
+            } else {
+                let name = function(contract, named, Arguments::Any)?;
+                operations.functions.insert(name);
+            }
+        }
+        Ok(operations)
+    }
+
+    /// Whether what is asked is one of them. A path that could be read in two ways is taken for each that its method has.
+    fn lasts(&self, payload: &Payload) -> Lasts {
+        let found = match payload {
+            Payload::Http(request) => {
+                let path = request.uri().path();
+                let method = request.method().as_str().to_ascii_uppercase();
+                let clear = is_plain(path) && !path.contains('%');
+                let bare = path.trim_end_matches('/');
+                let ways = [path.to_owned(), bare.to_owned(), format!("{bare}/")];
+                self.paths.iter().any(|route| {
+                    route.method() == method
+                        && (!clear || ways.iter().any(|way| route.is(&method, way)))
+                })
+            }
+            Payload::Values(operation, _) => self.functions.contains(operation),
+        };
+        match found {
+            true => Lasts::Yes,
+            false => Lasts::No,
         }
     }
 }

@@ -122,7 +122,7 @@ macro_rules! outermost_first {
 }
 
 outermost_first! {
-    planned journal:
+    built journal:
         "A child call of a durable execution whose result is recorded is given that result, and nothing else is asked again.";
         "Every replay would write a second closing line and be counted twice.";
     built trial:
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "Planned journal",
+                "Built journal",
                 "Built trial",
                 "Built record",
                 "Built deadline",
@@ -225,6 +225,7 @@ mod tests {
         assert_eq!(
             pipeline.order(),
             [
+                "journal",
                 "trial",
                 "record",
                 "deadline",

@@ -16,7 +16,8 @@ mod accept;
 mod argument;
 mod claim;
 mod key;
-mod outcome;
+mod lasting;
+pub(crate) mod outcome;
 mod patience;
 mod post;
 mod refusals;
@@ -28,13 +29,14 @@ mod wanted;
 
 pub use key::KEY_BYTES_MAX;
 pub use outcome::{BODY_BYTES_MAX, REPLAYED};
+pub(crate) use refusals::unreadable;
 pub use rows::{Executions, KEEP_MIN, LEASE, RENEW_EVERY};
 pub use undo::{NotUndone, undoing};
-pub(crate) use values::written;
+pub(crate) use values::{read, written};
 
 use crate::Parts;
 use crate::contract;
-use crate::effects::{self, Needs, Terms};
+use crate::effects::{self, Lasts, Needs, Terms};
 use crate::trail::{Basis, Trail};
 use crate::whole::{NotWhole, whole};
 use holdfast_call::{
@@ -47,6 +49,7 @@ use outcome::Ended;
 use patience::{Claimant, Patience};
 use row::{Holding, Row};
 use rows::Rows;
+pub(crate) use rows::{Hand, Holds};
 use std::sync::Arc;
 
 /// What `once` needs to know about a service.
@@ -112,6 +115,9 @@ impl Layer for Once {
         if let Target::Capability { .. } = &call.target {
             return Box::pin(self.effect(call, next));
         }
+        if call.journal.is_some() {
+            return Box::pin(self.goes_on(call, next));
+        }
         let left = accept::is_left(&call);
         let terms = match left {
             // The service is asked when it is delivered.
@@ -129,7 +135,7 @@ impl Layer for Once {
             (None, _) if wants_key(&call) => {
                 return Box::pin(async { Err(refusals::key_wanted()) });
             }
-            (None, Needs::Nothing) if terms.undo.is_none() => {
+            (None, Needs::Nothing) if terms.undo.is_none() && terms.lasts == Lasts::No => {
                 return Box::pin(async move {
                     self.trail.intent(&call, Basis::None).await?;
                     let outbox = post::outbox(&mut call);
@@ -199,11 +205,15 @@ impl Once {
             holder: rows.holder(),
             lease: LEASE,
             undo: terms.undo.as_deref().and_then(|undo| undo_at(&call, undo)),
+            run: None,
             wanted: match terms.needs {
                 Needs::Approval => Some(wanted::of(&call, &fingerprint, &body)),
                 Needs::Nothing | Needs::Declaration => None,
             },
         };
+        if terms.lasts == Lasts::Yes {
+            return self.lasting(call, claim, key.as_deref(), &body).await;
+        }
         let clock = &self.sources.clock;
         let who = Claimant::of(&call);
         let claimed = self.patience.claimed(rows, clock, claim, who).await;
@@ -218,7 +228,8 @@ impl Once {
         let (rows, until) = (rows.clone(), Rows::until(began));
         let notices = Some(self.notices.clone());
         let row = Row::new(hold, rows, clock, notices, above, until);
-        row.rows.hold(&row);
+        let hand: Arc<dyn Hand> = row.clone();
+        row.rows.hold(&row.hold, &hand);
         self.held(call, (key.as_deref(), row), left, next).await
     }
 
@@ -320,6 +331,12 @@ fn uses_a_secret(call: &Call) -> bool {
             ..
         }
     )
+}
+
+/// Whether whoever asks has said by which key it is known again.
+pub(crate) fn is_keyed(call: &Call) -> bool {
+    // Two keys that differ are refused further on.
+    !matches!(argument::of(call, call.key.clone()), Ok(None))
 }
 
 fn wants_key(call: &Call) -> bool {

@@ -26,8 +26,8 @@ use caller::Key;
 use flow::{Grant, Share};
 use headers::Left;
 use holdfast_call::{
-    Answer, Applies, BoxFuture, Call, Fault, HostCode, Layer, Meter, Moment, Next, Reply, Sources,
-    Target,
+    Answer, Applies, BoxFuture, Call, Entry, Fault, HostCode, Layer, Meter, Moment, Next, Reply,
+    Sources, Target,
 };
 use limit::Limit;
 use route::{Operation, Operations};
@@ -106,6 +106,10 @@ impl Layer for Rate {
     }
 
     fn run<'a>(&'a self, call: Box<Call>, next: Next<'a>) -> BoxFuture<'a, Reply> {
+        if call.entry == Entry::Execution {
+            // It was counted when it was begun.
+            return next.run(call);
+        }
         Box::pin(async move {
             let registered = call.registered.clone();
             let registered = registered.as_ref();

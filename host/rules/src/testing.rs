@@ -184,6 +184,8 @@ impl Bench {
             key: None,
             wait: None,
             execution: None,
+            journal: None,
+            step: None,
             outbox: None,
             payload: request(),
             meter: Arc::new(Meter::default()),

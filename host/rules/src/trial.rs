@@ -269,6 +269,8 @@ impl Watched {
             key: None,
             wait: None,
             execution: None,
+            journal: None,
+            step: None,
             outbox: None,
             payload: Payload::Http(same),
             meter: Arc::new(Meter::default()),

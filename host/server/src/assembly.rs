@@ -16,6 +16,7 @@ mod pressure;
 pub mod probe;
 mod queues;
 mod rates;
+mod runs;
 mod secrets;
 mod services;
 mod sharing;

@@ -24,6 +24,7 @@ pub mod notify;
 pub mod policy;
 pub mod queue;
 pub mod restore;
+pub mod run;
 pub mod schedules;
 pub mod schema;
 pub mod serve;
@@ -151,6 +152,9 @@ pub enum Command {
     /// Look at what waits in queues to be delivered, and at what was delivered in vain.
     #[command(after_help = CODES)]
     Queue(queue::QueueArgs),
+    /// Look at durable executions: how far each came, and what became of it; let one go on, or end it.
+    #[command(after_help = CODES)]
+    Run(run::RunArgs),
     /// List what is asked of services by the clock: when next, and how often it was skipped or missed.
     #[command(after_help = CODES)]
     Schedules(schedules::SchedulesArgs),
@@ -271,6 +275,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Undo(UndoArgs { call, data }) => text(&data, &Request::Undo { call }),
         Command::Locks(args) => locks::run(&args),
         Command::Queue(args) => queue::run(args),
+        Command::Run(args) => run::run(args),
         Command::Schedules(args) => schedules::run(&args),
         Command::Cost(args) => cost::run(&args),
         Command::Notify(args) => notify::run(&args),

@@ -7,6 +7,7 @@ pub(crate) mod audited;
 pub mod call;
 pub mod client;
 pub mod queue;
+pub mod run;
 mod undo;
 pub mod words;
 
@@ -228,6 +229,7 @@ impl Control {
             | Request::Undo { .. }
             | Request::Approvals { .. }
             | Request::Approval { .. }
+            | Request::Run(_)
             | Request::Decide(_) => {
                 let done = self.once(request, uid).await;
                 done.unwrap_or_else(Response::Error)
@@ -261,11 +263,12 @@ impl Control {
         }
     }
 
-    /// What concerns calls that take effect once.
+    /// What concerns calls that take effect once, and those that outlast whoever asks.
     async fn once(&self, request: Request, uid: u32) -> Result<Response, String> {
         let approvals = self.executions.approvals();
         Ok(match request {
             Request::Executions => Response::Executions(self.executions.list().await?),
+            Request::Run(asked) => run::answer(&self.executions, asked).await?,
             Request::ReleaseExecution { call } => {
                 Response::Text(self.executions.release(&call).await?)
             }

@@ -68,6 +68,8 @@ impl Errand<'_> {
             key: None,
             wait: None,
             execution: None,
+            journal: None,
+            step: None,
             outbox: None,
             payload: Payload::Http(request),
             meter: Arc::new(Meter::default()),

@@ -4,11 +4,13 @@ use crate::approvals::HostApprovals;
 use crate::control::words::ExecutionLine;
 use holdfast_call::notice::Event;
 use holdfast_call::{Clock, Level, Log, Notice, Notices};
+use holdfast_rules::journal;
 use holdfast_rules::once::Executions;
 use holdfast_store::HostKey;
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::{self, Held, Holder, Left, Standing, Undoable};
 use holdfast_store::queue::{Bell, Gauge};
+use holdfast_store::runs::{self, RunRow};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -63,6 +65,12 @@ impl HostExecutions {
             holder,
             bell,
         }))
+    }
+
+    /// What this host holds.
+    #[must_use]
+    pub fn held(&self) -> &Arc<Executions> {
+        &self.held
     }
 
     /// This life of this host.
@@ -131,6 +139,49 @@ impl HostExecutions {
             .to_owned(),
         };
         Ok(rows.into_iter().map(line).collect())
+    }
+
+    /// Every durable execution.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn runs(&self) -> Result<Vec<RunRow>, DbError> {
+        runs::list(&self.database).await
+    }
+
+    /// One durable execution, with what it did and came to.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn run(&self, call: &str) -> Result<Option<runs::Shown>, DbError> {
+        runs::show(&self.database, call).await
+    }
+
+    /// Lets one go on that is paused or waits.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn resume(&self, call: &str) -> Result<Held, DbError> {
+        let resumed = runs::resume(&self.database, call).await;
+        self.ring();
+        resumed
+    }
+
+    /// Ends one; whoever has it finds it gone.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn kill(&self, call: &str) -> Result<Held, DbError> {
+        let outcome = journal::killed(call);
+        let killed = runs::kill(&self.database, call, outcome, self.held.keep()).await;
+        self.ring();
+        killed
+    }
+
+    fn ring(&self) {
+        if let Some(bell) = self.held.runs() {
+            bell.ring();
+        }
     }
 
     /// Forgets one of which nobody knows what came of it.

@@ -28,6 +28,7 @@ pub mod plugins;
 pub mod project;
 pub mod queues;
 pub mod router;
+pub mod runs;
 pub mod schedules;
 pub mod serve;
 pub mod settings;

@@ -17,6 +17,7 @@ use crate::plugins::{
 };
 use crate::queues::Queues;
 use crate::router::Routes;
+use crate::runs::Runs;
 use crate::settings::{ListenLimits, Tls};
 use crate::tls::Keys;
 use anyhow::Context as _;
@@ -108,6 +109,8 @@ pub struct Host {
     pub audit: Audit,
     /// What delivers messages.
     pub queues: Arc<Queues>,
+    /// What goes on with durable executions.
+    pub runs: Arc<Runs>,
     /// What takes backups.
     pub backups: Backups,
     /// What tells him what waits for him.
@@ -157,6 +160,7 @@ pub struct Running {
     control: PathBuf,
     connections: tokio::task::JoinHandle<()>,
     queues: tokio::task::JoinHandle<()>,
+    runs: tokio::task::JoinHandle<()>,
 }
 
 /// Opens everything and begins to serve.
@@ -171,13 +175,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     directory(&settings.plugins, &say)?;
     let keys = settings.tls.map(Keys::load).transpose()?.map(Arc::new);
     let (gateway, listen) = doors::open(door).await?;
-    let stop = Stop::default();
-    let terms = terms(
-        (&host.pipeline, &host.log),
-        settings.limits,
-        keys.clone(),
-        &stop,
-    );
+    let (stop, terms) = terms((&host.pipeline, &host.log), settings.limits, keys.clone());
     let owners = owners_socket(&settings.data)?;
     let plugins = Plugins::start(Parts {
         directory: settings.plugins.clone(),
@@ -213,6 +211,7 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
     });
     let clock = host.pipeline.sources().clock.clone();
     let queues = tokio::spawn(host.queues.follow(stop.clone()));
+    let runs = go_on(host.runs, &plugins, &stop);
     keep_up(&host.ledger, host.executions, host.keys, clock, host.log);
     tokio::spawn(control.run(owners, stop.clone()));
     greet(follow(keys, &host.pipeline, &say), listen, admin, &say);
@@ -231,24 +230,32 @@ pub async fn start(settings: Settings, host: Host) -> anyhow::Result<Running> {
         control: control::path(&settings.data),
         connections,
         queues,
+        runs,
     })
 }
 
-/// What the listeners need besides their sockets.
+/// Goes on with durable executions once what they may ask is there.
+fn go_on(runs: Arc<Runs>, plugins: &Arc<Plugins>, stop: &Stop) -> tokio::task::JoinHandle<()> {
+    let (plugins, stop) = (plugins.clone(), stop.clone());
+    tokio::spawn(runs.follow(stop, async move { plugins.until_ready().await }))
+}
+
+/// What stops the host, and what the listeners need besides their sockets.
 fn terms(
     (pipeline, log): (&Pipeline, &Arc<dyn Log>),
     limits: ListenLimits,
     keys: Option<Arc<Keys>>,
-    stop: &Stop,
-) -> Terms {
-    Terms {
+) -> (Stop, Terms) {
+    let stop = Stop::default();
+    let terms = Terms {
         stop: stop.clone(),
         until: Phase::Leaving,
         limits,
         keys,
         clock: pipeline.sources().clock.clone(),
         log: log.clone(),
-    }
+    };
+    (stop, terms)
 }
 
 /// Has what is kept in the database followed, for ever.
@@ -314,6 +321,8 @@ impl Running {
         let connections = async {
             // The accept loop ends by itself; had it panicked, nothing of it would be left to wait for.
             let _ = self.connections.await;
+            // What an execution has begun to ask for is waited for as what a client has.
+            let _ = self.runs.await;
         };
         let drained = drain::drain(
             &self.stop,

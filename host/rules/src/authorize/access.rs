@@ -46,9 +46,11 @@ pub(super) fn by_host(call: &Call) -> bool {
         && matches!(call.caller.links(), [Link::Host])
 }
 
-/// Whether a message is delivered to the service that it is for, or what that has on its schedule is asked of it.
+/// Whether a message is delivered to the service that it is for, or what that has on its schedule is asked of it, or an execution goes on
+/// that was allowed when it was begun.
 pub(super) fn delivered(call: &Call) -> bool {
-    matches!(call.entry, Entry::Queue | Entry::Timer) && matches!(call.target, Target::Service(_))
+    matches!(call.entry, Entry::Queue | Entry::Timer | Entry::Execution)
+        && matches!(call.target, Target::Service(_))
 }
 
 /// Whether this call, which no service makes, may be made.

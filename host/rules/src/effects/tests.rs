@@ -35,7 +35,7 @@ fn effects(declared: &[(&str, Declared)], undeclared: Undeclared) -> Effects {
     let declared = declared
         .iter()
         .map(|(name, declared)| ((*name).to_owned(), declared.clone()));
-    Effects::new(&declared.collect(), &contract(), undeclared).unwrap()
+    Effects::new(&declared.collect(), &[], &contract(), undeclared).unwrap()
 }
 
 fn mails() -> Effects {
@@ -129,7 +129,7 @@ fn functions_are_named_as_in_a_request_and_undone_by_one_that_can_be_given_the_a
     ] {
         let wrong = BTreeMap::from([(named.to_owned(), declared)]);
         assert!(
-            Effects::new(&wrong, &contract(), Undeclared::Allow).is_err(),
+            Effects::new(&wrong, &[], &contract(), Undeclared::Allow).is_err(),
             "{wrong:?}"
         );
     }

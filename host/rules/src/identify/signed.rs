@@ -156,8 +156,10 @@ pub(super) fn place(call: &Call) -> Place {
     let registered = call.registered.as_ref();
     let hooks = registered.and_then(|known| known.settings.get::<Webhooks>());
     match (&call.payload, hooks) {
-        // Whoever comes over the owner's socket may read the keys.
-        (Payload::Http(request), Some(hooks)) if call.entry != Entry::Command => {
+        // Whoever comes over the owner's socket may read the keys, and an execution was verified when it was begun.
+        (Payload::Http(request), Some(hooks))
+            if !matches!(call.entry, Entry::Command | Entry::Execution) =>
+        {
             hooks.place(request.uri().path())
         }
         (Payload::Http(_) | Payload::Values(..), _) => Place::Elsewhere,

@@ -53,13 +53,13 @@ pub(super) enum Kept {
 }
 
 /// A reply that was read to its end, and how it is kept.
-pub(super) struct Ended {
-    pub(super) reply: Reply,
-    pub(super) outcome: Vec<u8>,
+pub(crate) struct Ended {
+    pub(crate) reply: Reply,
+    pub(crate) outcome: Vec<u8>,
 }
 
 /// Reads a reply to its end. What is too long to be kept goes on as it comes.
-pub(super) async fn ended(reply: Reply, id: CallId) -> Ended {
+pub(crate) async fn ended(reply: Reply, id: CallId) -> Ended {
     match reply {
         Ok(Answer::Http(response)) => http(response, id).await,
         Ok(Answer::Values(given)) => {
@@ -73,7 +73,7 @@ pub(super) async fn ended(reply: Reply, id: CallId) -> Ended {
 }
 
 /// A fault, as it is kept.
-pub(super) fn of_fault(fault: &Fault, id: CallId) -> Vec<u8> {
+pub(crate) fn of_fault(fault: &Fault, id: CallId) -> Vec<u8> {
     let what = What::Fault {
         code: fault.code().to_string(),
         detail: fault.detail().to_owned(),
@@ -176,6 +176,26 @@ pub(super) fn read(outcome: &[u8]) -> Option<(CallId, What, &[u8])> {
 
 /// The first call, and what it was answered, as an answer to this one; none if nobody can read it.
 pub(super) fn replayed(outcome: &[u8], call: &Call) -> Option<(CallId, Reply)> {
+    let (id, mut reply) = given(outcome)?;
+    match &mut reply {
+        Ok(Answer::Http(response)) => {
+            let headers = response.headers_mut();
+            let whole = HeaderValue::from_static("true");
+            headers.entry(REPLAYED).or_insert(whole);
+        }
+        Ok(Answer::Values(_)) => {}
+        Err(fault) => *fault = fault.clone().with("operation", &call.operation),
+    }
+    Some((id, reply))
+}
+
+/// What was kept, as whoever asked first was given it; none if nobody can read it.
+pub(crate) fn recorded(outcome: &[u8]) -> Option<Reply> {
+    Some(given(outcome)?.1)
+}
+
+/// What was kept, and which call came to it. Of an answer over HTTP whose head alone was kept, a header says so.
+fn given(outcome: &[u8]) -> Option<(CallId, Reply)> {
     let (id, what, body) = read(outcome)?;
     let reply = match what {
         What::Http {
@@ -194,23 +214,25 @@ pub(super) fn replayed(outcome: &[u8], call: &Call) -> Option<(CallId, Reply)> {
             code,
             detail,
             after_ms,
-        } => {
-            let code = HostCode::ALL.iter().find(|known| known.as_str() == code)?;
-            let verdict = Verdict {
-                boundary: code.meaning().boundary,
-                stage: "once",
-                cause: format!("the call {id} ended so, and was asked for again"),
-                evidence: vec![("operation", call.operation.to_string())],
-                next: format!("holdfast explain {id}"),
-            };
-            let fault = Fault::host(*code, detail, verdict).of_call(id);
-            Err(match after_ms {
-                Some(millis) => fault.retry_after(Duration::from_millis(millis)),
-                None => fault,
-            })
-        }
+        } => Err(fault(&code, detail, after_ms, id)?),
     };
     Some((id, reply))
+}
+
+fn fault(code: &str, detail: String, after_ms: Option<u64>, id: CallId) -> Option<Fault> {
+    let code = HostCode::ALL.iter().find(|known| known.as_str() == code)?;
+    let verdict = Verdict {
+        boundary: code.meaning().boundary,
+        stage: "once",
+        cause: format!("the call {id} ended so, and was asked for again"),
+        evidence: Vec::new(),
+        next: format!("holdfast explain {id}"),
+    };
+    let fault = Fault::host(*code, detail, verdict).of_call(id);
+    Some(match after_ms {
+        Some(millis) => fault.retry_after(Duration::from_millis(millis)),
+        None => fault,
+    })
 }
 
 fn response(
@@ -228,16 +250,11 @@ fn response(
             HeaderValue::from_maybe_shared(Bytes::from(value)).ok()?,
         );
     }
-    let how = match kept {
-        Kept::Whole => "true",
-        Kept::Head => {
-            response.headers_mut().remove(header::CONTENT_LENGTH);
-            "summary"
-        }
-    };
-    response
-        .headers_mut()
-        .insert(REPLAYED, HeaderValue::from_static(how));
+    if kept == Kept::Head {
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(REPLAYED, HeaderValue::from_static("summary"));
+    }
     Some(response)
 }
 

@@ -23,8 +23,26 @@ const PLACES: u32 = 4;
 #[derive(Default)]
 pub(super) struct Patience(Mutex<HashMap<Arc<str>, u32>>);
 
+/// How often the row is looked at: less and less.
+pub(super) struct Looks(Duration);
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self(LOOKS.0)
+    }
+}
+
+impl Looks {
+    /// How long until the next.
+    pub(super) fn pause(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(LOOKS.1);
+        pause
+    }
+}
+
 /// The seat of one who waits.
-struct Seat<'a> {
+pub(super) struct Seat<'a> {
     patience: &'a Patience,
     service: Arc<str>,
 }
@@ -39,15 +57,8 @@ pub(super) struct Claimant {
 
 impl Claimant {
     pub(super) fn of(call: &Call) -> Self {
-        let places = || {
-            let registered = call.registered.as_ref()?;
-            let settings = registered.settings.get::<admit::Settings>()?;
-            Some(settings.places.limits().places)
-        };
         let waits = match (&call.target, call.wait) {
-            (Target::Service(service), Some(wait)) => {
-                Some((wait, service.clone(), places().unwrap_or(PLACES)))
-            }
+            (Target::Service(service), Some(wait)) => Some((wait, service.clone(), places(call))),
             (Target::Service(_) | Target::Capability { .. }, _) => None,
         };
         Self {
@@ -82,17 +93,24 @@ impl Patience {
         // There is to be time left to say that it still runs.
         let left = who.deadline.since(began);
         let end = began.after(wait.min(left - left / 10));
-        let (mut pause, longest) = LOOKS;
+        let mut looks = Looks::default();
         while let Claimed::Running(_) = found
             && clock.now() < end
         {
-            let next = clock.now().after(pause).min(end);
+            let next = clock.now().after(looks.pause()).min(end);
             clock.sleep_until(next).await;
-            pause = (pause * 2).min(longest);
             began = clock.now();
             found = claimed(rows, clock, claim.clone(), who.id).await?;
         }
         Ok((found, began))
+    }
+
+    /// A seat for this call, if one is left.
+    pub(super) fn seat_of(&self, call: &Call) -> Option<Seat<'_>> {
+        match &call.target {
+            Target::Service(service) => self.seat(service.clone(), places(call)),
+            Target::Capability { .. } => None,
+        }
     }
 
     /// A seat, if one is left.
@@ -108,6 +126,13 @@ impl Patience {
             service,
         })
     }
+}
+
+/// How many places the service has that is asked.
+fn places(call: &Call) -> u32 {
+    let registered = call.registered.as_ref();
+    let settings = registered.and_then(|known| known.settings.get::<admit::Settings>());
+    settings.map_or(PLACES, |settings| settings.places.limits().places)
 }
 
 impl Drop for Seat<'_> {

@@ -97,6 +97,18 @@ pub(super) fn running(left: Duration) -> Fault {
     refusal.into()
 }
 
+/// It goes on, and nobody can ask again what comes of it.
+pub(super) fn begun(name: &str) -> Fault {
+    refused(
+        HostCode::Indeterminate,
+        "It was begun and goes on, but it has no key, so what comes of it cannot be asked for: to ask again would begin another one.",
+        format!("the execution {name}"),
+        "a durable operation that is waited for, or has a key",
+        &format!("the request: with an Idempotency-Key; holdfast run show {name} says what comes of this one"),
+    )
+    .into()
+}
+
 /// Somebody else has taken it over.
 pub(super) fn lost() -> Fault {
     let mut refusal = refused(
@@ -215,7 +227,7 @@ pub(super) fn nowhere() -> Fault {
 }
 
 /// An outcome that was kept is not one that anybody can read.
-pub(super) fn unreadable() -> Fault {
+pub(crate) fn unreadable() -> Fault {
     unavailable(&DbError::Corrupt("the outcome of a call".to_owned()))
 }
 

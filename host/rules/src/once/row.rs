@@ -2,7 +2,7 @@
 
 use super::outcome;
 use super::refusals::{lost, unavailable};
-use super::rows::Rows;
+use super::rows::{Hand, Holds, Rows};
 use holdfast_call::notice::Event;
 use holdfast_call::{
     BoxFuture, CallId, Clock, Execution, Fault, HostCode, Moment, Notice, Notices, Verdict,
@@ -60,21 +60,6 @@ impl Row {
         })
     }
 
-    /// It is known to be held until then.
-    pub(super) fn renewed(&self, until: Moment) {
-        self.held_until
-            .fetch_max(until.as_nanos(), Ordering::AcqRel);
-    }
-
-    /// Somebody else has it.
-    pub(super) fn lose(&self) {
-        // One that is done stays so: nobody can take it.
-        let keep = |state| (state != DONE).then_some(LOST);
-        let _ = self
-            .state
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, keep);
-    }
-
     fn state(&self) -> u8 {
         self.state.load(Ordering::Acquire)
     }
@@ -108,6 +93,25 @@ impl Row {
             }
             Err(error) => Err(unavailable(&error)),
         }
+    }
+}
+
+impl Hand for Row {
+    fn renewed(&self, until: Moment) {
+        self.held_until
+            .fetch_max(until.as_nanos(), Ordering::AcqRel);
+    }
+
+    fn lose(&self) {
+        // One that is done stays so: nobody can take it.
+        let keep = |state| (state != DONE).then_some(LOST);
+        let _ = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, keep);
+    }
+
+    fn holds(&self) -> Holds {
+        Holds::Call
     }
 }
 

@@ -1,13 +1,14 @@
 //! The rows of this host: where they are kept, which of them it holds, and that it goes on holding them.
 
-use super::row::Row;
+use crate::journal::{Begun, Run};
 use holdfast_call::{Clock, Level, Log, Message, Moment};
 use holdfast_store::approvals;
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::{self, Claim, Claimed, ExecutionKey, Held, Hold, Holder};
 use holdfast_store::queue::{self, Bell, Fits, Gauge, Room, Sent};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 /// For how long a row is held without its host saying that it still does.
@@ -21,7 +22,11 @@ pub const KEEP_MIN: Duration = Duration::from_secs(24 * 3600);
 
 /// The executions of this host. Until it is said where they are kept, there are none, and no call with a key is taken.
 #[derive(Default)]
-pub struct Executions(OnceLock<Arc<Rows>>);
+pub struct Executions {
+    rows: OnceLock<Arc<Rows>>,
+    /// Whether the host takes nothing more on.
+    leaving: AtomicBool,
+}
 
 impl Executions {
     /// They are kept there, each outcome for so long, and held by this life of the host. Said once, at its start.
@@ -33,9 +38,10 @@ impl Executions {
             holder,
             keep,
             held: Mutex::default(),
+            runs: Arc::default(),
         };
         // Said twice, the first holds: rows are claimed in its name.
-        let _ = self.0.set(Arc::new(rows));
+        let _ = self.rows.set(Arc::new(rows));
     }
 
     /// How much is in each queue, once it is said where they are kept.
@@ -44,8 +50,48 @@ impl Executions {
         self.rows().map(|rows| rows.gauge.clone())
     }
 
+    /// What rings when an execution was begun here, or has ended.
+    #[must_use]
+    pub fn runs(&self) -> Option<Arc<Bell>> {
+        self.rows().map(|rows| rows.runs.clone())
+    }
+
+    /// The host takes nothing more on: nobody waits any longer for an execution.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+        if let Some(rows) = self.rows() {
+            rows.runs.ring();
+        }
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    /// How long an outcome is kept.
+    #[must_use]
+    pub fn keep(&self) -> Duration {
+        self.rows().map_or(KEEP_MIN, |rows| rows.keep)
+    }
+
+    /// Goes on with an execution that this host has taken; none, if it has it no more.
+    ///
+    /// # Errors
+    /// The database fails; its lease runs out by itself.
+    pub async fn go_on(&self, begun: Begun) -> Result<Option<Arc<Run>>, DbError> {
+        let Some(rows) = self.rows() else {
+            return Ok(None);
+        };
+        let run = Run::begin(begun, rows.database.clone(), rows.keep).await?;
+        if let Some(run) = &run {
+            let hand: Arc<dyn Hand> = run.clone();
+            rows.hold(run.hold(), &hand);
+        }
+        Ok(run)
+    }
+
     pub(super) fn rows(&self) -> Option<&Arc<Rows>> {
-        self.0.get()
+        self.rows.get()
     }
 
     /// Holds on to the rows, and removes what was kept for long enough, for ever.
@@ -68,6 +114,25 @@ impl Executions {
     }
 }
 
+/// One who holds a row of this host.
+pub(crate) trait Hand: Send + Sync {
+    /// It is known to be held until then.
+    fn renewed(&self, until: Moment);
+    /// Somebody else has it.
+    fn lose(&self);
+    /// What it is the row of.
+    fn holds(&self) -> Holds;
+}
+
+/// What a row is held for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// A call.
+    Call,
+    /// A durable execution.
+    Run,
+}
+
 /// Where rows are kept, and which of them this host holds.
 pub(super) struct Rows {
     database: Database,
@@ -77,7 +142,9 @@ pub(super) struct Rows {
     holder: Holder,
     /// For how long an outcome is kept.
     keep: Duration,
-    held: Mutex<HashMap<(ExecutionKey, i64), Weak<Row>>>,
+    held: Mutex<HashMap<(ExecutionKey, i64), Weak<dyn Hand>>>,
+    /// Rings when an execution was begun, and when one has ended.
+    runs: Arc<Bell>,
 }
 
 impl Rows {
@@ -147,9 +214,14 @@ impl Rows {
         now.after(STOP_AFTER)
     }
 
-    pub(super) fn hold(&self, row: &Arc<Row>) {
-        let name = (row.hold.key, row.hold.fence);
-        self.held().insert(name, Arc::downgrade(row));
+    pub(super) fn hold(&self, hold: &Hold, hand: &Arc<dyn Hand>) {
+        let name = (hold.key, hold.fence);
+        self.held().insert(name, Arc::downgrade(hand));
+    }
+
+    /// What rings when an execution was begun here, or has ended.
+    pub(super) fn runs(&self) -> &Arc<Bell> {
+        &self.runs
     }
 
     fn let_go(&self, hold: &Hold) {
@@ -160,7 +232,8 @@ impl Rows {
         executions::sweep(&self.database).await?;
         approvals::sweep(&self.database).await?;
         let before: Vec<_> = {
-            let held = self.held();
+            let mut held = self.held();
+            held.retain(|_, hand| hand.strong_count() > 0);
             held.iter()
                 .map(|(name, row)| (*name, row.clone()))
                 .collect()
@@ -169,7 +242,12 @@ impl Rows {
             return Ok(());
         }
         let now = clock.now();
-        let still = executions::renew(&self.database, self.holder(), LEASE).await?;
+        let runs = before.iter().filter_map(|((key, _), hand)| {
+            let hand = hand.upgrade()?;
+            (hand.holds() == Holds::Run).then_some(*key)
+        });
+        let runs = runs.collect();
+        let still = executions::renew(&self.database, self.holder(), LEASE, runs).await?;
         let still: std::collections::HashSet<_> = still.into_iter().collect();
         for ((key, _), row) in before {
             match row.upgrade() {
@@ -181,7 +259,7 @@ impl Rows {
         Ok(())
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<(ExecutionKey, i64), Weak<Row>>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<(ExecutionKey, i64), Weak<dyn Hand>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

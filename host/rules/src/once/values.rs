@@ -40,7 +40,7 @@ pub(crate) fn written(value: &Value) -> Json {
 }
 
 /// The value that was written so; none if none was.
-pub(super) fn read(json: &Json) -> Option<Value> {
+pub(crate) fn read(json: &Json) -> Option<Value> {
     read_at(json, 0)
 }
 

@@ -13,6 +13,7 @@ use holdfast_rules::budget::{self, Tariff};
 use holdfast_rules::contract::openapi::About;
 use holdfast_rules::contract::pages::Shown;
 use holdfast_rules::contract::safe::Safe;
+use holdfast_rules::journal::{Durable, Names, Repeatable};
 use holdfast_rules::rate::flow;
 use holdfast_rules::{
     admit, attempt, authorize, breaker, contract, deadline, once, quarantine, record, retry,
@@ -69,7 +70,8 @@ pub(super) fn service(
             },
         }),
     };
-    spends(takes(settings, effective, made), effective)
+    let settings = lasts(takes(settings, effective, made), effective);
+    spends(settings, effective)
         .with(record::Settings {
             series: host.metrics.series(target),
         })
@@ -119,6 +121,16 @@ fn takes(settings: Settings, effective: &Effective, made: &Service) -> Settings 
     match queues::consumer(made, schedules, places, limits.queue_deliveries) {
         Some(consumer) => settings.with(consumer),
         None => settings,
+    }
+}
+
+/// With how far its durable executions may go, if it has some.
+fn lasts(settings: Settings, effective: &Effective) -> Settings {
+    match effective.durable.is_empty() {
+        true => settings,
+        false => settings.with(Durable {
+            steps: count(effective.limits.durable_steps),
+        }),
     }
 }
 
@@ -254,6 +266,10 @@ pub(super) fn upstream(
             },
             histories: way.histories,
         });
+    let settings = match &upstream.again.header {
+        Some(header) => settings.with(Names(header.clone())),
+        None => settings,
+    };
     let settings = sells(settings, policy, upstream);
     let settings = match upstream.per_second {
         Some(per_second) => settings.with(attempt::Settings {
@@ -289,6 +305,7 @@ pub(super) fn bucket(host: &Host, name: &str) -> Settings {
             series: host.metrics.named(&format!("kv:{name}")),
         })
         .with(once::Changes(kv::CHANGES))
+        .with(Repeatable(kv::REPEATABLE))
 }
 
 /// The layers' settings for the queue of a service.
@@ -328,8 +345,9 @@ const STREAM_MAX: Duration = Duration::from_secs(15 * 60);
 /// Which engine a service runs on.
 pub(super) fn metering(effective: &Effective) -> Metering {
     match effective.fuel {
-        Fuel::Off => Metering::Plain,
-        Fuel::Metered { .. } => Metering::Metered,
+        // What is to be the same each time runs on the engine on which it is.
+        Fuel::Off if effective.durable.is_empty() => Metering::Plain,
+        Fuel::Off | Fuel::Metered { .. } => Metering::Metered,
     }
 }
 

@@ -14,6 +14,7 @@ use holdfast_rules::effects::Effects;
 use holdfast_rules::trial::{self, Version};
 use holdfast_store::Digest;
 use holdfast_wasm::compile::FromCache;
+use holdfast_wasm::durable::Operations;
 use holdfast_wasm::engine::Metering;
 use holdfast_wasm::guest::{Access, Directory, Surroundings};
 use holdfast_wasm::load_error::LoadError as ComponentError;
@@ -62,7 +63,7 @@ impl LoadService for Host {
             })
             .map_err(|error| refusal(name, &error))?;
         let safe = safe(&effective, made.service.contract()).map_err(LoadError::Manifest)?;
-        effects(&effective, made.service.contract()).map_err(LoadError::Manifest)?;
+        declared(&effective, &safe, made.service.contract()).map_err(LoadError::Manifest)?;
         schedules(&effective, &made.service).map_err(LoadError::Manifest)?;
         if described.is_some() && !made.service.serves_http() {
             return Err(LoadError::Manifest(speaks_no_http(name)));
@@ -139,8 +140,27 @@ pub(super) fn safe(effective: &Effective, contract: &Contract) -> Result<Safe, S
 /// # Errors
 /// One that is named is none.
 pub(super) fn effects(effective: &Effective, contract: &Contract) -> Result<Effects, String> {
-    Effects::new(&effective.effects, contract, effective.undeclared)
-        .map_err(|error| format!("{error}: correct [effects] in {}.toml", effective.name))
+    Effects::new(
+        &effective.effects,
+        &effective.durable,
+        contract,
+        effective.undeclared,
+    )
+    .map_err(|error| format!("{error}: correct [effects] in {}.toml", effective.name))
+}
+
+/// Looks at what its author says that its operations do.
+///
+/// # Errors
+/// One that is named is none, or is said to be durable and to change nothing.
+fn declared(effective: &Effective, safe: &Safe, contract: &Contract) -> Result<(), String> {
+    match effects(effective, contract)?.durable_and_safe(contract, safe) {
+        None => Ok(()),
+        Some(both) => Err(format!(
+            "`{both}` only looks ([contract] safe) and is durable ([effects] durable): take it out of one of them in {}.toml",
+            effective.name
+        )),
+    }
 }
 
 /// What its author has on its schedule.
@@ -258,7 +278,7 @@ impl Host {
             return Ok(Arc::new(
                 origin
                     .service
-                    .with(layers::guest(effective), surroundings(effective)),
+                    .with(layers::guest(effective), surroundings(effective))?,
             ));
         }
         // The other engine needs the component compiled for it.
@@ -318,6 +338,10 @@ fn wanted(effective: &Effective) -> Wanted {
     Wanted {
         limits: layers::guest(effective),
         metering: metering(effective),
+        operations: match effective.durable.is_empty() {
+            true => Operations::Ordinary,
+            false => Operations::Durable,
+        },
         surroundings: surroundings(effective),
     }
 }

@@ -121,6 +121,8 @@ fn stream(client: &mut Client, head: &mut dyn Write, body: &mut dyn Write) -> an
             | Response::Queues(_)
             | Response::Schedules(_)
             | Response::Messages(_)
+            | Response::Runs(_)
+            | Response::Run(_)
             | Response::Costs(_) => {
                 bail!("the host speaks another version of this program")
             }

@@ -173,6 +173,7 @@ async fn begin(
         database: host.database().clone(),
         audit: host.audit().clone(),
         queues: host.queues(),
+        runs: host.runs(),
         backups: backups(&host),
         teller: host.teller().clone(),
         notices: host.notices(),

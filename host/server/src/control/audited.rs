@@ -62,6 +62,7 @@ impl Deed {
             ),
             Request::Backup { to } => ("backup", to.display().to_string()),
             Request::Queue(asked) => asked.deed()?,
+            Request::Run(asked) => asked.deed()?,
             Request::NotifyTest => ("notify test", String::new()),
             Request::Ls
             | Request::Operations { .. }

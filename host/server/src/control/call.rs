@@ -140,6 +140,8 @@ pub(super) fn operators(
         key: None,
         wait: None,
         execution: None,
+        journal: None,
+        step: None,
         outbox: None,
         payload,
         meter: Arc::default(),

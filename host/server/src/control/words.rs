@@ -1,6 +1,7 @@
 //! The wire form of the owner's socket. It is private to one version of the program: server and client are the same binary.
 
 use super::queue::{MessageLine, QueueLine, QueueRequest};
+use super::run::{RunLine, RunRequest, RunShown};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -65,6 +66,8 @@ pub enum Request {
     Schedules,
     /// What is in queues, and what becomes of it.
     Queue(QueueRequest),
+    /// Durable executions, and what becomes of them.
+    Run(RunRequest),
     /// What was paid.
     Cost(CostRequest),
     /// Take a backup.
@@ -333,6 +336,10 @@ pub enum Response {
     Queues(Vec<QueueLine>),
     /// Messages.
     Messages(Vec<MessageLine>),
+    /// Durable executions.
+    Runs(Vec<RunLine>),
+    /// One of them, with what it did.
+    Run(Box<RunShown>),
     /// What was paid.
     Costs(Vec<CostLine>),
     /// The head of an answer; its body follows in [`Response::Data`] lines.

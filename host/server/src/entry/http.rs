@@ -151,6 +151,8 @@ impl Gateway {
             key: claimed_key(&parts.headers),
             wait: wished_wait(&parts.headers),
             execution: None,
+            journal: None,
+            step: None,
             outbox: None,
             payload: Payload::Http(Request::from_parts(
                 parts,

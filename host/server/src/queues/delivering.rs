@@ -224,6 +224,8 @@ impl Desk {
             key: asked.key,
             wait: None,
             execution: None,
+            journal: None,
+            step: None,
             outbox: Some(Arc::new(Outbox::of_delivery(message.receipt.clone()))),
             payload: asked.payload,
             meter: meter.clone(),

@@ -107,6 +107,8 @@ pub struct Effective {
     pub idempotency: Idempotency,
     /// What its operations do when they change something.
     pub effects: BTreeMap<String, Declared>,
+    /// Which of them are durable.
+    pub durable: Vec<String>,
     /// What the host asks of it by itself, and when.
     pub schedules: Vec<Schedule>,
     /// What happens to one that is not declared.

@@ -18,13 +18,21 @@ pub(crate) struct WrittenEffects {
     pub(crate) idempotent: Vec<String>,
     pub(crate) irreversible: Vec<String>,
     pub(crate) undo: BTreeMap<String, String>,
+    pub(crate) durable: Vec<String>,
+}
+
+/// What is declared.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    /// What each operation is.
+    pub(super) declared: BTreeMap<String, Declared>,
+    /// Those that are durable.
+    pub(super) durable: Vec<String>,
 }
 
 /// Reads it: each operation with what it is. Whether a function is one, the component says.
-pub(super) fn check(
-    written: WrittenEffects,
-    reader: &mut Reader<'_>,
-) -> BTreeMap<String, Declared> {
+pub(super) fn check(written: WrittenEffects, reader: &mut Reader<'_>) -> Checked {
+    let durable = durable(written.durable, reader);
     let mut declared = BTreeMap::new();
     let plain = |list: Vec<String>, key: &str, what: &Declared| -> Vec<_> {
         let list = list.into_iter();
@@ -63,7 +71,29 @@ pub(super) fn check(
             reader.wrong(&key, message);
         }
     }
-    declared
+    Checked { declared, durable }
+}
+
+fn durable(written: Vec<String>, reader: &mut Reader<'_>) -> Vec<String> {
+    const KEY: &str = "effects.durable";
+    if written.len() > OPERATIONS_MAX {
+        let message = format!(
+            "names {} operations; at most {OPERATIONS_MAX}",
+            written.len()
+        );
+        reader.wrong(KEY, message);
+    }
+    let mut durable = Vec::new();
+    for named in written {
+        let Some(named) = reader.take(KEY, operation(&named)) else {
+            continue;
+        };
+        match durable.contains(&named) {
+            true => reader.wrong(KEY, format!("`{named}` is named twice")),
+            false => durable.push(named),
+        }
+    }
+    durable
 }
 
 /// An operation that changes something.

@@ -155,6 +155,7 @@ limits! {
     QueueBytes queue_bytes: u64 = Bytes, 0, TIB, 256 * MIB, "Bytes of the messages in the queue of the service.";
     QueuePlaces queue_places: u64 = Count, 1, 1_024, 8, "Messages of its queue that the service takes at once on one host.";
     QueueDeliveries queue_deliveries: u64 = Count, 1, 1_000, 5, "How often a message is delivered before it is a dead letter.";
+    DurableSteps durable_steps: u64 = Count, 1, 50_000, 10_000, "Steps of one durable execution.";
     OpenStreams open_streams: u64 = Count, 0, 1_000_000, 1_024, "Answers of the service that are open at once.";
 }
 

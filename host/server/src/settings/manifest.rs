@@ -54,6 +54,8 @@ pub struct Manifest {
     pub safe: Vec<String>,
     /// What its operations do when they change something.
     pub effects: BTreeMap<String, Declared>,
+    /// Which of them are durable.
+    pub durable: Vec<String>,
     /// What the host asks of it by itself, and when.
     pub schedules: Vec<Schedule>,
     /// The folders it asks for: where the guest sees it, and its name in the policy.
@@ -90,6 +92,7 @@ impl Manifest {
             queues: BTreeSet::new(),
             safe: Vec::new(),
             effects: BTreeMap::new(),
+            durable: Vec::new(),
             schedules: Vec::new(),
             files: BTreeMap::new(),
             env: BTreeMap::new(),
@@ -144,7 +147,8 @@ impl Manifest {
             kv,
             queues,
             safe,
-            effects,
+            effects: effects.declared,
+            durable: effects.durable,
             schedules,
             files,
             env: written.env,

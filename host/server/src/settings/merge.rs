@@ -80,6 +80,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         canary,
         idempotency,
         effects: manifest.effects.clone(),
+        durable: manifest.durable.clone(),
         schedules: manifest.schedules.clone(),
         undeclared,
         rate,

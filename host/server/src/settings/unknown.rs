@@ -32,6 +32,7 @@ const MANIFEST: &[&str] = &[
     "kv",
     "queues",
     "contract.safe",
+    "effects.durable",
     "effects.idempotent",
     "effects.irreversible",
     "effects.undo.*",

@@ -214,6 +214,8 @@ impl World {
             key: None,
             wait: None,
             execution: None,
+            journal: None,
+            step: None,
             outbox: None,
             payload: Payload::Http(request),
             meter: Arc::new(Meter::default()),

@@ -13,7 +13,7 @@ impl World {
             .iter()
             .map(|(name, declared)| ((*name).to_owned(), declared.clone()))
             .collect();
-        let effects = Effects::new(&declared, &Contract::default(), undeclared).unwrap();
+        let effects = Effects::new(&declared, &[], &Contract::default(), undeclared).unwrap();
         let ran = self.ran.clone();
         register(
             &self.pipeline,
@@ -95,7 +95,7 @@ async fn what_is_asked_as_if_it_changed_nothing_changes_nothing_where_it_would_n
     );
     for (declared, done) in [("POST /", 0), ("POST /other", 1)] {
         let declared = BTreeMap::from([(declared.to_owned(), Declared::Irreversible)]);
-        let effects = Effects::new(&declared, &Contract::default(), Undeclared::Allow);
+        let effects = Effects::new(&declared, &[], &Contract::default(), Undeclared::Allow);
         let settings = All::default().with(effects.unwrap());
         register(&world.pipeline, &service("orders"), settings, |admitted| {
             let (_, scope) = admitted.into_parts();
@@ -127,7 +127,7 @@ async fn a_call_that_came_to_nothing_has_used_no_approval() {
     world.grant(&waits.id).await;
     // Nobody ran it: there was no room.
     let declared = BTreeMap::from([("POST /".to_owned(), Declared::Irreversible)]);
-    let effects = Effects::new(&declared, &Contract::default(), Undeclared::Allow);
+    let effects = Effects::new(&declared, &[], &Contract::default(), Undeclared::Allow);
     let settings = All::default().with(effects.unwrap());
     register(&world.pipeline, &service("orders"), settings, |_| {
         let verdict = holdfast_call::Verdict {

@@ -93,6 +93,7 @@ const TOLD: &[(&str, Shape)] = &[
         "services.*.undeclared",
         Shape::Words(&["allow", "hold", "refuse"]),
     ),
+    ("effects.durable", Shape::List(Some(CHANGE))),
     ("effects.idempotent", Shape::List(Some(CHANGE))),
     ("effects.irreversible", Shape::List(Some(CHANGE))),
     (

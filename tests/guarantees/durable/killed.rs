@@ -1,0 +1,191 @@
+//! Killed at every boundary of its journal.
+
+use super::counter::{Counter, Point};
+use super::{KEYED, alone, begin, came, did, runs, setup, shown, wait_for};
+use crate::harness::postgres::Postgres;
+use crate::harness::{Host, scaled, until};
+use rustix::process::{Signal, kill_process};
+use std::time::Duration;
+
+/// How many steps the work has.
+const STEPS: usize = 20;
+/// With time for a kill before each of them.
+const WORK: &str = "/steps?n=20&spin=40";
+
+/// A boundary of an entry.
+#[derive(Clone, Copy, Debug)]
+enum Boundary {
+    /// Before its intent is on record: its guest is about to ask.
+    BeforeIntent,
+    /// Its intent is on record, and nothing was done.
+    AfterIntent,
+    /// It has taken effect, and nothing is known of it.
+    AfterEffect,
+    /// What came of it is on record.
+    AfterResult,
+}
+
+const ALL: [Boundary; 4] = [
+    Boundary::BeforeIntent,
+    Boundary::AfterIntent,
+    Boundary::AfterEffect,
+    Boundary::AfterResult,
+];
+
+/// Has the host killed once the `step`th step of the only execution is at this boundary.
+fn kill_at(host: &mut Host, counter: &Counter, step: usize, boundary: Boundary) {
+    match boundary {
+        Boundary::BeforeIntent => {
+            host.said(&format!("step {step}"));
+        }
+        Boundary::AfterIntent | Boundary::AfterEffect => counter.wait_until_stopped(),
+        Boundary::AfterResult => {
+            until("the result", || {
+                let run = runs(host).remove(0);
+                let steps = shown(host, &run)["steps"].as_array().unwrap().clone();
+                let came = steps.iter().filter(|step| step["came"].is_string());
+                (came.count() >= step).then_some(())
+            });
+        }
+    }
+    host.kill();
+}
+
+/// Says where the upstream is to stop, if that is where the host is killed. `done` steps have been asked for before.
+fn prepare(counter: &Counter, more: usize, boundary: Boundary) {
+    match boundary {
+        Boundary::AfterIntent => counter.stop_after(more, Point::Before),
+        Boundary::AfterEffect => counter.stop_after(more, Point::After),
+        Boundary::BeforeIntent | Boundary::AfterResult => {}
+    }
+}
+
+/// Every step took effect once, under one key and with one body, and the answer is that of work that nothing has disturbed.
+fn check(host: &Host, counter: &Counter, work: &str) {
+    assert_eq!(came(host, counter, work, "one").text(), did(1, 20));
+    let effects = counter.effects();
+    assert_eq!(effects.len(), STEPS, "{effects:?}");
+    for (path, effects) in effects {
+        assert_eq!(effects.len(), 1, "{path}: {effects:?}");
+        assert!(effects[0].0.is_some(), "{path}: {effects:?}");
+    }
+    let run = wait_for(host, "done");
+    assert_eq!(run["steps"], STEPS);
+}
+
+/// Kills the host at the boundaries of these steps, one after the other, and looks at what came of it.
+fn killed_at_each(mut host: Host, steps: &[usize]) {
+    let counter = &COUNTER.with(Clone::clone);
+    let mut asked = 0;
+    for (place, step) in steps.iter().enumerate() {
+        for boundary in ALL {
+            // Those between the last kill and this one are served, and asked for but once.
+            prepare(counter, step - 1 - asked, boundary);
+            if place == 0 && matches!(boundary, Boundary::BeforeIntent) {
+                begin(&host, counter, WORK, "one");
+            }
+            kill_at(&mut host, counter, *step, boundary);
+            asked = match boundary {
+                Boundary::BeforeIntent | Boundary::AfterIntent => step - 1,
+                Boundary::AfterEffect => step - 1,
+                Boundary::AfterResult => *step,
+            };
+            host.again();
+        }
+    }
+    check(&host, counter, WORK);
+}
+
+thread_local! {
+    static COUNTER: Counter = Counter::start();
+}
+
+fn some_steps() -> Vec<usize> {
+    match scaled(0, 1) {
+        0 => vec![1, 2, 20],
+        _ => (1..=STEPS).collect(),
+    }
+}
+
+#[test]
+fn on_one_host_with_a_file() {
+    let counter = COUNTER.with(Clone::clone);
+    killed_at_each(alone(&counter, KEYED), &some_steps());
+}
+
+#[test]
+fn on_one_host_with_a_server() {
+    let counter = COUNTER.with(Clone::clone);
+    let host = setup(&counter, KEYED)
+        .on_server(&Postgres::database())
+        .start();
+    killed_at_each(host, &some_steps());
+}
+
+#[test]
+fn the_other_host_goes_on_when_the_lease_of_a_dead_one_is_over() {
+    let counter = Counter::start();
+    let url = Postgres::database();
+    let start = || setup(&counter, KEYED).on_server(&url).start();
+    let (mut one, mut other) = (start(), start());
+    counter.stop_after(6, Point::After);
+    begin(&one, &counter, WORK, "one");
+    counter.wait_until_stopped();
+    // Whichever has it.
+    let holder = runs(&one).remove(0);
+    assert_eq!(holder["state"], "running");
+    one.kill();
+    other.kill();
+    one.again();
+    check(&one, &counter, WORK);
+    other.again();
+    check(&other, &counter, WORK);
+}
+
+#[test]
+fn of_two_that_go_on_with_one_the_late_one_changes_nothing() {
+    let counter = Counter::start();
+    let url = Postgres::database();
+    let start = || setup(&counter, KEYED).on_server(&url).start();
+    let one = start();
+    counter.stop_after(3, Point::After);
+    begin(&one, &counter, WORK, "one");
+    counter.wait_until_stopped();
+    // It goes on as if nothing had happened, once its lease is over and another host has what it had.
+    kill_process(one.pid(), Signal::STOP).unwrap();
+    let other = start();
+    check(&other, &counter, WORK);
+    let before = counter.effects();
+    kill_process(one.pid(), Signal::CONT).unwrap();
+    until("the late one to be told", || {
+        let closings = one.closings();
+        let ended = |line: &serde_json::Value| line["entry"] == "execution";
+        closings.iter().any(ended).then_some(())
+    });
+    check(&one, &counter, WORK);
+    assert_eq!(counter.effects(), before);
+}
+
+#[test]
+fn what_was_asked_for_at_once_comes_in_the_same_order_again() {
+    let counter = Counter::start();
+    counter.slow(Duration::from_millis(15));
+    let mut host = alone(&counter, KEYED);
+    let work = "/race?n=6";
+    begin(&host, &counter, work, "one");
+    for _ in 0..scaled(3, 30) {
+        let seen = counter.count();
+        until("something to happen, or the end", || {
+            let done = runs(&host).iter().all(|run| run["state"] == "done");
+            (counter.count() > seen + 1 || done).then_some(())
+        });
+        host.kill();
+        host.again();
+    }
+    let answer = came(&host, &counter, work, "one");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    for (path, effects) in counter.effects() {
+        let bodies: std::collections::BTreeSet<_> = effects.iter().map(|(_, body)| body).collect();
+        assert_eq!(bodies.len(), 1, "{path}: {effects:?}");
+    }
+}
