@@ -32,31 +32,48 @@ const ALL: [Boundary; 4] = [
     Boundary::AfterResult,
 ];
 
-/// Has the host killed once the `step`th step of the only execution is at this boundary.
-fn kill_at(host: &mut Host, counter: &Counter, step: usize, boundary: Boundary) {
+/// Says where the upstream stops, so that the execution comes no further than that boundary. `next` is the step that it is asked for next.
+fn prepare(counter: &Counter, next: usize, step: usize, boundary: Boundary) {
     match boundary {
-        Boundary::BeforeIntent => {
-            host.said(&format!("step {step}"));
+        Boundary::BeforeIntent | Boundary::AfterIntent => {
+            counter.stop_after(step - next, Point::Before);
+        }
+        Boundary::AfterEffect => counter.stop_after(step - next, Point::After),
+        Boundary::AfterResult => counter.stop_after(step - next + 1, Point::Before),
+    }
+}
+
+/// How often the guest has said that it is about to take this step.
+fn about_to(host: &Host, step: usize) -> usize {
+    let lines = host.lines();
+    let said = |line: &&serde_json::Value| line["msg"] == format!("step {step}");
+    lines.iter().filter(said).count()
+}
+
+/// Waits until the execution is at that boundary.
+fn wait_for_boundary(
+    host: &Host,
+    counter: &Counter,
+    (step, boundary): (usize, Boundary),
+    said: usize,
+) {
+    match boundary {
+        Boundary::BeforeIntent => until("the guest to say so", || {
+            (about_to(host, step) > said).then_some(())
+        }),
+        Boundary::AfterResult if step == STEPS => {
+            wait_for(host, "done");
         }
         Boundary::AfterIntent | Boundary::AfterEffect => counter.wait_until_stopped(),
         Boundary::AfterResult => {
-            until("the result", || {
-                let run = runs(host).remove(0);
-                let steps = shown(host, &run)["steps"].as_array().unwrap().clone();
-                let came = steps.iter().filter(|step| step["came"].is_string());
-                (came.count() >= step).then_some(())
-            });
+            counter.wait_until_stopped();
+            let steps = shown(host, &runs(host)[0])["steps"]
+                .as_array()
+                .unwrap()
+                .clone();
+            let came = steps.iter().filter(|step| step["came"].is_string());
+            assert_eq!(came.count(), step);
         }
-    }
-    host.kill();
-}
-
-/// Says where the upstream is to stop, if that is where the host is killed. `done` steps have been asked for before.
-fn prepare(counter: &Counter, more: usize, boundary: Boundary) {
-    match boundary {
-        Boundary::AfterIntent => counter.stop_after(more, Point::Before),
-        Boundary::AfterEffect => counter.stop_after(more, Point::After),
-        Boundary::BeforeIntent | Boundary::AfterResult => {}
     }
 }
 
@@ -76,23 +93,24 @@ fn check(host: &Host, counter: &Counter, work: &str) {
 /// Kills the host at the boundaries of these steps, one after the other, and looks at what came of it.
 fn killed_at_each(mut host: Host, steps: &[usize]) {
     let counter = &COUNTER.with(Clone::clone);
-    let mut asked = 0;
-    for (place, step) in steps.iter().enumerate() {
-        for boundary in ALL {
-            // Those between the last kill and this one are served, and asked for but once.
-            prepare(counter, step - 1 - asked, boundary);
-            if place == 0 && matches!(boundary, Boundary::BeforeIntent) {
-                begin(&host, counter, WORK, "one");
-            }
-            kill_at(&mut host, counter, *step, boundary);
-            asked = match boundary {
-                Boundary::BeforeIntent | Boundary::AfterIntent => step - 1,
-                Boundary::AfterEffect => step - 1,
-                Boundary::AfterResult => *step,
-            };
-            host.again();
+    let each = |step: &usize| ALL.map(|boundary| (*step, boundary));
+    let all: Vec<_> = steps.iter().flat_map(each).collect();
+    let mut next = 1;
+    for (place, (step, boundary)) in all.into_iter().enumerate() {
+        prepare(counter, next, step, boundary);
+        let said = about_to(&host, step);
+        match place {
+            0 => begin(&host, counter, WORK, "one"),
+            _ => host.again(),
         }
+        wait_for_boundary(&host, counter, (step, boundary), said);
+        host.kill();
+        next = match boundary {
+            Boundary::AfterResult => step + 1,
+            _ => step,
+        };
     }
+    host.again();
     check(&host, counter, WORK);
 }
 
