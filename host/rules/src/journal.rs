@@ -19,7 +19,6 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use book::STEPS;
 pub(crate) use entry::beginning;
 pub use entry::{BYTES_MAX, Beginning, begun_with, killed, said};
 pub use run::{Begun, Run, TURN};

@@ -7,8 +7,6 @@ use holdfast_store::runs::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-/// How many entries an execution has at most if nothing else is said.
-pub const STEPS: u32 = 10_000;
 /// A sleep that is longer than this needs no instance meanwhile.
 pub(super) const SLEEPS_AWAKE: Duration = Duration::from_secs(5);
 

@@ -118,27 +118,32 @@ impl Run {
                 self.keeps(outcome::of_fault(&fault, self.id())).await;
             }
             Halt::Sleeps(until) => {
-                self.settled().await;
+                self.comes_to_rest().await;
                 let left = Duration::from_nanos(until.saturating_sub(self.now_ns()));
                 let why = "it sleeps".to_owned();
                 self.say(|| runs::put_off(&self.database, hold(), left, why.clone()))
                     .await;
             }
             Halt::Later(after, why) => {
-                let longest = self.clock.sleep_until(self.clock.now().after(TURN));
-                tokio::select! {
-                    () = self.settled() => {}
-                    () = longest => {}
-                }
+                self.comes_to_rest().await;
                 self.say(|| runs::put_off(&self.database, hold(), after, why.clone()))
                     .await;
             }
             Halt::Paused(why) => {
-                self.settled().await;
+                self.comes_to_rest().await;
                 self.say(|| runs::pause(&self.database, hold(), why.clone()))
                     .await;
                 self.tell(&why);
             }
+        }
+    }
+
+    /// Waits for what is under way, which has an end of its own; no longer than for what was begun last.
+    async fn comes_to_rest(&self) {
+        let longest = self.clock.sleep_until(self.clock.now().after(TURN));
+        tokio::select! {
+            () = self.settled() => {}
+            () = longest => {}
         }
     }
 

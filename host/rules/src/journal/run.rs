@@ -36,7 +36,7 @@ pub struct Begun {
 pub struct Run {
     pub(super) hold: Hold,
     pub(super) service: String,
-    /// The version that it was begun with, or brought furthest.
+    /// The version that it was begun with.
     pub(super) pinned: String,
     pub(super) digest: Arc<str>,
     pub(super) steps: u32,

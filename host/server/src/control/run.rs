@@ -37,7 +37,7 @@ pub struct RunLine {
     pub call: String,
     /// Its service.
     pub service: String,
-    /// The version that it was begun with, or brought furthest.
+    /// The version that it was begun with.
     pub digest: String,
     /// Who asked.
     pub caller: String,
