@@ -7,7 +7,7 @@ SHELL := /bin/bash
 GUEST_TARGET := wasm32-wasip2
 GUESTS := --manifest-path guests/Cargo.toml --target $(GUEST_TARGET)
 
-.PHONY: help run test stress verdicts guests bench fuzz check toolchain host languages languages-present foreign tools database
+.PHONY: help run test stress sim verdicts guests bench fuzz check toolchain host languages languages-present foreign tools database
 
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 — \2/p' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: guests host languages foreign database ## all tests, scaled down where the
 
 stress: guests host languages foreign database ## the same tests at full counts
 	HOLDFAST_SCALE=full HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace
+
+sim: toolchain ## play seeds of the simulator: all of SEEDS=1000 from FIRST=1 on, or the whole story of one, SEED=n (THREADS=n)
+	cargo run --package holdfast-simulator --bin sim -- $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1)) $(if $(THREADS),--threads $(THREADS))
 
 verdicts: guests host ## break everything that can break, and print which boundary was named for it
 	HOLDFAST_BIN=$(CURDIR)/target/debug/holdfast cargo test --workspace --test all verdicts -- --nocapture

@@ -102,6 +102,8 @@ mod hostile_clients;
 mod encryption;
 // A call that went wrong is explained by its name.
 mod explained;
+// And runs again, as it was or with another build.
+mod replay;
 // What an upstream costs is counted.
 mod prices;
 // And nobody spends more than he may.

@@ -35,6 +35,7 @@ macro_rules! both {
 mod approvals;
 mod battery;
 mod copy;
+mod hints;
 mod kv;
 mod leases;
 mod ledger;

@@ -12,21 +12,25 @@
 mod counter;
 mod killed;
 mod paused;
+mod people;
 
 use crate::harness::{Answer, Ask, Guest, Host, Setup, until};
 use counter::Counter;
 use serde_json::Value;
 use std::time::Duration;
 
-const DURABLE: &str = "[effects]\ndurable = [\"POST /steps\", \"POST /race\", \"POST /clock\", \"POST /sleep\", \"POST /loop\", \"POST /trap\", \"POST /patience\"]";
+const DURABLE: &str = "[effects]\ndurable = [\"POST /steps\", \"POST /race\", \"POST /clock\", \"POST /sleep\", \"POST /loop\", \"POST /rounds\", \"POST /trap\", \"POST /patience\"]";
 
 /// The line of an upstream that knows a request again by a key.
 const KEYED: &str = "idempotency_header = \"idempotency-key\"";
 
+fn manifest() -> String {
+    format!("upstreams = [\"counter\"]\n{DURABLE}\n[limits]\ndurable_steps = 60")
+}
+
 fn setup(counter: &Counter, upstream: &str) -> Setup {
-    let manifest = format!("upstreams = [\"counter\"]\n{DURABLE}\n[limits]\ndurable_steps = 60");
     Setup::new()
-        .service("workflow", Guest::Case("workflow"), &manifest)
+        .service("workflow", Guest::Case("workflow"), &manifest())
         .policy(&policy(counter, upstream))
 }
 
@@ -100,6 +104,17 @@ fn wait_for(host: &Host, state: &str) -> Value {
 fn code(answer: &Answer) -> String {
     let problem: Value = serde_json::from_str(&answer.text()).unwrap();
     problem["code"].as_str().unwrap().to_owned()
+}
+
+/// How often a guest has written a line that begins so.
+fn lines(host: &Host, beginning: &str) -> usize {
+    let lines = host.lines();
+    let said = |line: &&Value| {
+        line["msg"]
+            .as_str()
+            .is_some_and(|text| text.starts_with(beginning))
+    };
+    lines.iter().filter(said).count()
 }
 
 fn did(from: u32, to: u32) -> String {

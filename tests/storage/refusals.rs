@@ -111,15 +111,15 @@ async fn a_newer_form_is_refused_unless_it_says_that_we_can_read_it() {
     open(&url).await.unwrap();
     sql_at(
         &url,
-        "UPDATE holdfast_schema SET version = 9, min_reader_version = 8",
+        "UPDATE holdfast_schema SET version = 10, min_reader_version = 9",
     );
     let refused = open(&url).await.err().unwrap();
     assert!(
         matches!(
             refused,
             DbError::Newer {
-                found: 9,
-                needs: 8,
+                found: 10,
+                needs: 9,
                 ..
             }
         ),
@@ -127,7 +127,7 @@ async fn a_newer_form_is_refused_unless_it_says_that_we_can_read_it() {
     );
     sql_at(&url, "UPDATE holdfast_schema SET min_reader_version = 1");
     keep(&open(&url).await.unwrap(), "one").await.unwrap();
-    assert_eq!(sql_at(&url, "SELECT version FROM holdfast_schema"), "9");
+    assert_eq!(sql_at(&url, "SELECT version FROM holdfast_schema"), "10");
 }
 
 #[tokio::test]
@@ -198,8 +198,8 @@ async fn whoever_looks_sees_what_a_host_would_meet() {
     };
     assert_eq!(look().await, Ok(Seen::Bare));
     open(&url).await.unwrap();
-    assert_eq!(look().await, Ok(Seen::Form(7)));
-    sql_at(&url, "UPDATE holdfast_schema SET min_reader_version = 8");
+    assert_eq!(look().await, Ok(Seen::Form(8)));
+    sql_at(&url, "UPDATE holdfast_schema SET min_reader_version = 9");
     let newer = look().await;
     assert!(matches!(newer, Err(DbError::Newer { .. })), "{newer:?}");
     let name = name(&url);

@@ -2,7 +2,7 @@
 
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::{self, Claim, Claimed, Held, Hold, Holder};
-use holdfast_store::runs::{self, Came, Intent, NewRun, RunState, Taken};
+use holdfast_store::runs::{self, Came, Intent, NewRun, Round, RunState, Taken, Word};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -13,6 +13,9 @@ both![
     who_comes_late_writes_nothing_behind_the_back_of_the_next,
     many_runs_are_written_while_their_leases_are_renewed,
     who_is_paused_put_off_or_killed_is_so_for_all_hosts,
+    what_a_person_says_of_a_step_is_what_came_of_it,
+    who_waits_for_an_approval_is_due_when_it_is_decided,
+    one_that_goes_on_as_new_has_nothing_of_before,
     nothing_is_left_of_what_is_over,
 ];
 
@@ -292,6 +295,92 @@ async fn who_is_paused_put_off_or_killed_is_so_for_all_hosts(one: &Database, oth
     assert_eq!(runs::entries(one, had).await, Ok(None));
     let told = claims(one, new("call-2", 1)).await;
     assert_eq!(told, Claimed::Done(b"killed".to_vec()));
+}
+
+async fn what_a_person_says_of_a_step_is_what_came_of_it(one: &Database, other: &Database) {
+    begins(one, "call-1", 1).await;
+    let hold = takes_one(one, "a", LEASE).await;
+    let came = runs::came(one, hold.clone(), intent(1), result(1)).await;
+    assert_eq!(came, Ok(Held::Yes));
+    for step in [2, 3] {
+        let intended = runs::intend(one, hold.clone(), intent(step)).await;
+        assert_eq!(intended, Ok(Held::Yes));
+    }
+    let told = || Word::Came(b"told".to_vec());
+    // As long as somebody has it, he knows better.
+    assert_eq!(runs::say(other, "call-1", 2, told()).await, Ok(Held::Lost));
+    let paused = runs::pause(one, hold, "nobody knows".to_owned()).await;
+    assert_eq!(paused, Ok(Held::Yes));
+    assert_eq!(runs::say(other, "call-1", 1, told()).await, Ok(Held::Lost));
+    assert_eq!(
+        runs::say(other, "call-1", 1, Word::NotDone).await,
+        Ok(Held::Lost)
+    );
+    assert_eq!(runs::say(other, "call-1", 2, told()).await, Ok(Held::Yes));
+    assert_eq!(
+        runs::say(other, "call-1", 2, Word::NotDone).await,
+        Ok(Held::Lost)
+    );
+    assert_eq!(
+        runs::say(other, "call-1", 3, Word::NotDone).await,
+        Ok(Held::Yes)
+    );
+    let (_, entries, _) = runs::show(one, "call-1").await.unwrap().unwrap();
+    let came: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            entry
+                .came
+                .as_ref()
+                .map(|came| (came.place, came.bytes.clone()))
+        })
+        .collect();
+    assert_eq!(came.len(), 2);
+    assert_eq!(came[1], Some((2, b"told".to_vec())));
+}
+
+async fn who_waits_for_an_approval_is_due_when_it_is_decided(one: &Database, other: &Database) {
+    begins(one, "call-1", 1).await;
+    let hold = takes_one(one, "a", LEASE).await;
+    let reason = "it waits for the approval one".to_owned();
+    let off = runs::put_off(one, hold, LEASE, reason.clone()).await;
+    assert_eq!(off, Ok(Held::Yes));
+    let another = runs::wake(other, "it waits for the approval two".to_owned()).await;
+    assert_eq!(another, Ok(0));
+    assert!(takes(other, "b", LEASE, 1).await.is_empty());
+    assert_eq!(runs::wake(other, reason.clone()).await, Ok(1));
+    takes_one(other, "b", LEASE).await;
+    assert_eq!(runs::wake(other, reason).await, Ok(0));
+}
+
+async fn one_that_goes_on_as_new_has_nothing_of_before(one: &Database, other: &Database) {
+    begins(one, "call-1", 1).await;
+    let hold = takes_one(one, "a", LEASE).await;
+    let came = runs::came(one, hold.clone(), intent(1), result(1)).await;
+    assert_eq!(came, Ok(Held::Yes));
+    let round = Round {
+        asked: b"the rest".to_vec(),
+        seed: [9; 32],
+    };
+    let on = runs::go_on(one, hold.clone(), round.clone()).await;
+    assert_eq!(on, Ok(Held::Yes));
+    // Said twice, or by one who comes late, it is said once.
+    assert_eq!(
+        runs::go_on(one, hold.clone(), round.clone()).await,
+        Ok(Held::Lost)
+    );
+    let late = runs::finish(one, hold, b"late".to_vec(), KEEP).await;
+    assert_eq!(late, Ok(Held::Lost));
+    let taken = takes(other, "b", LEASE, 1).await.remove(0);
+    assert_eq!((taken.asked, taken.seed), (round.asked, round.seed));
+    let entries = runs::entries(other, taken.hold.clone()).await.unwrap();
+    assert_eq!(entries, Some(Vec::new()));
+    let row = runs::list(one).await.unwrap().remove(0);
+    assert_eq!((row.entries, row.rounds), (0, 2));
+    let done = runs::finish(other, taken.hold, b"done".to_vec(), KEEP).await;
+    assert_eq!(done, Ok(Held::Yes));
+    let told = claims(one, new("call-2", 1)).await;
+    assert_eq!(told, Claimed::Done(b"done".to_vec()));
 }
 
 async fn nothing_is_left_of_what_is_over(one: &Database, other: &Database) {

@@ -107,6 +107,23 @@ fn no_test_of_the_rules_links_the_engine() {
 }
 
 #[test]
+fn the_simulator_drives_the_store_and_the_rules_and_nothing_above_them() {
+    let ours = dependencies_in("tests/simulator", "dependencies");
+    let ours: Vec<_> = ours
+        .iter()
+        .filter(|name| name.starts_with("holdfast-"))
+        .collect();
+    assert_eq!(ours, ["holdfast-call", "holdfast-rules", "holdfast-store"]);
+    let unsafe_word = concat!("uns", "afe {");
+    let with: Vec<_> = files("tests/simulator", "rs")
+        .into_iter()
+        .filter(|path| read(path).contains(unsafe_word))
+        .map(|path| super::name(&path))
+        .collect();
+    assert_eq!(with, ["tests/simulator/src/vfs.rs"]);
+}
+
+#[test]
 fn unsafe_code_is_forbidden_but_in_one_named_file() {
     for (name, _) in EDGES.iter().filter(|(name, _)| *name != "wasm") {
         let lib = read(&root().join(format!("host/{name}/src/lib.rs")));
@@ -128,7 +145,11 @@ fn unsafe_code_is_forbidden_but_in_one_named_file() {
 }
 
 fn dependencies(crate_name: &str, table: &str) -> BTreeSet<String> {
-    let text = read(&root().join(format!("host/{crate_name}/Cargo.toml")));
+    dependencies_in(&format!("host/{crate_name}"), table)
+}
+
+fn dependencies_in(folder: &str, table: &str) -> BTreeSet<String> {
+    let text = read(&root().join(folder).join("Cargo.toml"));
     let manifest: toml::Table = text.parse().unwrap();
     let table = manifest.get(table).and_then(|table| table.as_table());
     table

@@ -40,6 +40,9 @@ pub trait BodyWatch: Send {
         Ok(())
     }
 
+    /// Shown what is handed on.
+    fn data(&mut self, _data: &Bytes) {}
+
     /// Told once how the body ended.
     fn end(&mut self, end: &BodyEnd<'_>);
 }
@@ -68,10 +71,12 @@ impl Watch {
         }
     }
 
-    fn frame(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.watches
-            .iter_mut()
-            .try_for_each(|watch| watch.frame(bytes))
+    fn frame(&mut self, data: &Bytes) -> Result<(), Fault> {
+        self.watches.iter_mut().try_for_each(|watch| {
+            watch.frame(data.len())?;
+            watch.data(data);
+            Ok(())
+        })
     }
 }
 
@@ -231,7 +236,7 @@ impl Body {
 
     fn hand_on(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         if let Some(data) = frame.data_ref() {
-            if let Err(fault) = self.watch.frame(data.len()) {
+            if let Err(fault) = self.watch.frame(data) {
                 return self.cut(fault);
             }
             if let Some(left) = &mut self.left {

@@ -57,7 +57,7 @@ pub use execution::{Execution, KEY_HEADER, claimed_key};
 pub use fault::{Code, Failure, FailureKind, Fault, Reached, Refusal, Verdict, Violation};
 pub use future::BoxFuture;
 pub use id::CallId;
-pub use journal::{Journal, Seat, Standing, StepName};
+pub use journal::{Journal, Purpose, Seat, Standing, StepName};
 pub use log::{Closing, GuestLine, Level, Log, Outcome};
 pub use lot::Lot;
 pub use message::{Message, NotHeld, Outbox, Receipt};

@@ -19,7 +19,7 @@ use crate::prefer::wished_wait;
 use crate::principal::Principal;
 use crate::priority::Priority;
 use crate::registry::Registered;
-use crate::time::{Clock, Moment, WallTime};
+use crate::time::{Clock, Moment};
 use crate::trace::Trace;
 use crate::why::Why;
 use http::Request;
@@ -328,7 +328,7 @@ impl Scope {
     #[must_use]
     pub fn new_id(&self) -> CallId {
         if let Some(journal) = &self.0.journal {
-            return CallId::new(WallTime(journal.read_clock() / 1_000), journal.sixteen());
+            return journal.new_id();
         }
         let sources = self.0.pipeline.sources();
         CallId::new(sources.clock.wall(), sources.random.sixteen())

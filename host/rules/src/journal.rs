@@ -9,19 +9,25 @@
 //!
 //! [`book`] says what is let through when; [`run`] does it.
 
-mod book;
-mod entry;
+mod beginning;
+pub mod book;
+pub(crate) mod entry;
 mod halt;
+pub(crate) mod reading;
 mod root;
 mod run;
 mod sleep;
 mod step;
 #[cfg(test)]
 mod tests;
+mod undo;
 
-pub(crate) use entry::beginning;
-pub use entry::{BYTES_MAX, Beginning, begun_with, killed, said};
+pub(crate) use beginning::beginning;
+pub use beginning::{Beginning, begun_with};
+pub use entry::{BYTES_MAX, killed, said};
 pub use run::{Begun, Run, TURN};
+pub use step::waits_for_approval;
+pub use undo::{Step, indeterminate, steps};
 
 use crate::Parts;
 use holdfast_call::{BoxFuture, Call, Layer, Next, Reply};

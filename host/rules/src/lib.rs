@@ -54,6 +54,8 @@ pub struct Parts {
     pub trail: Arc<trail::Trail>,
     /// What is paid for.
     pub ledger: Arc<budget::Ledger>,
+    /// Where calls go that are kept so that they can be run again.
+    pub captures: Arc<capture::Captures>,
 }
 
 /// Whether a layer of the order exists yet.
@@ -163,7 +165,10 @@ outermost_first! {
         "Each call that the breaker refuses would first have reserved money.";
     built budget:
         "The worst case of a try is reserved at every level before it is made, and settled after.";
-        "A try would be made before its price is reserved, so calls at the same time would overspend.";
+        "A call that no budget has room for would be kept as if its service had been asked.";
+    built capture:
+        "A call of a service that is captured is kept as its guest was asked and told, so that it can be run again.";
+        "A try would be over before it could be kept, and its guest would have nothing to be told one by one from.";
     => attempt:
         "One try: dispatch, and an implementation's failure becomes a stable, masked fault.";
         "Nothing stands inside it: a layer there would see failures unmasked.";
@@ -183,6 +188,17 @@ pub fn built() -> Vec<&'static str> {
 pub fn pipeline(parts: &Parts) -> Result<Arc<Pipeline>, PipelineError> {
     let (layers, attempt) = layers(parts);
     Pipeline::new(&built(), layers, attempt, parts.sources.clone())
+}
+
+/// The pipeline in which calls are run again from what is kept of them ([`capture::replay`]): nothing that a guest asks for is done, so
+/// none of the rules of that has anything to say.
+///
+/// # Errors
+/// Never, as long as both are in the order.
+pub fn replaying(parts: &Parts) -> Result<Arc<Pipeline>, PipelineError> {
+    let order = ["journal", "attempt"];
+    let (layers, attempt) = (vec![journal::layer(parts)], attempt::layer(parts));
+    Pipeline::new(&order, layers, attempt, parts.sources.clone())
 }
 
 #[cfg(test)]
@@ -213,6 +229,7 @@ mod tests {
                 "Built retry",
                 "Built breaker",
                 "Built budget",
+                "Built capture",
                 "Built attempt",
             ]
         );
@@ -239,6 +256,7 @@ mod tests {
                 "retry",
                 "breaker",
                 "budget",
+                "capture",
                 "attempt"
             ]
         );

@@ -15,6 +15,7 @@
 mod accept;
 mod argument;
 mod claim;
+mod field;
 mod key;
 mod lasting;
 pub(crate) mod outcome;
@@ -27,9 +28,11 @@ mod undo;
 mod values;
 mod wanted;
 
+pub(crate) use field::{Field, Fields, fields};
 pub use key::KEY_BYTES_MAX;
+pub(crate) use key::row_of;
 pub use outcome::{BODY_BYTES_MAX, REPLAYED};
-pub(crate) use refusals::unreadable;
+pub(crate) use refusals::{unreadable, waits_for};
 pub use rows::{Executions, KEEP_MIN, LEASE, RENEW_EVERY};
 pub use undo::{NotUndone, undoing};
 pub(crate) use values::{read, written};
@@ -48,8 +51,8 @@ use http::Method;
 use outcome::Ended;
 use patience::{Claimant, Patience};
 use row::{Holding, Row};
+pub(crate) use rows::Hand;
 use rows::Rows;
-pub(crate) use rows::{Hand, Holds};
 use std::sync::Arc;
 
 /// What `once` needs to know about a service.

@@ -50,6 +50,7 @@ fn of_each_layer() {
         executions: Arc::default(),
         trail: Arc::default(),
         ledger: Arc::default(),
+        captures: Arc::default(),
     };
     let target = service("hello");
     let names = built();

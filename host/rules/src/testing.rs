@@ -137,6 +137,7 @@ impl Bench {
             executions: Arc::default(),
             trail: Arc::default(),
             ledger: Arc::default(),
+            captures: Arc::default(),
         };
         Self { parts, clock, log }
     }

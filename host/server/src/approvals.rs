@@ -2,8 +2,10 @@
 
 use crate::control::words::{ApprovalLine, Decide};
 use data_encoding::BASE64;
+use holdfast_rules::journal::waits_for_approval;
 use holdfast_store::approvals::{self, Approval, Decided, Decision, Own, Says, Which};
 use holdfast_store::db::{Database, DbError};
+use holdfast_store::runs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The longest reason, in bytes.
@@ -83,7 +85,12 @@ impl HostApprovals {
             },
         };
         let decided = approvals::decide(&self.database, decision).await;
-        match (decided.map_err(|error| failed(&error))?, says) {
+        let decided = decided.map_err(|error| failed(&error))?;
+        if let Decided::Yes | Decided::Own = decided {
+            // Who waits for it asks again; where that cannot be said now, he does in a few minutes.
+            let _ = runs::wake(&self.database, waits_for_approval(&id)).await;
+        }
+        match (decided, says) {
             (Decided::Yes, Says::Grant) => Ok(format!(
                 "{id} may be done, once, within 24 hours: by the very same request, sent again"
             )),

@@ -5,6 +5,7 @@
 
 mod audit;
 mod cache;
+mod captured;
 pub mod described;
 mod gauges;
 pub mod inspect;
@@ -16,6 +17,7 @@ mod pressure;
 pub mod probe;
 mod queues;
 mod rates;
+pub mod replay;
 mod runs;
 mod secrets;
 mod services;
@@ -29,6 +31,7 @@ pub(crate) use self::described::described;
 use self::secrets::Secrets;
 use self::sharing::Sharing;
 use self::upstreams::Unusable;
+use crate::captures::CaptureWriter;
 use crate::cli;
 use crate::executions::HostExecutions;
 use crate::keys::CallerKeys;
@@ -82,6 +85,7 @@ pub struct Host {
     leases: Arc<Leases>,
     audit: Audit,
     trail: Arc<Trail>,
+    captures: CaptureWriter,
     notices: Arc<Line>,
     teller: Arc<Teller>,
     policy: ArcSwap<Policy>,
@@ -122,18 +126,9 @@ impl Host {
         notices.put(policy.notify.told());
         let as_notices: Arc<dyn Notices> = notices.clone();
         let (audit, trail) = audit::open(&policy, &key, &sources, &as_log, &as_notices)?;
-        let parts = Parts {
-            sources: sources.clone(),
-            log: as_log.clone(),
-            notices: as_notices,
-            metrics: metrics.clone(),
-            host: gate.clone(),
-            keys: Arc::default(),
-            issuers: Arc::default(),
-            executions: Arc::default(),
-            ledger: Arc::default(),
-            trail: trail.clone(),
-        };
+        let counted = (metrics.clone(), gate.clone());
+        let parts = parts(&sources, &as_log, as_notices, counted, trail.clone());
+        let captures = captured::writer(&policy, &parts)?;
         let database = database(&policy).await?;
         let (caller_keys, executions, ledger, leases) =
             kept(&database, &policy, &key, &parts).await?;
@@ -159,6 +154,7 @@ impl Host {
             leases,
             audit,
             trail,
+            captures,
             notices,
             teller,
             policy: ArcSwap::from_pointee(policy),
@@ -295,6 +291,29 @@ impl Host {
     }
 }
 
+/// What the layers share; where things are kept, they are told later.
+fn parts(
+    sources: &Sources,
+    log: &Arc<dyn Log>,
+    notices: Arc<dyn Notices>,
+    (metrics, host): (Arc<Metrics>, Arc<HostGate>),
+    trail: Arc<Trail>,
+) -> Parts {
+    Parts {
+        sources: sources.clone(),
+        log: log.clone(),
+        notices,
+        metrics,
+        host,
+        keys: Arc::default(),
+        issuers: Arc::default(),
+        executions: Arc::default(),
+        ledger: Arc::default(),
+        trail,
+        captures: Arc::default(),
+    }
+}
+
 /// Has the call log kept, if it is to be.
 fn keep_calls(policy: &Policy, log: &LogWriter) -> anyhow::Result<()> {
     if policy.call_log > 0 {
@@ -417,6 +436,7 @@ fn held_back(old: &Policy, new: &Policy) -> Vec<&'static str> {
         ("compile", old.compile != new.compile),
         ("store", old.store != new.store),
         ("audit", old.audit != new.audit),
+        ("capture", old.capture != new.capture),
     ];
     let differs = keys.into_iter().filter(|(_, differs)| *differs);
     differs.map(|(key, _)| key).collect()

@@ -23,6 +23,7 @@ pub mod new;
 pub mod notify;
 pub mod policy;
 pub mod queue;
+pub mod replay;
 pub mod restore;
 pub mod run;
 pub mod schedules;
@@ -155,6 +156,14 @@ pub enum Command {
     /// Look at durable executions: how far each came, and what became of it; let one go on, or end it.
     #[command(after_help = CODES)]
     Run(run::RunArgs),
+    /// Run captured calls again, or a durable execution: nothing is done, the guest is told what it was told then.
+    ///
+    /// Without a name it lists what was captured (`capture` under [services.NAME]); that and calls need no host that runs. What differs
+    /// from the record is shown, the first difference first; with --component another build of the service is run.
+    #[command(
+        after_help = "Exit codes: 0 as then, as far as the record goes · 1 something differs, or it failed · 2 wrong command line"
+    )]
+    Replay(replay::ReplayArgs),
     /// List what is asked of services by the clock: when next, and how often it was skipped or missed.
     #[command(after_help = CODES)]
     Schedules(schedules::SchedulesArgs),
@@ -276,6 +285,7 @@ fn obey(command: Command) -> anyhow::Result<ExitCode> {
         Command::Locks(args) => locks::run(&args),
         Command::Queue(args) => queue::run(args),
         Command::Run(args) => run::run(args),
+        Command::Replay(args) => replay::run(&args),
         Command::Schedules(args) => schedules::run(&args),
         Command::Cost(args) => cost::run(&args),
         Command::Notify(args) => notify::run(&args),

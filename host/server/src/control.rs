@@ -5,6 +5,7 @@
 
 pub(crate) mod audited;
 pub mod call;
+mod cancel;
 pub mod client;
 pub mod queue;
 pub mod run;
@@ -268,7 +269,9 @@ impl Control {
         let approvals = self.executions.approvals();
         Ok(match request {
             Request::Executions => Response::Executions(self.executions.list().await?),
-            Request::Run(asked) => run::answer(&self.executions, asked).await?,
+            Request::Run(asked) => {
+                run::answer(&self.executions, &self.pipeline, asked, uid).await?
+            }
             Request::ReleaseExecution { call } => {
                 Response::Text(self.executions.release(&call).await?)
             }

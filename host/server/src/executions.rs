@@ -7,7 +7,7 @@ use holdfast_call::{Clock, Level, Log, Notice, Notices};
 use holdfast_rules::journal;
 use holdfast_rules::once::Executions;
 use holdfast_store::HostKey;
-use holdfast_store::db::{Database, DbError};
+use holdfast_store::db::{Bells, Database, DbError};
 use holdfast_store::executions::{self, Held, Holder, Left, Standing, Undoable};
 use holdfast_store::queue::{Bell, Gauge};
 use holdfast_store::runs::{self, RunRow};
@@ -65,6 +65,16 @@ impl HostExecutions {
             holder,
             bell,
         }))
+    }
+
+    /// Tells other hosts that there is something to be taken, and hears it from them, for ever.
+    pub async fn hint(self: Arc<Self>) {
+        let bells = Bells {
+            queue: self.bell.clone(),
+            runs: self.held.runs().unwrap_or_default(),
+        };
+        let Holder { host, epoch } = &self.holder;
+        self.database.hint(&format!("{host}/{epoch}"), &bells).await;
     }
 
     /// What this host holds.
@@ -155,6 +165,38 @@ impl HostExecutions {
     /// The database fails.
     pub async fn run(&self, call: &str) -> Result<Option<runs::Shown>, DbError> {
         runs::show(&self.database, call).await
+    }
+
+    /// What a durable execution was begun with: its seed, and what is asked.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn begun(&self, call: &str) -> Result<Option<([u8; 32], Vec<u8>)>, DbError> {
+        runs::begun(&self.database, call).await
+    }
+
+    /// Says what came of a step of a paused one, of which nobody knows.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn say(&self, call: &str, step: u32, word: runs::Word) -> Result<Held, DbError> {
+        runs::say(&self.database, call, step, word).await
+    }
+
+    /// What a step of one came to that is to be undone, and how it is; none, if nothing undoes it.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn undoable_step(&self, step: &journal::Step) -> Result<Option<Undoable>, DbError> {
+        if let Some(row) = step.row
+            && let Some(undoable) = executions::undoable_of(&self.database, row).await?
+        {
+            return Ok(Some(undoable));
+        }
+        match step.call {
+            Some(call) => executions::undoable(&self.database, &call.to_string()).await,
+            None => Ok(None),
+        }
     }
 
     /// Lets one go on that is paused or waits.

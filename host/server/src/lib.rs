@@ -12,6 +12,7 @@ pub mod admin;
 pub mod approvals;
 pub mod assembly;
 pub mod backup;
+pub mod captures;
 pub mod cli;
 pub mod control;
 pub mod drain;

@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 
 /// How often it is looked for some, if nothing rings: other hosts begin them too, and some wait for a time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long is waited at least before it is looked again.
+const LOOK_REST: Duration = Duration::from_millis(20);
 /// How many of one service go on at once on this host.
 const PLACES: usize = 16;
 /// How often one is begun in a row that comes no further, until it waits for a person.
@@ -98,9 +100,10 @@ impl Runs {
         }
         while stop.phase() < Phase::Leaving {
             rung.borrow_and_update();
+            let mut next = LOOK_EVERY;
             for (name, registered, durable) in self.services() {
                 match self.take(&name, &registered, durable, &mut going).await {
-                    Ok(()) => silent = false,
+                    Ok(due) => (silent, next) = (false, next.min(due)),
                     Err(error) if !silent => {
                         let text = format!("durable executions cannot be taken: failed to {error}");
                         self.log.host(Level::Error, text);
@@ -109,7 +112,7 @@ impl Runs {
                     Err(_) => {}
                 }
             }
-            self.wait(&mut going, &mut rung, &mut leaving).await;
+            self.wait(next, &mut going, &mut rung, &mut leaving).await;
         }
         self.executions.leave();
         for run in going.runs.iter().filter_map(Weak::upgrade) {
@@ -121,12 +124,13 @@ impl Runs {
     /// Waits until there may be more, or a place.
     async fn wait(
         &self,
+        next: Duration,
         going: &mut Going,
         rung: &mut watch::Receiver<u64>,
         leaving: &mut Listener,
     ) {
         let clock = self.clock();
-        let looked = clock.sleep_until(clock.now().after(LOOK_EVERY));
+        let looked = clock.sleep_until(clock.now().after(next.max(LOOK_REST)));
         tokio::select! {
             () = leaving.reached(Phase::Leaving) => {}
             // One that panicked is taken up again when its lease is over.
@@ -137,20 +141,20 @@ impl Runs {
         while going.tasks.try_join_next().is_some() {}
     }
 
-    /// Takes those of one service for which there is a place.
+    /// Takes those of one service that are due, as far as there is a place; in how long the next one may be.
     async fn take(
         self: &Arc<Self>,
         name: &Arc<str>,
         registered: &Arc<Registered>,
         durable: Durable,
         going: &mut Going,
-    ) -> Result<(), DbError> {
+    ) -> Result<Duration, DbError> {
         let place = going.places.entry(name.clone()).or_default().clone();
         // Two that are none: the list's and this one.
         let has = Arc::strong_count(&place) - 2;
         let free = u32::try_from(PLACES.saturating_sub(has)).unwrap_or(0);
         if free == 0 {
-            return Ok(());
+            return Ok(LOOK_EVERY);
         }
         let (service, holder) = (name.to_string(), self.holder.clone());
         let taken = runs::take(&self.database, service, holder, LEASE, free).await?;
@@ -183,7 +187,8 @@ impl Runs {
                 drop(place);
             });
         }
-        Ok(())
+        let next = runs::next_due(&self.database, name.to_string()).await?;
+        Ok(next.unwrap_or(LOOK_EVERY))
     }
 
     /// Goes on with one.

@@ -267,6 +267,7 @@ fn keep_up(
     log: Arc<dyn Log>,
 ) {
     tokio::spawn(ledger.clone().follow());
+    tokio::spawn(executions.clone().hint());
     tokio::spawn(executions.follow(clock, log));
     tokio::spawn(keys.follow());
 }

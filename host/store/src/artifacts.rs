@@ -36,6 +36,18 @@ impl Artifacts {
         })
     }
 
+    /// Opens the directory of a host that may run, to read in it.
+    ///
+    /// # Errors
+    /// It is not there, or is somebody else's.
+    pub fn beside(path: &Path) -> Result<Self, StoreError> {
+        std::fs::metadata(path).map_err(|source| StoreError::read(path, source))?;
+        Ok(Self {
+            directory: Directory::open(path)?,
+            bytes_max: ARTIFACT_BYTES_MAX,
+        })
+    }
+
     /// Reads what is kept under `key`.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ pub use postgres::Server;
 pub use unit::{LOCKED, Tx, Unit};
 pub use value::{Row, Value};
 
+use crate::queue::Bell;
 use postgres::Postgres;
 use sqlite::Sqlite;
 use std::fmt;
@@ -72,6 +73,15 @@ pub struct Database {
 enum Backend {
     Sqlite(Sqlite),
     Postgres(Postgres),
+}
+
+/// What hosts tell each other that share a database.
+#[derive(Clone, Debug, Default)]
+pub struct Bells {
+    /// That a message was sent.
+    pub queue: Arc<Bell>,
+    /// That a durable execution was begun, or has ended.
+    pub runs: Arc<Bell>,
 }
 
 /// What the database has done since it was opened.
@@ -165,6 +175,16 @@ impl Database {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.read(input, unit).await,
             Backend::Postgres(postgres) => postgres.read(input, unit).await,
+        }
+    }
+
+    /// Tells other hosts on the same database when one of these rings, and rings it when they tell, as long as this is waited for. A hint may be
+    /// lost: whoever waits looks again now and then all the same. `own` is the name of this life of this host.
+    pub async fn hint(&self, own: &str, bells: &Bells) {
+        match &*self.backend {
+            // Of one host nobody else need know.
+            Backend::Sqlite(_) => {}
+            Backend::Postgres(postgres) => postgres.hint(own, bells).await,
         }
     }
 

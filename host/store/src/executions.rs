@@ -254,8 +254,8 @@ pub async fn finish(
         .await
 }
 
-/// Holds on to all rows of this holder for another lease, and of durable executions to those of `runs`; the rows that are still his. What he
-/// has let go of stays so, and what he does not know that he has is free when its lease is over.
+/// Holds on for another lease to those of these rows that are still this holder's; which they are. What he has let go of stays so, and what he
+/// does not know that he has, because nobody told him, is free when its lease is over.
 ///
 /// Runs are written all the time, and a unit that must see nothing change would lose to them for ever.
 ///
@@ -265,23 +265,23 @@ pub async fn renew(
     database: &Database,
     holder: Holder,
     lease: Duration,
-    runs: Vec<ExecutionKey>,
+    known: Vec<ExecutionKey>,
 ) -> Result<Vec<ExecutionKey>, DbError> {
     database
-        .take((holder, millis(lease), runs), |(holder, lease, runs), tx| {
+        .take((holder, millis(lease), known), |(holder, lease, known), tx| {
             Box::pin(async move {
-                const SQL: &str = "UPDATE executions SET lease_until_ms = $1 \
-                                   WHERE holder = $2 AND epoch = $3 AND state = 0 AND durable = 0 RETURNING key";
-                const RUN: &str = "UPDATE executions SET lease_until_ms = $1 WHERE holder = $2 AND epoch = $3 AND state = 0 \
-                                   AND durable = 1 AND lease_until_ms > 0 AND key = $4 RETURNING key";
+                const SQL: &str = "UPDATE executions SET lease_until_ms = $1 WHERE holder = $2 AND epoch = $3 AND state = 0 \
+                                   AND (durable = 0 OR lease_until_ms > 0) AND key = $4";
                 let until = tx.now().await?.saturating_add(*lease);
-                let values: [Value; 3] = [until.into(), (&holder.host).into(), holder.epoch.into()];
-                let mut rows = tx.query(SQL, &values).await?;
-                for key in runs {
-                    let [until, host, epoch] = values.clone();
-                    rows.extend(tx.query(RUN, &[until, host, epoch, key.into()]).await?);
+                let mut still = Vec::with_capacity(known.len());
+                for key in known {
+                    let host = (&holder.host).into();
+                    let values: [Value; 4] = [until.into(), host, holder.epoch.into(), key.into()];
+                    if tx.execute(SQL, &values).await? > 0 {
+                        still.push(*key);
+                    }
                 }
-                rows.iter().map(|row| hash(row, 0)).collect()
+                Ok(still)
             })
         })
         .await
@@ -343,6 +343,8 @@ pub async fn release(database: &Database, call: &str) -> Result<Held, DbError> {
 /// What was done under an execution that can be undone, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undoable {
+    /// The call that it came of.
+    pub call: String,
     /// How it is undone.
     pub undo: Undo,
     /// What came of it, as it was kept.
@@ -354,24 +356,48 @@ pub struct Undoable {
 /// # Errors
 /// The database fails.
 pub async fn undoable(database: &Database, call: &str) -> Result<Option<Undoable>, DbError> {
-    database
-        .read(call.to_owned(), |call, tx| {
-            Box::pin(async move {
-                const SQL: &str = "SELECT undo_service, undo, outcome FROM executions \
-                                   WHERE call = $1 AND undo IS NOT NULL AND state = 1";
-                let rows = tx.query(SQL, &[call.into()]).await?;
-                let Some(row) = rows.first() else {
-                    return Ok(None);
-                };
+    const SQL: &str = "SELECT undo_service, undo, outcome, call FROM executions \
+                       WHERE call = $1 AND undo IS NOT NULL AND state = 1";
+    found(database, SQL, call.to_owned().into()).await
+}
+
+/// The same of the call under this key.
+///
+/// # Errors
+/// The database fails.
+pub async fn undoable_of(
+    database: &Database,
+    key: ExecutionKey,
+) -> Result<Option<Undoable>, DbError> {
+    const SQL: &str = "SELECT undo_service, undo, outcome, call FROM executions \
+                       WHERE key = $1 AND undo IS NOT NULL AND state = 1";
+    found(database, SQL, (&key).into()).await
+}
+
+async fn found(
+    database: &Database,
+    sql: &'static str,
+    by: Value,
+) -> Result<Option<Undoable>, DbError> {
+    let read = database.read((sql, by), |(sql, by), tx| {
+        Box::pin(async move {
+            let undoable = |row: &Row| {
                 let undo = Undo {
                     service: row.text(0)?.to_owned(),
                     operation: row.text(1)?.to_owned(),
                 };
-                let outcome = row.bytes(2)?.to_vec();
-                Ok(Some(Undoable { undo, outcome }))
-            })
+                let (outcome, call) = (row.bytes(2)?.to_vec(), row.text(3)?.to_owned());
+                Ok(Undoable {
+                    call,
+                    undo,
+                    outcome,
+                })
+            };
+            let rows = tx.query(sql, std::slice::from_ref(by)).await?;
+            rows.first().map(undoable).transpose()
         })
-        .await
+    });
+    read.await
 }
 
 async fn by_holder(database: &Database, sql: &'static str, hold: Hold) -> Result<Held, DbError> {
@@ -394,11 +420,15 @@ async fn begun(host: &String, tx: &mut dyn Tx) -> Result<(Holder, Left), DbError
                          WHERE holder = $1 AND epoch < $2 AND state = 0 AND effects = 1 AND durable = 0";
     const FORGET: &str =
         "DELETE FROM executions WHERE holder = $1 AND epoch < $2 AND state = 0 AND durable = 0";
+    // Nobody goes on with them where they were: whoever has a place may.
+    const FREE: &str = "UPDATE executions SET lease_until_ms = 0 \
+                        WHERE holder = $1 AND epoch < $2 AND state = 0 AND durable = 1";
     let rows = tx.query(LIFE, &[host.into()]).await?;
     let none = || DbError::Failing("a host that was written is not there".to_owned());
     let epoch = rows.first().ok_or_else(none)?.integer(0)?;
     let earlier: [Value; 2] = [host.into(), epoch.into()];
     approvals::give_back_of(&earlier, tx).await?;
+    tx.execute(FREE, &earlier).await?;
     let left = Left {
         in_doubt: tx.execute(DOUBT, &earlier).await?,
         forgotten: tx.execute(FORGET, &earlier).await?,

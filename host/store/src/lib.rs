@@ -10,6 +10,7 @@ pub mod artifacts;
 pub mod audit;
 pub mod backup;
 pub mod calls;
+pub mod captures;
 pub mod db;
 pub mod digest;
 pub mod error;

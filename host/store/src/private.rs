@@ -178,6 +178,14 @@ impl Directory {
 
     /// Puts a whole file in the place of what was there.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let synced = |file: &mut File| file.write_all(bytes).and_then(|()| file.sync_all());
+        self.replace(name, synced)
+            .and_then(|()| Ok(rustix::fs::fsync(&self.fd)?))
+            .map_err(|source| StoreError::write(&self.path.join(name), source))
+    }
+
+    /// The same for what may be lost when the machine loses its power.
+    pub(crate) fn leave(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.replace(name, |file| file.write_all(bytes))
             .map_err(|source| StoreError::write(&self.path.join(name), source))
     }
@@ -234,14 +242,13 @@ impl Directory {
         let written = rustix::fs::fchmod(&file, OWNER_FILE)
             .map_err(io::Error::from)
             .and_then(|()| write(&mut file))
-            .and_then(|()| file.sync_all())
             .and_then(|()| Ok(rustix::fs::renameat(&self.fd, &temporary, &self.fd, name)?));
         if let Err(error) = written {
             // The first error is the one to tell; what is left behind here goes at the next start.
             let _ = rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
             return Err(error);
         }
-        Ok(rustix::fs::fsync(&self.fd)?)
+        Ok(())
     }
 
     /// Removes a file; that it is not there is as good.

@@ -37,25 +37,42 @@ pub const LEASE: Duration = Duration::from_secs(30);
 /// For how long the name of a message is remembered, so that a second one of that name is none: longer than any provider of webhooks tries
 /// again (Stripe: three days).
 pub const KNOWN_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How often a message may have been with a host that died: the third such host is not risked.
+/// How often a message may have been with a host that died: after that no other host is risked.
 pub const DEATHS_MAX: i64 = 3;
 /// The largest message, in bytes.
 pub const BYTES_MAX: usize = 1 << 20;
 
-/// Rings when this host has sent something, so that whoever takes messages here need not wait until he looks again.
+/// Rings when something was sent, so that whoever takes messages here need not wait until he looks again.
 #[derive(Debug, Default)]
-pub struct Bell(watch::Sender<u64>);
+pub struct Bell {
+    /// Whoever has sent it.
+    all: watch::Sender<u64>,
+    /// This host.
+    own: watch::Sender<u64>,
+}
 
 impl Bell {
-    /// Something was sent.
+    /// This host has sent something.
     pub fn ring(&self) {
-        self.0.send_modify(|rung| *rung = rung.wrapping_add(1));
+        self.own.send_modify(|rung| *rung = rung.wrapping_add(1));
+        self.heard();
+    }
+
+    /// Another host has told that it has.
+    pub fn heard(&self) {
+        self.all.send_modify(|rung| *rung = rung.wrapping_add(1));
     }
 
     /// Hears it from now on.
     #[must_use]
     pub fn listen(&self) -> watch::Receiver<u64> {
-        self.0.subscribe()
+        self.all.subscribe()
+    }
+
+    /// Hears from now on what this host has sent.
+    #[must_use]
+    pub fn own(&self) -> watch::Receiver<u64> {
+        self.own.subscribe()
     }
 }
 
@@ -190,9 +207,9 @@ pub async fn bury(database: &Database, receipt: Receipt, fault: String) -> Resul
     let buried = database.take((receipt, fault), |(receipt, fault), tx| {
         Box::pin(async move {
             const COPY: &str = "INSERT INTO queue_dead (id, queue, lane, bytes, deliveries, operation, body, content_type, \
-                                attributes, dedupe, sent_ms, sent_by, caller, why, trace, last_fault, died_ms) \
+                                attributes, dedupe, sent_ms, sent_by, caller, why, trace, last_fault, died_ms, fence) \
                                 SELECT r.id, r.queue, r.lane, r.bytes, r.deliveries, m.operation, m.body, m.content_type, \
-                                m.attributes, m.dedupe, m.sent_ms, m.sent_by, m.caller, m.why, m.trace, $3, $4 \
+                                m.attributes, m.dedupe, m.sent_ms, m.sent_by, m.caller, m.why, m.trace, $3, $4, r.fence \
                                 FROM queue_ready r JOIN queue_messages m ON m.id = r.id \
                                 WHERE r.id = $1 AND r.fence = $2 AND r.holder IS NOT NULL";
             let now = tx.now().await?;
@@ -244,3 +261,6 @@ async fn done(receipt: &Receipt, tx: &mut dyn Tx) -> Result<Held, DbError> {
     }
     Ok(Held::Yes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! From the claim on nobody holds the row. Who [takes](take) the run holds it under a lease and a new fence, tells the service again what
 //! is in the [journal](entries), and writes down what comes after that; then he finishes it, puts it off, or pauses it for a person to look
-//! at. Where he dies, another takes it once the lease is over, or the next life of his host at once.
+//! at. Where he dies, another takes it once the lease is over, or as soon as his host begins another life.
 //!
 //! Whoever writes to a run by its fence touches its row in `executions` first, and so waits for whoever takes it, or that one for him: what
 //! comes late finds another fence there, and changes nothing. Therefore units here need not see each other's rows stand still.
@@ -12,7 +12,7 @@ mod journal;
 mod rows;
 mod take;
 
-pub use desk::{RunRow, RunState, Shown, kill, list, resume, show};
+pub use desk::{RunRow, RunState, Shown, Word, begun, kill, list, resume, say, show, wake};
 pub use journal::{Came, Entry, Intent, came, entries, intend, withdraw};
 pub(crate) use rows::{begin, put_back, remove, sweep};
 pub use take::{Taken, next_due, take};
@@ -37,6 +37,7 @@ pub struct NewRun {
 const READY: i64 = 0;
 const PAUSED: i64 = 1;
 const DONE: i64 = 2;
+const NANOS_OF_MILLI: i64 = 1_000_000;
 
 /// Why a run is paused that was put back from a backup: its journal does not say what it had done by then.
 pub const PUT_BACK: &str = "put back from a backup: nobody knows what it did since";
@@ -91,6 +92,45 @@ pub async fn moved(database: &Database, hold: Hold, digest: String) -> Result<He
         })
     });
     moved.await
+}
+
+/// What a run goes on as, with a journal that has nothing in it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// What is asked of its service from now on.
+    pub asked: Vec<u8>,
+    /// What its random numbers are made of from now on.
+    pub seed: [u8; 32],
+}
+
+/// Goes on as new: what was in its journal is gone, and its service is asked this. Whoever waits for the run goes on waiting for it.
+///
+/// # Errors
+/// The database fails; it has come to the end of its round and is taken again, unless the error says that nobody knows.
+pub async fn go_on(database: &Database, hold: Hold, round: Round) -> Result<Held, DbError> {
+    let on = database.take((hold, round), |(hold, round), tx| {
+        Box::pin(async move {
+            const STEPS: &str = "DELETE FROM steps WHERE call = $1";
+            const RUN: &str = "UPDATE runs SET asked = $2, seed = $3, began_ns = $4, entries = 0, rounds = rounds + 1 \
+                               WHERE call = $1";
+            let now = tx.now().await?;
+            let held = let_go(hold, (READY, now), "", tx).await?;
+            if held == Held::Lost {
+                return Ok(held);
+            }
+            let call: Value = (&*hold.call).into();
+            tx.execute(STEPS, std::slice::from_ref(&call)).await?;
+            let values: [Value; 4] = [
+                call,
+                round.asked.clone().into(),
+                (&round.seed).into(),
+                now.saturating_mul(NANOS_OF_MILLI).into(),
+            ];
+            tx.execute(RUN, &values).await?;
+            Ok(Held::Yes)
+        })
+    });
+    on.await
 }
 
 /// Keeps the outcome, for so long; the run is done.

@@ -1,4 +1,4 @@
-//! A durable guest runs apart: on a thread of its own, with a runtime that has nothing else to do. Then "it can go no further" is the moment
+//! A guest whose call has a journal runs apart: on a thread of its own, with a runtime that has nothing else to do. Then "it can go no further" is the moment
 //! in which that thread would go to sleep, and there its journal lets the next result through.
 //!
 //! What wakes the guest is either on this thread or comes from the journal: a result that was let through, on its way through the pipeline.

@@ -18,8 +18,8 @@ use wasmtime::{Store, UpdateDeadline};
 /// The bounds of one guest.
 pub(crate) struct Bounds {
     journal: Arc<dyn Journal>,
-    /// The most CPU time since the last result that was let through. Whoever runs an execution again does all of its steps again, so what it
-    /// has used from its beginning on says nothing.
+    /// The most CPU time; of a durable execution, since the last result that was let through. Whoever runs one again does all of its steps
+    /// again, so what it has used from its beginning on says nothing.
     cpu_max: Duration,
     since: Mutex<Since>,
     cut: AtomicBool,
@@ -71,7 +71,10 @@ impl Bounds {
         }
         let used = self.used();
         (used > self.cpu_max).then(|| {
-            let cause = "the guest used all of its CPU time between two results";
+            let cause = match self.journal.is_lasting() {
+                true => "the guest used all of its CPU time between two results",
+                false => "the guest used all of its CPU time",
+            };
             Failure::new(FailureKind::CpuExhausted, cause)
                 .with("cpu_ms", used.as_millis())
                 .with("limit_ms", self.cpu_max.as_millis())
@@ -82,7 +85,7 @@ impl Bounds {
         let (through, used) = (self.journal.let_through(), cpu_time::of_thread());
         // Nothing under this lock can panic half way, so a poisoned one is as good as new.
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        if since.through != through {
+        if since.through != through && self.journal.is_lasting() {
             *since = Since { through, used };
         }
         used.saturating_sub(since.used)

@@ -1,5 +1,5 @@
-//! The bodies that a durable guest writes, of its requests and of its answer: they are moved out of its store on its own thread, into
-//! memory, whoever reads them or has stopped to.
+//! The bodies that a guest with a journal writes, of its requests and of its answer: they are moved out of its store on its own thread,
+//! into memory, whoever reads them or has stopped to.
 //!
 //! A guest sees whether what it writes is taken: it goes on, or has to wait, or is told that nobody reads. Were that up to a reader on
 //! another thread, the guest would be another one each time it is run. So a body is drained by a task of the guest's own runtime, which has
@@ -9,7 +9,7 @@
 use crate::life::Life;
 use bytes::{Bytes, BytesMut};
 use futures_util::task::AtomicWaker;
-use holdfast_call::{BodySource, Fault};
+use holdfast_call::{BodySource, Fault, Journal};
 use http::{HeaderMap, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
@@ -18,9 +18,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
-/// The most bytes of one body: what one entry of a journal has room for. A little more is handed on, so that whoever reads sees that it is
-/// too much; then the guest is told that nobody reads any more.
+/// The most bytes of one body that are taken so: what one entry of a journal has room for. A little more is handed on, so that whoever
+/// reads sees that it is too much.
 pub(crate) const BODY_BYTES_MAX: u64 = 2 << 20;
+/// What waits to be read of a body that is longer.
+const AHEAD_BYTES_MAX: usize = 64 << 10;
+
+/// What becomes of a guest that writes a longer one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beyond {
+    /// It is told that nobody reads any more: there is no entry for that.
+    Stops,
+    /// From there on it waits for its reader. It would be another one if it were run again, and whoever keeps its journal says so.
+    Waits,
+}
+
+impl Beyond {
+    /// For a guest with this journal.
+    pub(crate) fn of(journal: &dyn Journal) -> Self {
+        match journal.is_lasting() {
+            true => Self::Stops,
+            false => Self::Waits,
+        }
+    }
+}
 
 type Framed<E> = Option<Result<Frame<Bytes>, E>>;
 
@@ -31,12 +52,29 @@ pub(crate) struct Drained<E>(Arc<Taken<E>>);
 struct Taken<E> {
     state: Mutex<State<E>>,
     reader: AtomicWaker,
+    /// Who waits until something was read.
+    writer: AtomicWaker,
 }
 
 struct State<E> {
     bytes: BytesMut,
     trailers: Option<HeaderMap>,
     end: End<E>,
+    reader: Reader,
+}
+
+#[derive(Clone, Copy)]
+enum Reader {
+    There,
+    Gone,
+}
+
+/// Whether there is room for more.
+#[derive(PartialEq, Eq)]
+enum Room {
+    Free,
+    /// Nobody reads it.
+    Unread,
 }
 
 enum End<E> {
@@ -53,6 +91,7 @@ struct Drain<E> {
     taken: Arc<Taken<E>>,
     /// How many bytes were taken.
     bytes: u64,
+    beyond: Beyond,
     /// What the reader is told of a body whose end was not seen.
     cut: Option<Cut<E>>,
 }
@@ -64,33 +103,41 @@ type Cut<E> = Box<dyn FnOnce() -> E + Send>;
 pub(crate) fn drain<E: Send + 'static>(
     next: impl FnMut(&mut Context<'_>) -> Poll<Framed<E>> + Send + 'static,
     cut: impl FnOnce() -> E + Send + 'static,
+    beyond: Beyond,
 ) -> Drained<E> {
     let taken = Arc::new(Taken {
         state: Mutex::new(State {
             bytes: BytesMut::new(),
             trailers: None,
             end: End::NotYet,
+            reader: Reader::There,
         }),
         reader: AtomicWaker::new(),
+        writer: AtomicWaker::new(),
     });
     drop(tokio::spawn(Drain {
         next: Some(Box::new(next)),
         taken: taken.clone(),
         bytes: 0,
+        beyond,
         cut: Some(Box::new(cut)),
     }));
     Drained(taken)
 }
 
 /// The guest's answer, whose body is drained; its life is told when nothing more of it is to come.
-pub(crate) fn answer(response: Response<WasiBody>, life: Arc<Life>) -> Response<WasiBody> {
+pub(crate) fn answer(
+    response: Response<WasiBody>,
+    life: Arc<Life>,
+    beyond: Beyond,
+) -> Response<WasiBody> {
     response.map(|mut raw| {
         let read = Read(life);
         let next = move |cx: &mut Context<'_>| {
             let _until_the_end = &read;
             Pin::new(&mut raw).poll_frame(cx)
         };
-        drain(next, || HttpError::ConnectionTerminated).boxed_unsync()
+        drain(next, || HttpError::ConnectionTerminated, beyond).boxed_unsync()
     })
 }
 
@@ -107,17 +154,18 @@ impl Drop for Read {
 
 impl<E> Drain<E> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(next) = &mut self.next {
+        while self.next.is_some() {
+            if ready!(self.poll_room(cx)) == Room::Unread {
+                // The guest is told by this being dropped.
+                self.next = None;
+            }
+            let Some(next) = &mut self.next else { break };
             match ready!(next(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
                         self.bytes += data.len() as u64;
                         self.taken
                             .change(|state| state.bytes.extend_from_slice(&data));
-                        if self.bytes > BODY_BYTES_MAX {
-                            // The guest is told by this being dropped.
-                            self.next = None;
-                        }
                     }
                     Err(frame) => {
                         let trailers = frame.into_trailers().ok();
@@ -129,6 +177,21 @@ impl<E> Drain<E> {
             }
         }
         Poll::Ready(())
+    }
+
+    /// Whether more is taken.
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Room> {
+        match self.beyond {
+            _ if self.bytes <= BODY_BYTES_MAX => return Poll::Ready(Room::Free),
+            Beyond::Stops => return Poll::Ready(Room::Unread),
+            Beyond::Waits => self.taken.writer.register(cx.waker()),
+        }
+        let state = self.taken.lock();
+        match state.reader {
+            Reader::Gone => Poll::Ready(Room::Unread),
+            Reader::There if state.bytes.len() < AHEAD_BYTES_MAX => Poll::Ready(Room::Free),
+            Reader::There => Poll::Pending,
+        }
     }
 
     fn ended(&mut self, end: End<E>) {
@@ -148,7 +211,8 @@ impl<E> Future for Drain<E> {
 
 impl<E> Drop for Drain<E> {
     fn drop(&mut self) {
-        // A guest that has ended has left here what it wrote last.
+        // A guest that has ended has left here what it wrote last, which is little. So it has room, however much came before.
+        self.bytes = 0;
         let _ = self.poll_end(&mut Context::from_waker(Waker::noop()));
         if let Some(cut) = self.cut.take() {
             let error = cut();
@@ -177,6 +241,7 @@ impl<E> Drained<E> {
         let mut state = self.0.lock();
         if !state.bytes.is_empty() {
             let bytes = state.bytes.split().freeze();
+            self.0.writer.wake();
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         if let Some(trailers) = state.trailers.take() {
@@ -190,6 +255,13 @@ impl<E> Drained<E> {
             End::Badly(error) => Poll::Ready(Some(Err(error))),
             End::Well | End::Told => Poll::Ready(None),
         }
+    }
+}
+
+impl<E> Drop for Drained<E> {
+    fn drop(&mut self) {
+        self.0.lock().reader = Reader::Gone;
+        self.0.writer.wake();
     }
 }
 

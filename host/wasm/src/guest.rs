@@ -127,7 +127,7 @@ impl Guest {
         let stdio = Arc::<Stdio>::default();
         stdio.begin(lines);
         let wasi = match scope.journal() {
-            Some(journal) => kept(limits, surroundings, &stdio, journal),
+            Some(journal) => kept(limits, surroundings, &stdio, journal)?,
             None => ordinary(limits, surroundings, &stdio, &supplies.clock)?,
         };
         let mut table = ResourceTable::new();
@@ -273,22 +273,23 @@ fn wasi(limits: &Limits, surroundings: &Surroundings, stdio: &Arc<Stdio>) -> Was
     wasi
 }
 
-/// What one has that runs a durable execution: the time and the numbers of its journal. Directories it has none, since what is in them is
-/// not written down; a component that would ask for them is refused when it is loaded (`durable.rs`).
+/// What one has whose call has a journal: the time and the numbers of that, and the directories that it was granted. What is in those is not
+/// written down: a service with durable operations has none (`durable.rs`), and of a captured call it is said.
 fn kept(
     limits: &Limits,
     surroundings: &Surroundings,
     stdio: &Arc<Stdio>,
     journal: &Arc<dyn Journal>,
-) -> WasiCtx {
+) -> Result<WasiCtx, Failure> {
     let seed = journal.seed();
-    wasi(limits, surroundings, stdio)
-        .secure_random(Stream::secure(seed))
+    let mut wasi = wasi(limits, surroundings, stdio);
+    wasi.secure_random(Stream::secure(seed))
         .insecure_random(Stream::insecure(seed))
         .insecure_random_seed(random::insecure_seed(seed))
         .wall_clock(clocks::Kept::new(journal.clone()))
-        .monotonic_clock(clocks::Kept::new(journal.clone()))
-        .build()
+        .monotonic_clock(clocks::Kept::new(journal.clone()));
+    directories(&mut wasi, surroundings)?;
+    Ok(wasi.build())
 }
 
 /// What any other has: the clock of the host, and the directories that it was granted.
@@ -301,6 +302,11 @@ fn ordinary(
     let mut wasi = wasi(limits, surroundings, stdio);
     wasi.wall_clock(clocks::Wall::new(clock.clone()))
         .monotonic_clock(clocks::Monotonic::new(clock.clone()));
+    directories(&mut wasi, surroundings)?;
+    Ok(wasi.build())
+}
+
+fn directories(wasi: &mut WasiCtxBuilder, surroundings: &Surroundings) -> Result<(), Failure> {
     for directory in &surroundings.directories {
         let perms = match directory.access {
             Access::Read => FsPerms::ReadOnly,
@@ -321,5 +327,5 @@ fn ordinary(
                 )
             })?;
     }
-    Ok(wasi.build())
+    Ok(())
 }

@@ -4,7 +4,7 @@
 //! guest tells its [`Life`] how it ended before the store is dropped, and every body that comes from the guest asks here before it
 //! believes a clean end.
 
-use crate::drained;
+use crate::drained::{self, Beyond};
 use futures_util::task::AtomicWaker;
 use holdfast_call::{Failure, FailureKind, Fault, Meter, Target, Value, mask};
 use http::Response;
@@ -21,8 +21,8 @@ pub(crate) type Head = Result<Response<WasiBody>, HttpError>;
 pub(crate) enum Taking {
     /// Its reader, at the reader's pace.
     Reader,
-    /// The guest's own thread, at once: it runs a durable execution.
-    Itself,
+    /// The guest's own thread, at once: its call has a journal.
+    Itself(Beyond),
 }
 
 /// What is known of one guest. Written by whoever drives it, read by the answer's body and by the bodies of its outgoing requests.
@@ -106,7 +106,9 @@ impl Life {
         self.well.store(well, Ordering::Release);
         let head = match self.taking {
             Taking::Reader => head,
-            Taking::Itself => head.map(|response| drained::answer(response, self.clone())),
+            Taking::Itself(beyond) => {
+                head.map(|response| drained::answer(response, self.clone(), beyond))
+            }
         };
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
         self.reader.wake();

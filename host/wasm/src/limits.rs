@@ -3,11 +3,13 @@
 //! This file only holds the numbers; `limiter.rs` and whoever builds the store enforce them, from before instantiation on, since a start
 //! function is guest code too.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use wasmtime::{Result, Store};
 
 /// The limits of one call and of the instance that serves it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// CPU time of the guest's thread, over the whole call. One second: far more than an answer needs, far less than a spin costs.
     pub cpu: Duration,

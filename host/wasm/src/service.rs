@@ -6,6 +6,7 @@
 use crate::answer;
 use crate::bounds::Bounds;
 use crate::compile::{Compiler, FromCache};
+use crate::drained::Beyond;
 use crate::drive::{Driver, Work};
 use crate::durable::Operations;
 use crate::engine::{CORE_INSTANCES_PER_SLOT, EngineKind, Engines, Metering, PerKind};
@@ -50,7 +51,7 @@ pub struct Workshop {
 pub struct Wanted {
     /// What each of its guests may use.
     pub limits: Limits,
-    /// On which engine it runs. With durable operations it is the metered one, whatever stands here.
+    /// On which engine it runs. With durable operations it is the metered one, whatever stands here; calls with a journal need it too.
     pub metering: Metering,
     /// Whether some of its operations are durable.
     pub operations: Operations,
@@ -350,7 +351,7 @@ impl Service {
         self.driver(job, ready, name, None)
     }
 
-    /// What runs a durable execution has an instance of its own, which has done nothing before and does nothing afterwards.
+    /// What has a journal has an instance of its own, which has done nothing before and does nothing afterwards.
     fn apart(
         &self,
         job: Job,
@@ -359,12 +360,13 @@ impl Service {
         journal: Arc<dyn Journal>,
     ) -> Result<Driver, Failure> {
         if self.kind.metering != Metering::Metered {
-            let cause = "a durable call of a service that was not made for it";
+            let cause = "a call with a journal of a service that was not made for it";
             return Err(Failure::new(FailureKind::Internal, cause));
         }
         let meter = scope.meter().clone();
         let target = scope.registered().target.clone();
-        let life = Life::new(target, meter.clone(), Taking::Itself);
+        let taking = Taking::Itself(Beyond::of(&*journal));
+        let life = Life::new(target, meter.clone(), taking);
         let bounds = Bounds::new(journal, self.limits.cpu);
         let mut store = self.store(scope, life.clone())?;
         bounds.hold(&mut store, &life);
@@ -473,7 +475,7 @@ impl Implementation for Service {
             if values {
                 return answer::given(work?).await;
             }
-            if scope.journal().is_some() {
+            if scope.journal().is_some_and(|journal| journal.is_lasting()) {
                 return answer::whole(work?, bytes_max).await;
             }
             let mut answer = answer::of(work?, bytes_max).await?;

@@ -1,9 +1,9 @@
 //! Killed at every boundary of its journal.
 
 use super::counter::{Counter, Point};
-use super::{KEYED, alone, begin, came, did, runs, setup, shown, wait_for};
+use super::{KEYED, alone, begin, came, did, manifest, runs, setup, shown, wait_for};
 use crate::harness::postgres::Postgres;
-use crate::harness::{Host, scaled, until};
+use crate::harness::{Guest, Host, scaled, until};
 use rustix::process::{Signal, kill_process};
 use std::time::Duration;
 
@@ -50,24 +50,22 @@ fn about_to(host: &Host, step: usize) -> usize {
     lines.iter().filter(said).count()
 }
 
-/// Waits until the execution is at that boundary.
+/// Waits until the execution is at that boundary, on whichever of these hosts; which one that is.
 fn wait_for_boundary(
-    host: &Host,
+    hosts: &[Host],
     counter: &Counter,
     (step, boundary): (usize, Boundary),
-    said: usize,
-) {
+    said: &[usize],
+) -> usize {
     match boundary {
-        Boundary::BeforeIntent => until("the guest to say so", || {
-            (about_to(host, step) > said).then_some(())
-        }),
+        Boundary::BeforeIntent => {}
         Boundary::AfterResult if step == STEPS => {
-            wait_for(host, "done");
+            wait_for(&hosts[0], "done");
         }
         Boundary::AfterIntent | Boundary::AfterEffect => counter.wait_until_stopped(),
         Boundary::AfterResult => {
             counter.wait_until_stopped();
-            let steps = shown(host, &runs(host)[0])["steps"]
+            let steps = shown(&hosts[0], &runs(&hosts[0])[0])["steps"]
                 .as_array()
                 .unwrap()
                 .clone();
@@ -75,6 +73,10 @@ fn wait_for_boundary(
             assert_eq!(came.count(), step);
         }
     }
+    until("the guest to say so", || {
+        let mut more = hosts.iter().zip(said);
+        more.position(|(host, said)| about_to(host, step) > *said)
+    })
 }
 
 /// Every step took effect once, under one key and with one body, and the answer is that of work that nothing has disturbed.
@@ -90,28 +92,47 @@ fn check(host: &Host, counter: &Counter, work: &str) {
     assert_eq!(run["steps"], STEPS);
 }
 
-/// Kills the host at the boundaries of these steps, one after the other, and looks at what came of it.
-fn killed_at_each(mut host: Host, steps: &[usize]) {
+/// Kills the host that has the execution at the boundaries of these steps, one after the other, and looks at what came of it. Where there is
+/// another one, it goes on there: whichever was killed is started again without the service, and given it back later.
+fn killed_at_each(mut hosts: Vec<Host>, steps: &[usize]) {
     let counter = &COUNTER.with(Clone::clone);
     let each = |step: &usize| ALL.map(|boundary| (*step, boundary));
     let all: Vec<_> = steps.iter().flat_map(each).collect();
-    let mut next = 1;
-    for (place, (step, boundary)) in all.into_iter().enumerate() {
+    let (mut next, mut had) = (1, None);
+    for (step, boundary) in all {
         prepare(counter, next, step, boundary);
-        let said = about_to(&host, step);
-        match place {
-            0 => begin(&host, counter, WORK, "one"),
-            _ => host.again(),
+        let said: Vec<_> = hosts.iter().map(|host| about_to(host, step)).collect();
+        match had {
+            None => begin(&hosts[0], counter, WORK, "one"),
+            Some(dead) => rises(&mut hosts, dead),
         }
-        wait_for_boundary(&host, counter, (step, boundary), said);
-        host.kill();
+        let has = wait_for_boundary(&hosts, counter, (step, boundary), &said);
+        if let Some(dead) = had.filter(|_| hosts.len() > 1) {
+            assert_ne!(has, dead);
+            hosts[dead].drop_in("workflow", Guest::Case("workflow"), &manifest());
+            until("the service to be there again", || {
+                (hosts[dead].listed("workflow")?["state"] == "serving").then_some(())
+            });
+        }
+        hosts[has].kill();
+        had = Some(has);
         next = match boundary {
             Boundary::AfterResult => step + 1,
             _ => step,
         };
     }
-    host.again();
-    check(&host, counter, WORK);
+    if let Some(dead) = had {
+        hosts[dead].again();
+    }
+    hosts.iter().for_each(|host| check(host, counter, WORK));
+}
+
+/// Starts a host again that was killed. What it had is free then; where there is another host, that one has it.
+fn rises(hosts: &mut [Host], dead: usize) {
+    if hosts.len() > 1 {
+        hosts[dead].remove("workflow");
+    }
+    hosts[dead].again();
 }
 
 thread_local! {
@@ -128,7 +149,7 @@ fn some_steps() -> Vec<usize> {
 #[test]
 fn on_one_host_with_a_file() {
     let counter = COUNTER.with(Clone::clone);
-    killed_at_each(alone(&counter, KEYED), &some_steps());
+    killed_at_each(vec![alone(&counter, KEYED)], &some_steps());
 }
 
 #[test]
@@ -137,7 +158,15 @@ fn on_one_host_with_a_server() {
     let host = setup(&counter, KEYED)
         .on_server(&Postgres::database())
         .start();
-    killed_at_each(host, &some_steps());
+    killed_at_each(vec![host], &some_steps());
+}
+
+#[test]
+fn on_two_hosts_with_a_server() {
+    let counter = COUNTER.with(Clone::clone);
+    let url = Postgres::database();
+    let start = |_| setup(&counter, KEYED).on_server(&url).start();
+    killed_at_each((0..2).map(start).collect(), &some_steps());
 }
 
 #[test]

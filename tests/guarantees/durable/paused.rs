@@ -88,6 +88,7 @@ fn another_version_that_does_something_else_is_found_out_before_it_does_it() {
     counter.stop_after(2, Point::After);
     begin(&host, &counter, "/steps?n=5", "one");
     counter.wait_until_stopped();
+    let before = runs(&host)[0]["digest"].clone();
     host.kill();
     let seen = counter.count();
     // The same component, with other settings, so another version: it goes on.
@@ -100,6 +101,7 @@ fn another_version_that_does_something_else_is_found_out_before_it_does_it() {
     let answer = came(&host, &counter, "/steps?n=5", "one");
     assert_eq!(answer.text(), did(1, 5));
     assert!(counter.count() > seen);
+    assert_ne!(runs(&host)[0]["digest"], before, "it is that version's now");
     // One that does something else.
     counter.stop_after(2, Point::After);
     begin(&host, &counter, "/steps?n=6", "two");

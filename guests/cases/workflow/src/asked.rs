@@ -39,6 +39,17 @@ impl Asked {
     }
 }
 
+/// What was sent with a request.
+pub fn sent(request: &IncomingRequest) -> String {
+    let body = request.consume().expect("a body");
+    let stream = body.stream().expect("a stream");
+    let mut text = Vec::new();
+    while let Ok(chunk) = stream.blocking_read(65_536) {
+        text.extend(chunk);
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Begins to ask `authority` for something.
 pub fn begin(method: &Method, authority: &str, path: &str, body: &str) -> FutureIncomingResponse {
     let request = OutgoingRequest::new(Fields::new());
@@ -87,7 +98,21 @@ fn read(answer: IncomingResponse) -> String {
 
 /// Answers with `text`.
 pub fn answer(out: ResponseOutparam, status: u16, text: &str) {
-    let response = OutgoingResponse::new(Fields::new());
+    answer_with(out, status, &Fields::new(), text);
+}
+
+/// Goes on as new, with this path and query, and `text` as what is sent.
+pub fn go_on(out: ResponseOutparam, path: &str, text: &str) {
+    let fields = Fields::new();
+    let value = path.as_bytes().to_vec();
+    fields
+        .append("holdfast-continue", &value)
+        .expect("a header");
+    answer_with(out, 200, &fields, text);
+}
+
+fn answer_with(out: ResponseOutparam, status: u16, fields: &Fields, text: &str) {
+    let response = OutgoingResponse::new(fields.clone());
     response.set_status_code(status).expect("a status");
     let body = response.body().expect("a body");
     ResponseOutparam::set(out, Ok(response));

@@ -2,7 +2,7 @@
 
 mod asked;
 
-use asked::{Asked, answer, ask, begin, came};
+use asked::{Asked, answer, ask, begin, came, go_on, sent};
 use std::thread::sleep;
 use std::time::Duration;
 use wasip2::clocks::monotonic_clock::{self, subscribe_duration};
@@ -27,6 +27,7 @@ impl Guest for Workflow {
             "/sleep" => slept(&asked),
             "/patience" => patience(&asked),
             "/loop" => endless(&asked),
+            "/rounds" => return rounds(&asked, &sent(&request), out),
             "/trap" => {
                 step(&asked, 1);
                 unreachable!("it is told to")
@@ -115,6 +116,28 @@ fn patience(asked: &Asked) -> String {
         came(&one)
     } else {
         "late".to_owned()
+    }
+}
+
+/// Takes so many steps in so many rounds, each an execution of its own journal, and answers how many there were.
+fn rounds(asked: &Asked, sent: &str, out: ResponseOutparam) {
+    let (steps, left) = (asked.number("n", 2), asked.number("rounds", 1));
+    let done = asked.number("done", 0);
+    for number in done + 1..=done + steps {
+        step(asked, number);
+    }
+    let done = done + steps;
+    match left {
+        0 | 1 => answer(out, 200, &format!("{done} steps, {sent}")),
+        _ => {
+            let upstream = asked.text("upstream", "");
+            let path = asked.text("to", "/rounds");
+            let query = format!(
+                "{path}?n={steps}&rounds={}&done={done}&upstream={upstream}",
+                left - 1
+            );
+            go_on(out, &query, &format!("after {done}"));
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// A sleep that is longer than this needs no instance meanwhile.
-pub(super) const SLEEPS_AWAKE: Duration = Duration::from_secs(5);
+pub const SLEEPS_AWAKE: Duration = Duration::from_secs(5);
 
 /// What is on record of something that a guest asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub enum Found {
     /// What came of it, once it is let through.
     Came,
     /// It was begun then (in nanoseconds since 1970), and nobody knows what came of it.
@@ -25,7 +25,7 @@ pub(super) enum Found {
 
 /// What there is to do when the guest can go no further.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Idle {
+pub enum Idle {
     /// A result was let through.
     Through,
     /// Something is under way.
@@ -45,7 +45,7 @@ struct Result {
 
 /// The entries of one execution, as one instance meets them.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub struct Book {
     record: BTreeMap<u32, Entry>,
     /// Those whose results are still to be let through, in order.
     order: VecDeque<u32>,
@@ -71,7 +71,7 @@ pub(super) struct Book {
 
 impl Book {
     /// The book of an execution that was begun then.
-    pub(super) fn new(entries: Vec<Entry>, began_ns: u64) -> Self {
+    pub fn new(entries: Vec<Entry>, began_ns: u64) -> Self {
         let mut came: Vec<_> = entries
             .iter()
             .filter_map(|entry| Some((entry.came.as_ref()?.place, entry.ordinal)))
@@ -103,7 +103,7 @@ impl Book {
     }
 
     /// The number of what the guest asks for next. It is under way from now on, whoever is to make it.
-    pub(super) fn issue(&mut self) -> u32 {
+    pub fn issue(&mut self) -> u32 {
         self.idle = false;
         self.issued += 1;
         self.under_way.insert(self.issued);
@@ -111,7 +111,7 @@ impl Book {
     }
 
     /// What is on record of it.
-    pub(super) fn ask(&self, ordinal: u32, what: &str, asked: &[u8; 32]) -> Found {
+    pub fn ask(&self, ordinal: u32, what: &str, asked: &[u8; 32]) -> Found {
         match self.record.get(&ordinal) {
             None => Found::Nothing,
             Some(entry) if entry.what != what => {
@@ -126,39 +126,44 @@ impl Book {
     }
 
     /// Whether all that is on record was let through, so that something new may be begun.
-    pub(super) fn is_new(&self) -> bool {
+    pub fn is_new(&self) -> bool {
         self.again == 0
     }
 
     /// What was asked for has come to something, or is given up.
-    pub(super) fn ends(&mut self, ordinal: u32) {
+    pub fn ends(&mut self, ordinal: u32) {
         self.under_way.remove(&ordinal);
     }
 
     /// Whether anything is under way.
-    pub(super) fn is_settled(&self) -> bool {
+    pub fn is_settled(&self) -> bool {
         self.under_way.is_empty()
     }
 
+    /// How many things are under way.
+    pub fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// How many bytes its results have.
-    pub(super) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// The guest sleeps until then: that needs nobody.
-    pub(super) fn sleeps(&mut self, ordinal: u32, until_ns: u64) {
+    pub fn sleeps(&mut self, ordinal: u32, until_ns: u64) {
         self.under_way.remove(&ordinal);
         self.sleeps.insert(ordinal, until_ns);
     }
 
     /// The place of the next result.
-    pub(super) fn next_place(&mut self) -> u32 {
+    pub fn next_place(&mut self) -> u32 {
         self.place += 1;
         self.place
     }
 
     /// What came of an entry is written down, and let through in its turn.
-    pub(super) fn came(&mut self, ordinal: u32, ended_ns: u64, bytes: Vec<u8>) {
+    pub fn came(&mut self, ordinal: u32, ended_ns: u64, bytes: Vec<u8>) {
         self.bytes += bytes.len() as u64;
         self.results.insert(ordinal, Result { ended_ns, bytes });
         self.order.push_back(ordinal);
@@ -168,7 +173,7 @@ impl Book {
     }
 
     /// What came of an entry, once it was let through.
-    pub(super) fn take(&mut self, ordinal: u32) -> Option<Vec<u8>> {
+    pub fn take(&mut self, ordinal: u32) -> Option<Vec<u8>> {
         if !self.through.remove(&ordinal) {
             return None;
         }
@@ -176,18 +181,18 @@ impl Book {
     }
 
     /// Whoever asked for it has it, or does not want it.
-    pub(super) fn taken(&mut self, ordinal: u32) {
+    pub fn taken(&mut self, ordinal: u32) {
         self.sleeps.remove(&ordinal);
         self.taken.insert(ordinal);
     }
 
     /// Whether nobody waits for it.
-    pub(super) fn is_taken(&self, ordinal: u32) -> bool {
+    pub fn is_taken(&self, ordinal: u32) -> bool {
         self.taken.contains(&ordinal)
     }
 
     /// The guest can go no further.
-    pub(super) fn idle(&mut self, now_ns: u64) -> Idle {
+    pub fn idle(&mut self, now_ns: u64) -> Idle {
         if self.last.is_some_and(|last| !self.taken.contains(&last)) {
             // It is on its way, and the guest goes on when it arrives.
             return Idle::Waits;
@@ -210,19 +215,19 @@ impl Book {
     }
 
     /// What the record has that the guest has ended without asking for.
-    pub(super) fn missing(&self) -> Option<String> {
+    pub fn missing(&self) -> Option<String> {
         let (ordinal, entry) = self.record.range(self.issued + 1..).next()?;
         Some(differs(*ordinal, &entry.what, "an end"))
     }
 
     /// What the guest's clock shows: the time of the last result, and a nanosecond more each time.
-    pub(super) fn read_clock(&mut self) -> u64 {
+    pub fn read_clock(&mut self) -> u64 {
         self.shown_ns += 1;
         self.shown_ns
     }
 
     /// How many results were let through.
-    pub(super) fn let_through(&self) -> u64 {
+    pub fn let_through(&self) -> u64 {
         self.let_through
     }
 

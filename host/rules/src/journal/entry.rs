@@ -1,4 +1,4 @@
-//! What stands in an entry: what was asked, as a hash, and what came of it, as it is given back; and what an execution was begun with.
+//! What stands in an entry: what was asked, as a hash, and what came of it, as it is given back.
 
 use super::Names;
 use crate::once::{self, outcome};
@@ -6,15 +6,16 @@ use crate::retry::{self, Harmless};
 use crate::whole::{NotWhole, whole};
 use bytes::Bytes;
 use holdfast_call::{
-    Answer, Body, Call, CallId, Fault, HostCode, Payload, Refusal, Reply, StepName, Target, Trace,
-    Verdict, WallTime, Why,
+    Answer, Body, Call, CallId, Fault, HostCode, Payload, Refusal, Reply, StepName, Target,
+    Verdict, WallTime,
 };
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
-use serde::{Deserialize, Serialize};
+use http::{HeaderName, HeaderValue, Request, Response};
 use sha2::{Digest as _, Sha256};
 
 /// The longest body of a request or an answer that an entry has, in bytes.
 pub const BYTES_MAX: usize = 2 << 20;
+/// How a sleep stands in a journal.
+const SLEEP: &str = "sleep";
 /// The longest text of values that is shown, in bytes.
 const SAID_BYTES_MAX: usize = 200;
 
@@ -28,7 +29,7 @@ pub(super) struct Asked {
 
 /// In what form it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// Over HTTP.
     Http,
     /// With values.
@@ -43,10 +44,65 @@ pub(super) struct NotAsked {
 
 /// How a child call stands in the journal.
 #[derive(Clone, Debug)]
-pub(super) struct Entered {
-    pub(super) what: String,
-    pub(super) hash: [u8; 32],
-    pub(super) form: Form,
+pub(crate) struct Entered {
+    pub(crate) what: String,
+    pub(crate) hash: [u8; 32],
+    pub(crate) form: Form,
+}
+
+/// A child call on its way into a journal, as far as it was read.
+pub(crate) struct Asking {
+    what: String,
+    hash: Sha256,
+    form: Form,
+}
+
+impl Asking {
+    /// Reads all but the body of a request. `shown` is how a header stands in the journal.
+    pub(crate) fn of(call: &Call, shown: Shown) -> Self {
+        let what = format!("{} {}", call.target, call.operation);
+        let mut hash = Sha256::new();
+        add(&mut hash, what.as_bytes());
+        let form = match &call.payload {
+            Payload::Http(request) => {
+                add(&mut hash, request.method().as_str().as_bytes());
+                add(&mut hash, request.uri().to_string().as_bytes());
+                for (name, value) in request.headers() {
+                    add(&mut hash, name.as_str().as_bytes());
+                    add(&mut hash, shown(name, value.as_bytes()));
+                }
+                Form::Http
+            }
+            Payload::Values(operation, list) => {
+                add(&mut hash, operation.as_bytes());
+                add(&mut hash, written(list).as_bytes());
+                Form::Values
+            }
+        };
+        Self { what, hash, form }
+    }
+
+    /// Reads the body of the request.
+    pub(crate) fn body(&mut self, bytes: &[u8]) {
+        add(&mut self.hash, bytes);
+    }
+
+    /// As it is written down.
+    pub(crate) fn entered(self) -> Entered {
+        Entered {
+            what: self.what,
+            hash: self.hash.finalize().into(),
+            form: self.form,
+        }
+    }
+}
+
+/// How the value of a header stands in a journal.
+pub(crate) type Shown = for<'a> fn(&HeaderName, &'a [u8]) -> &'a [u8];
+
+/// As it is.
+pub(crate) fn plain<'a>(_name: &HeaderName, value: &'a [u8]) -> &'a [u8] {
+    value
 }
 
 /// Reads a child call whole.
@@ -54,31 +110,15 @@ pub(super) struct Entered {
 /// # Errors
 /// It is longer than an entry may be, or was cut.
 pub(super) async fn asked(mut call: Box<Call>) -> Result<Asked, NotAsked> {
-    let what = format!("{} {}", call.target, call.operation);
-    let mut hash = Sha256::new();
-    add(&mut hash, what.as_bytes());
-    let form = match &call.payload {
-        Payload::Http(_) => Form::Http,
-        Payload::Values(..) => Form::Values,
-    };
+    let mut asking = Asking::of(&call, plain);
     let nothing = Payload::Values("".into(), Vec::new());
     call.payload = match std::mem::replace(&mut call.payload, nothing) {
         Payload::Http(request) => {
             let (head, body) = request.into_parts();
-            add(&mut hash, head.method.as_str().as_bytes());
-            add(&mut hash, head.uri.to_string().as_bytes());
-            for (name, value) in &head.headers {
-                add(&mut hash, name.as_str().as_bytes());
-                add(&mut hash, value.as_bytes());
-            }
             let bytes = match whole(body, BYTES_MAX).await {
                 Ok(read) => read.bytes,
                 Err(not) => {
-                    let entered = Entered {
-                        what,
-                        hash: hash.finalize().into(),
-                        form,
-                    };
+                    let entered = asking.entered();
                     let fault = match not {
                         NotWhole::Cut(fault) => fault,
                         NotWhole::TooLong => too_long("a request"),
@@ -86,39 +126,36 @@ pub(super) async fn asked(mut call: Box<Call>) -> Result<Asked, NotAsked> {
                     return Err(NotAsked { entered, fault });
                 }
             };
-            add(&mut hash, &bytes);
+            asking.body(&bytes);
             Payload::Http(Request::from_parts(head, Body::whole(bytes)))
         }
         Payload::Values(operation, list) => {
-            let text = written(&list);
-            add(&mut hash, operation.as_bytes());
-            add(&mut hash, text.as_bytes());
-            if text.len() > BYTES_MAX {
-                let entered = Entered {
-                    what,
-                    hash: hash.finalize().into(),
-                    form,
-                };
-                let fault = too_long("what is asked");
+            if written(&list).len() > BYTES_MAX {
+                let (entered, fault) = (asking.entered(), too_long("what is asked"));
                 return Err(NotAsked { entered, fault });
             }
             Payload::Values(operation, list)
         }
     };
-    let entered = Entered {
-        what,
-        hash: hash.finalize().into(),
-        form,
-    };
+    let entered = asking.entered();
     Ok(Asked { call, entered })
 }
 
-/// The hash of a sleep until then.
-pub(super) fn sleep_hash(until_ns: u64) -> [u8; 32] {
+/// A sleep until then, in nanoseconds since 1970.
+pub(crate) fn sleep(until_ns: u64) -> Entered {
     let mut hash = Sha256::new();
-    add(&mut hash, b"sleep");
+    add(&mut hash, SLEEP.as_bytes());
     hash.update(until_ns.to_be_bytes());
-    hash.finalize().into()
+    Entered {
+        what: SLEEP.to_owned(),
+        hash: hash.finalize().into(),
+        form: Form::Values,
+    }
+}
+
+/// Whether that is how a sleep stands in a journal.
+pub(super) fn is_sleep(what: &str) -> bool {
+    what == SLEEP
 }
 
 /// How it is known that something was asked for before.
@@ -203,7 +240,7 @@ pub(super) async fn came(reply: Reply, id: CallId) -> Vec<u8> {
 }
 
 /// What came of an entry, as it is given to the guest.
-pub(super) fn given(bytes: &[u8], form: Form) -> Reply {
+pub(crate) fn given(bytes: &[u8], form: Form) -> Reply {
     match (outcome::recorded(bytes), form) {
         (Some(reply @ (Err(_) | Ok(Answer::Http(_)))), Form::Http)
         | (Some(reply @ (Err(_) | Ok(Answer::Values(_)))), Form::Values) => reply,
@@ -277,101 +314,7 @@ fn too_long(what: &str) -> Fault {
     refusal.into()
 }
 
-// === What it was begun with ===
-
-/// What an execution was begun with, as it is kept: a line of JSON, and the body.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    why: String,
-    trace: String,
-    http: Option<Head>,
-    values: Option<(String, Vec<serde_json::Value>)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Head {
-    method: String,
-    uri: String,
-    headers: Vec<(String, Vec<u8>)>,
-}
-
-/// What an execution is begun with.
-#[derive(Debug)]
-pub struct Beginning {
-    /// What is asked.
-    pub payload: Payload,
-    /// Why.
-    pub why: Why,
-    /// The trace that it goes on.
-    pub trace: Option<Trace>,
-}
-
-/// Writes down what this call asks. `body` is the whole of a request's body.
-pub(crate) fn beginning(call: &Call, body: &[u8]) -> Vec<u8> {
-    let (http, values) = match &call.payload {
-        Payload::Http(request) => {
-            let headers = request.headers().iter();
-            let headers =
-                headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
-            let head = Head {
-                method: request.method().to_string(),
-                uri: request.uri().to_string(),
-                headers: headers.collect(),
-            };
-            (Some(head), None)
-        }
-        Payload::Values(operation, list) => {
-            let list = list.iter().map(once::written).collect();
-            (None, Some((operation.to_string(), list)))
-        }
-    };
-    let line = Line {
-        why: call.why.as_str().to_owned(),
-        trace: call.trace.header(),
-        http,
-        values,
-    };
-    // Texts and numbers alone: there is nothing in it that could not be written.
-    let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
-    bytes.push(b'\n');
-    if matches!(call.payload, Payload::Http(_)) {
-        bytes.extend_from_slice(body);
-    }
-    bytes
-}
-
-/// Reads what an execution was begun with; none if nobody can read it.
-#[must_use]
-pub fn begun_with(bytes: &[u8]) -> Option<Beginning> {
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
-    let (line, body) = bytes.split_at_checked(end)?;
-    let line: Line = serde_json::from_slice(line).ok()?;
-    let payload = match (line.http, line.values) {
-        (Some(head), None) => {
-            let mut request = Request::new(Body::whole(Bytes::copy_from_slice(body.get(1..)?)));
-            *request.method_mut() = head.method.parse::<Method>().ok()?;
-            *request.uri_mut() = head.uri.parse::<Uri>().ok()?;
-            for (name, value) in head.headers {
-                let name = HeaderName::try_from(name).ok()?;
-                let value = HeaderValue::from_bytes(&value).ok()?;
-                request.headers_mut().append(name, value);
-            }
-            Payload::Http(request)
-        }
-        (None, Some((operation, list))) => {
-            let list = list.iter().map(once::read).collect::<Option<_>>()?;
-            Payload::Values(operation.into(), list)
-        }
-        (Some(_), Some(_)) | (None, None) => return None,
-    };
-    Some(Beginning {
-        payload,
-        why: Why::claimed(&line.why).unwrap_or_else(Why::undeclared),
-        trace: Trace::parse(&line.trace),
-    })
-}
-
-fn written(list: &[holdfast_call::Value]) -> String {
+pub(crate) fn written(list: &[holdfast_call::Value]) -> String {
     serde_json::Value::Array(list.iter().map(once::written).collect()).to_string()
 }
 

@@ -1,6 +1,7 @@
 //! Why an instance brings its execution no further, for now or for good.
 
 use holdfast_call::{Fault, HostCode, Refusal};
+use holdfast_store::runs::Round;
 use std::time::Duration;
 
 /// Why it stops.
@@ -14,6 +15,8 @@ pub(super) enum Halt {
     Later(Duration, String),
     /// It has come to an end that its guest did not bring about.
     Failed(Box<Fault>),
+    /// It goes on as new; or it would, and cannot.
+    Again(Result<Round, Box<Fault>>),
     /// Somebody else has it.
     Lost,
     /// It has ended.
@@ -27,7 +30,11 @@ impl Halt {
             Self::Sleeps(_) => ("The execution sleeps.", "it sleeps".to_owned()),
             Self::Paused(why) => ("The execution waits for a person.", why.clone()),
             Self::Later(_, why) => ("The execution goes on later.", why.clone()),
-            Self::Failed(fault) => return (**fault).clone(),
+            Self::Failed(fault) | Self::Again(Err(fault)) => return (**fault).clone(),
+            Self::Again(Ok(_)) => (
+                "The execution goes on.",
+                "it has come to the end of a round".to_owned(),
+            ),
             Self::Lost => (
                 "Another host goes on with the execution.",
                 "another host has it".to_owned(),

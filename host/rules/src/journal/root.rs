@@ -1,13 +1,15 @@
 //! The execution itself, as one instance brings it further: to its end, or to where it stops.
 
+use super::beginning::{CONTINUE, again};
 use super::halt::Halt;
 use super::run::{Run, TURN};
 use crate::once::outcome;
 use holdfast_call::notice::Event;
-use holdfast_call::{Call, CallId, HostCode, Next, Notice, Reply};
+use holdfast_call::{Answer, Call, CallId, Fault, HostCode, Next, Notice, Reply, Verdict};
 use holdfast_store::db::DbError;
 use holdfast_store::executions::Held;
-use holdfast_store::runs;
+use holdfast_store::runs::{self, Round};
+use http::HeaderValue;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +53,10 @@ impl Run {
             Err(halt) => halt,
             Ok(reply) => match self.judged(&reply, meter.read().attempts) {
                 Some(halt) => halt,
-                None => return self.ended(reply).await,
+                None => match self.goes_on(&reply) {
+                    Some(round) => Halt::Again(round),
+                    None => return self.ended(reply).await,
+                },
             },
         };
         let told = halt.told();
@@ -84,6 +89,33 @@ impl Run {
         Some(Halt::Later(fault.wait().unwrap_or(after), why))
     }
 
+    /// What it goes on as, if its guest wants that: an answer that says so, and is whole as any of a durable operation.
+    fn goes_on(&self, reply: &Reply) -> Option<Result<Round, Box<Fault>>> {
+        let Ok(Answer::Http(response)) = reply else {
+            return None;
+        };
+        let target = response.headers().get(CONTINUE)?;
+        let body = response.body().as_whole().map_or(&[][..], |bytes| bytes);
+        let Some(asked) = again(&self.asked, target, body) else {
+            return Some(Err(Box::new(self.nowhere(target))));
+        };
+        let seed = self.reading.next_seed();
+        Some(Ok(Round { asked, seed }))
+    }
+
+    fn nowhere(&self, target: &HeaderValue) -> Fault {
+        let cause = "the service wants to go on elsewhere than at the path of its operation";
+        let verdict = Verdict {
+            boundary: HostCode::BadResponse.meaning().boundary,
+            stage: "journal",
+            cause: cause.to_owned(),
+            evidence: vec![("holdfast-continue", format!("{target:?}"))],
+            next: format!("holdfast run show {}", self.hold.call),
+        };
+        let title = HostCode::BadResponse.meaning().title;
+        Fault::host(HostCode::BadResponse, format!("{title}."), verdict)
+    }
+
     /// Keeps what came of it.
     async fn ended(&self, reply: Reply) -> Reply {
         let outcome::Ended { reply, outcome } = outcome::ended(reply, self.id()).await;
@@ -114,8 +146,12 @@ impl Run {
         let hold = || self.hold.clone();
         match halt {
             Halt::Lost | Halt::Over => {}
-            Halt::Failed(fault) => {
+            Halt::Failed(fault) | Halt::Again(Err(fault)) => {
                 self.keeps(outcome::of_fault(&fault, self.id())).await;
+            }
+            Halt::Again(Ok(round)) => {
+                self.say(|| runs::go_on(&self.database, hold(), round.clone()))
+                    .await;
             }
             Halt::Sleeps(until) => {
                 self.comes_to_rest().await;

@@ -2,16 +2,16 @@
 
 use super::book::{Book, Idle};
 use super::halt::Halt;
-use crate::once::{Hand, Holds};
+use super::reading::Reading;
+use crate::once::Hand;
 use holdfast_call::{BoxFuture, Clock, Execution, Fault, Moment, Notices, StepName};
 use holdfast_store::db::{Database, DbError};
 use holdfast_store::executions::Hold;
 use holdfast_store::runs::{self, Taken};
-use sha2::{Digest as _, Sha256};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 
 /// How long one instance brings an execution further at most; then another one takes it up.
 pub const TURN: Duration = Duration::from_secs(15 * 60);
@@ -38,6 +38,10 @@ pub struct Run {
     pub(super) service: String,
     /// The version that it was begun with.
     pub(super) pinned: String,
+    /// What is asked of it.
+    pub(super) asked: Vec<u8>,
+    /// Whether it is the serving version's by now.
+    pub(super) moved: AtomicBool,
     pub(super) digest: Arc<str>,
     pub(super) steps: u32,
     pub(super) keep: Duration,
@@ -48,12 +52,8 @@ pub struct Run {
     pub(super) serving: Handle,
     /// When this instance began.
     pub(super) began: Moment,
-    seed: [u8; 32],
-    named: Mutex<u64>,
-    book: Mutex<Book>,
+    pub(super) reading: Reading,
     halt: Mutex<Option<Halt>>,
-    /// Something of the book, or the halt, is another.
-    changed: Notify,
     /// Held while a result is written down, so that their order is that of their places.
     pub(super) writing: tokio::sync::Mutex<()>,
 }
@@ -79,10 +79,12 @@ impl Run {
             return Ok(None);
         };
         Ok(Some(Arc::new(Self {
-            book: Mutex::new(Book::new(entries, taken.began_ns)),
+            reading: Reading::new(taken.seed, Book::new(entries, taken.began_ns)),
             hold: taken.hold,
             service: taken.service,
             pinned: taken.digest,
+            asked: taken.asked,
+            moved: AtomicBool::new(false),
             digest,
             steps,
             keep,
@@ -91,10 +93,7 @@ impl Run {
             clock,
             notices,
             serving: Handle::current(),
-            seed: taken.seed,
-            named: Mutex::default(),
             halt: Mutex::default(),
-            changed: Notify::new(),
             writing: tokio::sync::Mutex::default(),
         })))
     }
@@ -117,7 +116,7 @@ impl Run {
             *said = Some(halt);
         }
         drop(said);
-        self.changed.notify_waiters();
+        self.turned();
     }
 
     /// Why it is brought no further, if it is not.
@@ -127,13 +126,12 @@ impl Run {
     }
 
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
-        // Each change of it is whole.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reading.book()
     }
 
     /// What the book says is another.
     pub(super) fn turned(&self) {
-        self.changed.notify_waiters();
+        self.reading.turned();
     }
 
     /// Waits until the book says so.
@@ -142,20 +140,9 @@ impl Run {
     /// It is brought no further.
     pub(super) async fn when<T>(
         &self,
-        mut says: impl FnMut(&mut Book) -> Option<T>,
+        says: impl FnMut(&mut Book) -> Option<T>,
     ) -> Result<T, Halt> {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if let Some(value) = says(&mut self.book()) {
-                return Ok(value);
-            }
-            if let Some(halt) = self.halt() {
-                return Err(halt);
-            }
-            changed.await;
-        }
+        self.reading.when(says, || self.halt()).await
     }
 
     /// Waits until it is brought no further.
@@ -168,15 +155,8 @@ impl Run {
 
     /// Waits until nothing is under way.
     pub(super) async fn settled(&self) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if self.book().is_settled() {
-                return;
-            }
-            changed.await;
-        }
+        let settled = |book: &mut Book| book.is_settled().then_some(());
+        self.reading.once(settled).await;
     }
 
     /// Now, in nanoseconds since 1970.
@@ -188,36 +168,8 @@ impl Run {
     pub(super) fn name(&self, ordinal: u32, began_ns: u64) -> StepName {
         StepName {
             at: holdfast_call::WallTime(began_ns / 1_000),
-            name: self.drawn(b"step", u64::from(ordinal)),
+            name: self.reading.drawn(b"step", u64::from(ordinal)),
         }
-    }
-
-    fn drawn(&self, what: &[u8], number: u64) -> [u8; 16] {
-        let mut hash = Sha256::new();
-        hash.update(self.seed);
-        hash.update(what);
-        hash.update(number.to_be_bytes());
-        let hash: [u8; 32] = hash.finalize().into();
-        let mut drawn = [0; 16];
-        for (to, from) in drawn.iter_mut().zip(hash) {
-            *to = from;
-        }
-        drawn
-    }
-
-    /// Sixteen bytes that are the same ones each time it is run.
-    pub(super) fn sixteen(&self) -> [u8; 16] {
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        *named += 1;
-        self.drawn(b"name", *named)
-    }
-
-    /// What the guest's random numbers are made of: not what names are made of, which others are told.
-    pub(super) fn guest_seed(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(self.seed);
-        hash.update(b"guest");
-        hash.finalize().into()
     }
 
     /// The guest can go no further.
@@ -258,10 +210,6 @@ impl Hand for Run {
 
     fn lose(&self) {
         self.stop(Halt::Lost);
-    }
-
-    fn holds(&self) -> Holds {
-        Holds::Run
     }
 }
 

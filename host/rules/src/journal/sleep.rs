@@ -1,28 +1,23 @@
 //! A sleep of the guest: an entry that is written down once it is over, so that one that is cut off costs nothing.
 
 use super::book::Found;
-use super::entry;
+use super::entry::{self, Entered};
 use super::halt::Halt;
 use super::run::Run;
-use holdfast_call::BoxFuture;
+use holdfast_call::{BoxFuture, Seat};
 use holdfast_store::runs::Intent;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How an entry names it.
-const WHAT: &str = "sleep";
-
 impl Run {
     /// The guest sleeps until then, in nanoseconds since 1970.
     pub(super) fn falls_asleep(self: Arc<Self>, until_ns: u64) -> BoxFuture<'static, ()> {
+        let entered = entry::sleep(until_ns);
         let (ordinal, found) = {
             let mut book = self.book();
             let ordinal = book.issue();
             book.sleeps(ordinal, until_ns);
-            (
-                ordinal,
-                book.ask(ordinal, WHAT, &entry::sleep_hash(until_ns)),
-            )
+            (ordinal, book.ask(ordinal, &entered.what, &entered.hash))
         };
         match found {
             Found::Differs(how) => self.stop(Halt::Paused(self.another(&how))),
@@ -30,15 +25,16 @@ impl Run {
             Found::Begun(_) | Found::Nothing => {
                 let (run, serving) = (self.clone(), self.serving.clone());
                 serving.spawn(async move {
-                    if let Err(halt) = run.sleeps_on(ordinal, until_ns).await {
+                    if let Err(halt) = run.sleeps_on(ordinal, until_ns, entered).await {
                         run.stop(halt);
                     }
                 });
             }
         }
-        let sleeper = Sleeper { run: self, ordinal };
+        let seat = Seat::at(self.clone(), ordinal);
         Box::pin(async move {
-            let woken = sleeper.run.when(|book| book.take(ordinal)).await;
+            let _until_woken = seat;
+            let woken = self.when(|book| book.take(ordinal)).await;
             if woken.is_err() {
                 // Whoever sleeps here is about to be gone.
                 std::future::pending::<()>().await;
@@ -47,7 +43,7 @@ impl Run {
     }
 
     /// Waits for the time, unless the guest does not want it any more.
-    async fn sleeps_on(&self, ordinal: u32, until_ns: u64) -> Result<(), Halt> {
+    async fn sleeps_on(&self, ordinal: u32, until_ns: u64, entered: Entered) -> Result<(), Halt> {
         self.when(|book| book.is_new().then_some(())).await?;
         if ordinal > self.steps {
             return Err(super::step::too_many(ordinal, 0, self.steps, &self.service));
@@ -66,22 +62,9 @@ impl Run {
         let intent = Intent {
             ordinal,
             began_ns: until_ns,
-            what: WHAT.to_owned(),
-            asked: entry::sleep_hash(until_ns),
+            what: entered.what,
+            asked: entered.hash,
         };
         self.writes(intent, Vec::new()).await
-    }
-}
-
-/// One who sleeps, or does not care any more.
-struct Sleeper {
-    run: Arc<Run>,
-    ordinal: u32,
-}
-
-impl Drop for Sleeper {
-    fn drop(&mut self) {
-        self.run.book().taken(self.ordinal);
-        self.run.turned();
     }
 }

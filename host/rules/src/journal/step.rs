@@ -5,12 +5,15 @@ use super::entry::{self, Form, Known};
 use super::halt::Halt;
 use super::root::again_after;
 use super::run::{Run, TURN, TURN_LEFT};
-use crate::once::outcome;
-use holdfast_call::{BoxFuture, Call, Fault, HostCode, Journal, Next, Refusal, Reply, Standing};
+use crate::once::{self, outcome};
+use holdfast_call::{
+    BoxFuture, Call, CallId, Fault, HostCode, Journal, Next, Purpose, Refusal, Reply, Standing,
+};
 use holdfast_store::db::DbError;
 use holdfast_store::executions::Held;
 use holdfast_store::runs::{self, Came, Intent};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How long is waited after the database failed.
@@ -19,6 +22,8 @@ const STORE_AWAY: Duration = Duration::from_secs(5);
 const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// How long those who are asked know what they were asked under a name, at least: as long as this host keeps outcomes, and most upstreams.
 const NAMES_KNOWN: Duration = Duration::from_secs(24 * 3600);
+/// After what time an execution that waits for an approval asks whether there is one, although nobody has told it so.
+const APPROVAL_LOOK: Duration = Duration::from_secs(5 * 60);
 /// How many bytes of answers one execution has at most: all of them are read when it goes on.
 const JOURNAL_BYTES_MAX: u64 = 32 << 20;
 
@@ -32,12 +37,16 @@ enum Twice {
 }
 
 impl Journal for Run {
-    fn seed(&self) -> [u8; 32] {
-        self.guest_seed()
+    fn purpose(&self) -> Purpose {
+        Purpose::Execution
     }
 
-    fn sixteen(&self) -> [u8; 16] {
-        Self::sixteen(self)
+    fn seed(&self) -> [u8; 32] {
+        self.reading.guest_seed()
+    }
+
+    fn new_id(&self) -> CallId {
+        self.reading.new_id()
     }
 
     fn read_clock(&self) -> u64 {
@@ -46,6 +55,10 @@ impl Journal for Run {
 
     fn next_ordinal(&self) -> u32 {
         self.book().issue()
+    }
+
+    fn told(&self, _ordinal: u32, _id: CallId) -> CallId {
+        self.reading.new_id()
     }
 
     fn sleep(self: Arc<Self>, until: u64) -> BoxFuture<'static, ()> {
@@ -156,6 +169,7 @@ impl Run {
         if began_ns.is_some() && twice == Twice::Doubles {
             return Err(Halt::Paused(indeterminate(&intent)));
         }
+        self.takes_over().await?;
         // Also what is on record, so that nobody sends anything who has lost it meanwhile.
         self.intends(&intent).await?;
         let (id, meter) = (call.id, call.meter.clone());
@@ -181,6 +195,13 @@ impl Run {
         if code == HostCode::Indeterminate {
             return Some(Halt::Paused(indeterminate(intent)));
         }
+        if let Some(approval) = once::waits_for(fault) {
+            let why = waits_for_approval(approval);
+            return Some(
+                self.withdrawn(intent, twice, Halt::Later(APPROVAL_LOOK, why))
+                    .await,
+            );
+        }
         let cut = self.is_cut_by_its_turn(code) && (attempts == 0 || twice == Twice::Harmless);
         let after = match (code, fault.wait()) {
             _ if cut => Duration::ZERO,
@@ -190,16 +211,25 @@ impl Run {
             (HostCode::Cancelled, _) => return None,
             (_, wait) => wait.unwrap_or(again_after(code)?),
         };
-        if twice == Twice::Doubles && (attempts == 0 || is_undone(code)) {
+        let why = format!("{} could not be asked: {}", intent.what, code.as_str());
+        let later = Halt::Later(after, why);
+        Some(match attempts == 0 || is_undone(code) {
+            true => self.withdrawn(intent, twice, later).await,
+            false => later,
+        })
+    }
+
+    /// Says that nothing was done, where that matters; what stops the execution then.
+    async fn withdrawn(&self, intent: &Intent, twice: Twice, halt: Halt) -> Halt {
+        if twice == Twice::Doubles {
             // Where this cannot be said, it is as if it may have been done.
             let hold = self.hold.clone();
             let withdrawn = runs::withdraw(&self.database, hold, intent.ordinal).await;
             if withdrawn == Ok(Held::Lost) {
-                return Some(Halt::Lost);
+                return Halt::Lost;
             }
         }
-        let why = format!("{} could not be asked: {}", intent.what, code.as_str());
-        Some(Halt::Later(after, why))
+        halt
     }
 
     /// Whether it took too long only because this instance has come to the end of its time.
@@ -212,6 +242,20 @@ impl Run {
     fn is_remembered(&self, intent: &Intent) -> bool {
         let age = Duration::from_nanos(self.now_ns().saturating_sub(intent.began_ns));
         age < NAMES_KNOWN
+    }
+
+    /// Another version than the one that it was begun with has done all that is on record: the execution is this version's from now on.
+    async fn takes_over(&self) -> Result<(), Halt> {
+        if *self.pinned == *self.digest || self.moved.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let digest = self.digest.to_string();
+        match runs::moved(&self.database, self.hold.clone(), digest).await {
+            Ok(Held::Yes) => self.moved.store(true, Ordering::Release),
+            Ok(Held::Lost) => return Err(Halt::Lost),
+            Err(error) => return Err(away(&error)),
+        }
+        Ok(())
     }
 
     async fn intends(&self, intent: &Intent) -> Result<(), Halt> {
@@ -279,6 +323,12 @@ fn is_undone(code: HostCode) -> bool {
             | HostCode::UpstreamThrottled
             | HostCode::UpstreamCircuitOpen
     )
+}
+
+/// Why an execution waits that asked for something which this approval is wanted for.
+#[must_use]
+pub fn waits_for_approval(id: &str) -> String {
+    format!("it waits for the approval {id}")
 }
 
 fn away(error: &DbError) -> Halt {

@@ -1,6 +1,6 @@
 //! The key of a call, and what it stands for: one call of one caller to one operation.
 
-use holdfast_call::{Call, Link, Payload};
+use holdfast_call::{Call, Caller, Link, Payload};
 use holdfast_store::executions::ExecutionKey;
 use http::header;
 use sha2::{Digest as _, Sha256};
@@ -43,6 +43,12 @@ fn unquoted(rest: &str) -> Option<String> {
 #[must_use]
 pub(super) fn row(call: &Call, key: &str) -> ExecutionKey {
     hash_of(&[&whose(call), &call.target.to_string(), &call.operation, key])
+}
+
+/// The name of the row of a call that a service has made: the same as of the call itself.
+#[must_use]
+pub(crate) fn row_of(caller: &Caller, target: &str, operation: &str, key: &str) -> ExecutionKey {
+    hash_of(&[&caller.to_string(), target, operation, key])
 }
 
 /// The name of the row of a call that has no key: no other call's.

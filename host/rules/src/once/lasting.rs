@@ -4,7 +4,7 @@
 //! places are for that, and beyond it, and where the time is over, it is said that it goes on.
 
 use super::patience::{Looks, Seat};
-use super::{Once, again, outcome, refusals};
+use super::{Once, again, fields, outcome, refusals};
 use crate::effects;
 use crate::journal;
 use crate::trail::Basis;
@@ -101,7 +101,7 @@ impl Once {
             service: service.to_string(),
             digest: digest.map_or_else(String::new, |digest| digest.to_string()),
             seed,
-            asked: journal::beginning(call, body),
+            asked: journal::beginning(call, body, fields),
         })
     }
 

@@ -3,17 +3,16 @@
 //! One line of JSON, then the bytes of the body as they are. Of an answer whose body is longer than [`BODY_BYTES_MAX`] only the head is
 //! kept, and whoever asks again is told so.
 
+use super::field::{Fields, fields};
 use super::values;
+use crate::whole::Rest;
 use bytes::{Bytes, BytesMut};
-use holdfast_call::{
-    Answer, Body, BodySource, Call, CallId, Fault, HostCode, Payload, Reply, Values, Verdict,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use holdfast_call::{Answer, Body, Call, CallId, Fault, HostCode, Payload, Reply, Values, Verdict};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::{Body as _, Frame};
 use serde::{Deserialize, Serialize};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The longest body that is kept, in bytes: as long as one that is buffered on its way in.
@@ -25,11 +24,11 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed")
 /// What the line says, after the name of the call that was answered so.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum What {
+pub(crate) enum What {
     /// A response over HTTP, its body behind the line.
     Http {
         status: u16,
-        headers: Vec<(String, Vec<u8>)>,
+        headers: Fields,
         kept: Kept,
     },
     /// What an operation gave.
@@ -45,7 +44,7 @@ pub(super) enum What {
 /// How much of a response is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kept {
+pub(crate) enum Kept {
     /// All of it.
     Whole,
     /// Its head.
@@ -84,6 +83,16 @@ pub(crate) fn of_fault(fault: &Fault, id: CallId) -> Vec<u8> {
     line(id, &what, &[])
 }
 
+/// A response that is whole, as it is kept.
+pub(crate) fn of_response(id: CallId, status: StatusCode, headers: Fields, body: &[u8]) -> Vec<u8> {
+    let what = What::Http {
+        status: status.as_u16(),
+        headers,
+        kept: Kept::Whole,
+    };
+    line(id, &what, body)
+}
+
 fn failed(fault: Fault, id: CallId) -> Ended {
     Ended {
         outcome: of_fault(&fault, id),
@@ -108,11 +117,9 @@ async fn http(response: Response<Body>, id: CallId) -> Ended {
         }
     }
     let read = read.freeze();
-    let headers = head.headers.iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
     let what = What::Http {
         status: head.status.as_u16(),
-        headers: headers.collect(),
+        headers: fields(&head.headers),
         kept,
     };
     let outcome = match kept {
@@ -121,40 +128,15 @@ async fn http(response: Response<Body>, id: CallId) -> Ended {
     };
     let body = match (kept, &trailers) {
         (Kept::Whole, None) => Body::whole(read),
-        (Kept::Whole, Some(_)) | (Kept::Head, _) => Body::stream(Box::pin(Rest {
-            read: Some(read),
+        (Kept::Whole, Some(_)) | (Kept::Head, _) => Rest {
+            read,
             trailers,
             body: (kept == Kept::Head).then_some(body),
-        })),
+        }
+        .body(),
     };
     let reply = Ok(Answer::Http(Response::from_parts(head, body)));
     Ended { reply, outcome }
-}
-
-/// What was read of a body, and what is still to come of it.
-struct Rest {
-    read: Option<Bytes>,
-    trailers: Option<HeaderMap>,
-    body: Option<Body>,
-}
-
-impl BodySource for Rest {
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        if let Some(read) = self.read.take().filter(|read| !read.is_empty()) {
-            return Poll::Ready(Some(Ok(Frame::data(read))));
-        }
-        if let Some(body) = &mut self.body {
-            return Pin::new(body).poll_frame(cx);
-        }
-        Poll::Ready(
-            self.trailers
-                .take()
-                .map(|trailers| Ok(Frame::trailers(trailers))),
-        )
-    }
 }
 
 fn line(id: CallId, what: &What, body: &[u8]) -> Vec<u8> {
@@ -167,7 +149,7 @@ fn line(id: CallId, what: &What, body: &[u8]) -> Vec<u8> {
 }
 
 /// What was kept: which call came to what, with what body; none if nobody can read it.
-pub(super) fn read(outcome: &[u8]) -> Option<(CallId, What, &[u8])> {
+pub(crate) fn read(outcome: &[u8]) -> Option<(CallId, What, &[u8])> {
     let end = outcome.iter().position(|byte| *byte == b'\n')?;
     let (line, rest) = outcome.split_at_checked(end)?;
     let (id, what): (String, What) = serde_json::from_slice(line).ok()?;
@@ -235,19 +217,14 @@ fn fault(code: &str, detail: String, after_ms: Option<u64>, id: CallId) -> Optio
     })
 }
 
-fn response(
-    status: u16,
-    headers: Vec<(String, Vec<u8>)>,
-    kept: Kept,
-    body: Bytes,
-) -> Option<Response<Body>> {
+fn response(status: u16, headers: Fields, kept: Kept, body: Bytes) -> Option<Response<Body>> {
     let mut response = Response::new(Body::whole(body));
     *response.status_mut() = StatusCode::from_u16(status).ok()?;
     for (name, value) in headers {
         let name = HeaderName::try_from(name).ok()?;
         response.headers_mut().append(
             name,
-            HeaderValue::from_maybe_shared(Bytes::from(value)).ok()?,
+            HeaderValue::from_maybe_shared(Bytes::from(value.into_bytes())).ok()?,
         );
     }
     if kept == Kept::Head {

@@ -14,6 +14,9 @@ const STORE_WAIT: Duration = Duration::from_secs(1);
 /// How long he is told to wait for somebody to look at what waits, or for a service to come to what is left for it.
 const CROWDED_WAIT: Duration = Duration::from_secs(60);
 
+/// What a refusal names the approval that a call waits for.
+const WAITS_FOR: &str = "approval";
+
 const RULE: &str = "the same key takes effect once";
 
 fn refused(
@@ -149,14 +152,22 @@ pub(super) fn in_doubt(call: &str) -> Fault {
 
 /// Nobody has approved it yet.
 pub(super) fn unapproved(id: &str) -> Fault {
-    let refusal = refused(
+    let refusal: Fault = refused(
         HostCode::ApprovalRequired,
         "A person has to approve this first, and is asked to; send the very same request again once that is done.",
         format!("no approval; {id} waits for one"),
         "one approval for each action that cannot be undone",
         &format!("holdfast approve show {id}; then holdfast approve grant {id} --why \"…\""),
-    );
-    refusal.into()
+    )
+    .into();
+    refusal.with(WAITS_FOR, id)
+}
+
+/// The approval that a call waits for, if that is why it was refused.
+pub(crate) fn waits_for(fault: &Fault) -> Option<&str> {
+    let evidence = fault.verdict().evidence.iter();
+    let mut waits = evidence.filter(|(key, _)| *key == WAITS_FOR);
+    waits.next().map(|(_, id)| id.as_str())
 }
 
 /// It would be done for a call that was asked as if it changed nothing, at a path where a person has to approve what is done.

@@ -2,7 +2,7 @@
 
 use super::outcome;
 use super::refusals::{lost, unavailable};
-use super::rows::{Hand, Holds, Rows};
+use super::rows::{Hand, Rows};
 use holdfast_call::notice::Event;
 use holdfast_call::{
     BoxFuture, CallId, Clock, Execution, Fault, HostCode, Moment, Notice, Notices, Verdict,
@@ -108,10 +108,6 @@ impl Hand for Row {
         let _ = self
             .state
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, keep);
-    }
-
-    fn holds(&self) -> Holds {
-        Holds::Call
     }
 }
 

@@ -120,17 +120,6 @@ pub(crate) trait Hand: Send + Sync {
     fn renewed(&self, until: Moment);
     /// Somebody else has it.
     fn lose(&self);
-    /// What it is the row of.
-    fn holds(&self) -> Holds;
-}
-
-/// What a row is held for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holds {
-    /// A call.
-    Call,
-    /// A durable execution.
-    Run,
 }
 
 /// Where rows are kept, and which of them this host holds.
@@ -170,7 +159,10 @@ impl Rows {
         let came = (outcome, sent);
         let done = executions::finish(&self.database, hold.clone(), came, self.keep).await;
         self.ring(some);
-        self.let_go(hold);
+        // Where it could not be kept it is offered again, and held until then.
+        if done.is_ok() {
+            self.let_go(hold);
+        }
         done
     }
 
@@ -242,12 +234,8 @@ impl Rows {
             return Ok(());
         }
         let now = clock.now();
-        let runs = before.iter().filter_map(|((key, _), hand)| {
-            let hand = hand.upgrade()?;
-            (hand.holds() == Holds::Run).then_some(*key)
-        });
-        let runs = runs.collect();
-        let still = executions::renew(&self.database, self.holder(), LEASE, runs).await?;
+        let known = before.iter().map(|((key, _), _)| *key).collect();
+        let still = executions::renew(&self.database, self.holder(), LEASE, known).await?;
         let still: std::collections::HashSet<_> = still.into_iter().collect();
         for ((key, _), row) in before {
             match row.upgrade() {

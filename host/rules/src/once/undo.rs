@@ -3,6 +3,7 @@
 //! Over plain HTTP the path is filled in from the answer (`DELETE /orders/{id}` is given the field `id`), and the body is the answer's, but
 //! for a DELETE, which has none. A function is given what the other one gave, or nothing where it takes nothing.
 
+use super::field::Fields;
 use super::outcome::{Kept, What, read};
 use super::values;
 use bytes::Bytes;
@@ -42,7 +43,7 @@ pub fn undoing(
         What::Http {
             kept: Kept::Head, ..
         } => Err(NotUndone::NotKept),
-        What::Http { headers, .. } => request(operation, &headers, body),
+        What::Http { headers, .. } => request(operation, headers, body),
         What::Values(list) => {
             let list: Option<Vec<_>> = list.iter().map(values::read).collect();
             function(operation, list.ok_or(NotUndone::Unreadable)?, contract)
@@ -50,11 +51,7 @@ pub fn undoing(
     }
 }
 
-fn request(
-    operation: &str,
-    headers: &[(String, Vec<u8>)],
-    body: &[u8],
-) -> Result<Payload, NotUndone> {
+fn request(operation: &str, headers: Fields, body: &[u8]) -> Result<Payload, NotUndone> {
     let gone = || NotUndone::Gone(operation.to_owned());
     let (method, template) = operation.split_once(' ').ok_or_else(gone)?;
     let fields: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
@@ -74,10 +71,10 @@ fn request(
         _ => Request::new(Body::whole(Bytes::copy_from_slice(body))),
     };
     let kind = headers
-        .iter()
+        .into_iter()
         .find(|(name, _)| *name == header::CONTENT_TYPE.as_str());
     if let Some((_, kind)) = kind.filter(|_| method != Method::DELETE)
-        && let Ok(kind) = HeaderValue::from_bytes(kind)
+        && let Ok(kind) = HeaderValue::from_bytes(&kind.into_bytes())
     {
         request.headers_mut().insert(header::CONTENT_TYPE, kind);
     }

@@ -2,22 +2,47 @@
 
 use holdfast_call::{Level, Log};
 use holdfast_store::{ARTIFACT_BYTES_MAX, Artifacts};
-use holdfast_wasm::cache::ArtifactCache;
+use holdfast_wasm::cache::{ArtifactCache, NoCache};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Where in the data directory they are.
+const ARTIFACTS: &str = "artifacts";
 
 /// The engine's cache in the data directory's private files.
 pub(super) struct Cache {
     files: Artifacts,
     log: Arc<dyn Log>,
+    ours: Ours,
+}
+
+/// Whose directory it is.
+enum Ours {
+    /// This process holds it.
+    Held,
+    /// A host may run on it.
+    Beside,
 }
 
 impl Cache {
     pub(super) fn open(data: &Path, log: Arc<dyn Log>) -> anyhow::Result<Self> {
         Ok(Self {
-            files: Artifacts::open(&data.join("artifacts"), ARTIFACT_BYTES_MAX)?,
+            files: Artifacts::open(&data.join(ARTIFACTS), ARTIFACT_BYTES_MAX)?,
             log,
+            ours: Ours::Held,
         })
+    }
+
+    /// What a host that may run has compiled, to be read; nothing, if there is nothing to read.
+    pub(super) fn beside(data: &Path, log: Arc<dyn Log>) -> Arc<dyn ArtifactCache> {
+        match Artifacts::beside(&data.join(ARTIFACTS)) {
+            Ok(files) => Arc::new(Self {
+                files,
+                log,
+                ours: Ours::Beside,
+            }),
+            Err(_) => Arc::new(NoCache),
+        }
     }
 }
 
@@ -48,6 +73,9 @@ impl ArtifactCache for Cache {
     }
 
     fn write(&self, key: &str, bytes: &[u8]) {
+        if let Ours::Beside = self.ours {
+            return;
+        }
         // The component works without it; only the next start is slower.
         if let Err(error) = self.files.write(key, bytes) {
             self.log.host(

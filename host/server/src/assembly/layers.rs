@@ -2,7 +2,8 @@
 
 use super::{Host, queues, rates};
 use crate::settings::{
-    Anonymous, Breaker, Callers, Effective, Fuel, Idempotency, LentSecret, Policy, Repeat, Upstream,
+    Anonymous, Breaker, Callers, Capture, Effective, Fuel, Idempotency, LentSecret, Policy, Repeat,
+    Upstream,
 };
 use holdfast_call::{Priority, Settings, Target};
 use holdfast_capabilities::ids;
@@ -346,7 +347,9 @@ const STREAM_MAX: Duration = Duration::from_secs(15 * 60);
 pub(super) fn metering(effective: &Effective) -> Metering {
     match effective.fuel {
         // What is to be the same each time runs on the engine on which it is.
-        Fuel::Off if effective.durable.is_empty() => Metering::Plain,
+        Fuel::Off if effective.durable.is_empty() && effective.capture == Capture::Off => {
+            Metering::Plain
+        }
         Fuel::Off | Fuel::Metered { .. } => Metering::Metered,
     }
 }

@@ -1,7 +1,7 @@
 //! Services: from a component and its manifest to a target of the pipeline.
 
 use super::layers::metering;
-use super::{Host, described, layers, upstreams, versions, webhooks};
+use super::{Host, captured, described, layers, upstreams, versions, webhooks};
 use crate::plugins::{LoadError, LoadService, LoadedService, Pair, Promises};
 use crate::queues::Schedules;
 use crate::settings::{Effective, Manifest, Name, Policy, merge};
@@ -314,7 +314,7 @@ impl Host {
         };
         let effects = effects(effective, service.contract()).map_err(anyhow::Error::msg)?;
         let schedules = schedules(effective, &service).map_err(anyhow::Error::msg)?;
-        let settings = settings
+        let settings = captured::with(settings, effective, &service)
             .with(trial)
             .with(effects)
             .with(schedules)

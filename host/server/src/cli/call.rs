@@ -123,6 +123,7 @@ fn stream(client: &mut Client, head: &mut dyn Write, body: &mut dyn Write) -> an
             | Response::Messages(_)
             | Response::Runs(_)
             | Response::Run(_)
+            | Response::Record(_)
             | Response::Costs(_) => {
                 bail!("the host speaks another version of this program")
             }

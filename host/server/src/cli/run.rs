@@ -2,7 +2,7 @@
 
 use crate::cli::{DataArgs, clean, print, print_json, text};
 use crate::control::client::Client;
-use crate::control::run::{RunLine, RunRequest, RunShown, StepLine};
+use crate::control::run::{RunLine, RunRequest, RunShown, StepLine, StepWord};
 use crate::control::words::{Request, Response};
 use crate::logs::instant;
 use anyhow::bail;
@@ -25,8 +25,13 @@ pub enum RunCommand {
     Ls(LsArgs),
     /// Show one: what it asked for, when, and what came of it.
     Show(ShowArgs),
-    /// Let one go on that is paused or waits; what is not known to have been done, and must not be done twice, pauses it again.
-    Resume(RunNameArgs),
+    /// Let one go on that is paused or waits; what is not known to have been done, and must not be done twice, pauses it again, unless a word
+    /// is said of it.
+    Resume(ResumeArgs),
+    /// End one, and undo what its steps did, the last first, as far as their services declare how ([effects.undo]).
+    ///
+    /// Asked again it goes on with what is not undone yet; nothing is undone twice.
+    Cancel(RunNameArgs),
     /// End one for good. What it did stays done: nothing is undone.
     Kill(RunNameArgs),
 }
@@ -56,6 +61,20 @@ pub struct ShowArgs {
     pub data: DataArgs,
 }
 
+/// Which one goes on, and with what word.
+#[derive(Clone, Debug, Args)]
+pub struct ResumeArgs {
+    /// The execution.
+    #[command(flatten)]
+    pub run: RunNameArgs,
+    /// Say of the step of this number, of which nobody knew, that it was not done: it is asked for again.
+    #[arg(long, value_name = "STEP")]
+    pub not_done: Option<u32>,
+    /// Have the service told that nobody knows whether the step of this number was done: it gets the error `indeterminate`, and decides.
+    #[arg(long, value_name = "STEP", conflicts_with = "not_done")]
+    pub indeterminate: Option<u32>,
+}
+
 /// Which one is meant.
 #[derive(Clone, Debug, Args)]
 pub struct RunNameArgs {
@@ -76,7 +95,15 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         RunCommand::Ls(args) => ls(&args),
         RunCommand::Show(args) => show(args),
         RunCommand::Resume(args) => {
-            let asked = RunRequest::Resume { call: args.call };
+            let not_done = args.not_done.map(StepWord::NotDone);
+            let asked = RunRequest::Resume {
+                call: args.run.call,
+                word: not_done.or(args.indeterminate.map(StepWord::Indeterminate)),
+            };
+            text(&args.run.data, &Request::Run(asked))
+        }
+        RunCommand::Cancel(args) => {
+            let asked = RunRequest::Cancel { call: args.call };
             text(&args.data, &Request::Run(asked))
         }
         RunCommand::Kill(args) => {
@@ -152,6 +179,7 @@ fn timeline(shown: &RunShown) -> String {
         ("caller", run.caller.clone()),
         ("began", millis(run.began_ms)),
         ("state", state),
+        ("round", run.rounds.to_string()),
     ];
     if !run.reason.is_empty() {
         rows.push(("because", run.reason.clone()));

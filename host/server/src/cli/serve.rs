@@ -189,7 +189,9 @@ async fn begin(
         gateway,
         handed,
     };
-    serve::run(settings, parts).await
+    let drained = serve::run(settings, parts).await;
+    host.finish_captures();
+    drained
 }
 
 /// What takes backups of the host.

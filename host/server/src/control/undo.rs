@@ -92,7 +92,7 @@ fn reversal(
     undoable: &Undoable,
     uid: u32,
 ) -> Result<Call, String> {
-    let Undoable { undo, outcome } = undoable;
+    let Undoable { undo, outcome, .. } = undoable;
     let target = Target::Service(undo.service.as_str().into());
     let registered = pipeline.registry().get(&target);
     let settings = registered

@@ -2,6 +2,7 @@
 
 use super::queue::{MessageLine, QueueLine, QueueRequest};
 use super::run::{RunLine, RunRequest, RunShown};
+use holdfast_rules::capture::Record;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -340,6 +341,8 @@ pub enum Response {
     Runs(Vec<RunLine>),
     /// One of them, with what it did.
     Run(Box<RunShown>),
+    /// All that is on record of a durable execution.
+    Record(Box<Record>),
     /// What was paid.
     Costs(Vec<CostLine>),
     /// The head of an answer; its body follows in [`Response::Data`] lines.

@@ -1,6 +1,7 @@
 //! What holds for one service: every value complete, typed and plain, with the place it came from. Made by `merge` alone.
 
 use crate::settings::callers::Callers;
+use crate::settings::capture::Capture;
 use crate::settings::excess::Refused;
 use crate::settings::host::{Anonymous, Idempotency};
 use crate::settings::limits::Limits;
@@ -105,6 +106,8 @@ pub struct Effective {
     pub priority: Priority,
     /// Whether what changes something must carry a key.
     pub idempotency: Idempotency,
+    /// Which of its calls are kept so that they can be run again.
+    pub capture: Capture,
     /// What its operations do when they change something.
     pub effects: BTreeMap<String, Declared>,
     /// Which of them are durable.

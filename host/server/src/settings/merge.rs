@@ -61,6 +61,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
     let priority = merge.priority();
     let canary = merge.canary();
     let idempotency = merge.idempotency();
+    let capture = merge.capture();
     let undeclared = merge.effects();
     let rate = merge.rate();
     let purse = merge.purse();
@@ -79,6 +80,7 @@ pub fn merge(manifest: &Manifest, policy: &Policy) -> Merged {
         priority,
         canary,
         idempotency,
+        capture,
         effects: manifest.effects.clone(),
         durable: manifest.durable.clone(),
         schedules: manifest.schedules.clone(),

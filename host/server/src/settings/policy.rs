@@ -3,6 +3,7 @@
 use crate::settings::audit::{self, AuditLog};
 use crate::settings::budget;
 use crate::settings::callers::Callers;
+use crate::settings::capture::{self, CaptureKeep};
 use crate::settings::compile;
 use crate::settings::effects;
 use crate::settings::error::SettingsError;
@@ -71,6 +72,8 @@ pub struct Policy {
     pub callers: Callers,
     /// What is on record, and how much of it is kept.
     pub audit: AuditLog,
+    /// How much is kept of calls that are captured.
+    pub capture: CaptureKeep,
     /// Who is told what waits for a person.
     pub notify: Notify,
     /// How long the outcome of a call that carried a key is kept.
@@ -284,6 +287,7 @@ impl Policy {
             anonymous: Anonymous::Deny,
             callers: Callers::default(),
             audit: AuditLog::default(),
+            capture: CaptureKeep::default(),
             notify: Notify::default(),
             idempotency_keep: KEEP_MIN,
             undeclared: Undeclared::Allow,
@@ -377,6 +381,7 @@ impl Policy {
         });
         self.pool = reader.or("pool", written.pool.as_deref(), self.pool, Pool::parse);
         self.audit = audit::check(written.audit, folder, reader);
+        self.capture = capture::check(written.capture, reader);
         self.store = store::check(written.store, folder, reader);
         self.compile = compile::check(written.compile, reader);
         self.limits = SetLimits::check(

@@ -2,6 +2,7 @@
 
 use crate::settings::budget;
 use crate::settings::callers::Callers;
+use crate::settings::capture::Capture;
 use crate::settings::degrade;
 use crate::settings::effects;
 use crate::settings::host::{Anonymous, Idempotency, parse_canary, parse_priority};
@@ -45,6 +46,8 @@ pub struct ServicePolicy {
     pub priority: Option<Priority>,
     /// Whether what changes something must carry a key.
     pub idempotency: Idempotency,
+    /// Which of its calls are kept so that they can be run again.
+    pub capture: Capture,
     /// What happens to an operation that changes something and is not declared, where that differs from the host.
     pub undeclared: Option<Undeclared>,
     /// The share of the callers that a new version of it gets first, where that is not all of them.
@@ -122,6 +125,11 @@ fn check(written: WrittenService, path: &str, reader: &mut Reader<'_>) -> Servic
             .idempotency
             .as_deref()
             .and_then(|text| reader.take(&key("idempotency"), Idempotency::parse(text)))
+            .unwrap_or_default(),
+        capture: written
+            .capture
+            .as_deref()
+            .and_then(|text| reader.take(&key("capture"), Capture::parse(text)))
             .unwrap_or_default(),
         undeclared: written
             .undeclared

@@ -2,6 +2,7 @@
 
 use crate::settings::audit;
 use crate::settings::budget;
+use crate::settings::capture;
 use crate::settings::compile;
 use crate::settings::effective::{Effective, Fuel, Row};
 use crate::settings::effects;
@@ -136,6 +137,7 @@ pub fn host_rows(policy: &Policy) -> Vec<Row> {
     values
         .into_iter()
         .chain(audit::rows(&policy.audit))
+        .chain(capture::rows(policy.capture))
         .chain(notify::rows(&policy.notify))
         .chain(budget::rows(&policy.budget))
         .chain(price::rows(&policy.price))

@@ -2,6 +2,7 @@
 
 use crate::settings::audit::WrittenAudit;
 use crate::settings::budget::WrittenBudget;
+use crate::settings::capture::WrittenCapture;
 use crate::settings::compile::WrittenCompile;
 use crate::settings::degrade::WrittenDegrade;
 use crate::settings::described::WrittenContract;
@@ -71,6 +72,7 @@ pub(crate) struct WrittenPolicy {
     pub(crate) compile: WrittenCompile,
     pub(crate) store: WrittenStore,
     pub(crate) audit: WrittenAudit,
+    pub(crate) capture: WrittenCapture,
     pub(crate) notify: WrittenNotify,
     pub(crate) limits: WrittenLimits,
     pub(crate) rate: WrittenRate,
@@ -99,6 +101,7 @@ pub(crate) struct WrittenService {
     pub(crate) priority: Option<String>,
     pub(crate) canary: Option<String>,
     pub(crate) idempotency: Option<String>,
+    pub(crate) capture: Option<String>,
     pub(crate) undeclared: Option<String>,
     pub(crate) rate: WrittenServiceRate,
     pub(crate) budget: Option<String>,

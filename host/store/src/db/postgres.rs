@@ -7,6 +7,7 @@
 mod cell;
 mod connection;
 mod fault;
+mod hints;
 mod look;
 mod server;
 mod target;
@@ -16,10 +17,10 @@ pub(super) use look::look;
 pub use server::Server;
 pub(super) use target::Target;
 
-use super::Counts;
 use super::error::DbError;
 use super::schema::{self, Dialect};
 use super::unit::{Tx, Unit};
+use super::{Bells, Counts};
 use connection::Connection;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use fault::fault_of_commit;
@@ -68,6 +69,7 @@ const MIGRATE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_time
 pub(super) struct Postgres(Arc<Shared>);
 
 struct Shared {
+    server: Server,
     pool: Pool,
     counts: Arc<Counts>,
     /// Held by one unit that must not lose again, or by all the others.
@@ -86,12 +88,18 @@ impl Postgres {
     pub(super) async fn open(server: &Server, counts: Arc<Counts>) -> Result<Self, DbError> {
         let pool = pool(server)?;
         let shared = Shared {
+            server: server.clone(),
             pool,
             counts,
             alone: RwLock::new(()),
         };
         shared.migrate().await?;
         Ok(Self(Arc::new(shared)))
+    }
+
+    /// Tells other hosts when one of these rings, and rings it when they tell; for ever.
+    pub(super) async fn hint(&self, own: &str, bells: &Bells) {
+        hints::follow(&self.0.server, own, bells).await;
     }
 
     /// Whoever stops waiting does not stop the unit: it runs on a task of its own.

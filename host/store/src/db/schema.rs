@@ -24,7 +24,7 @@ struct Step {
 }
 
 /// The newest form that this release understands.
-pub(crate) const KNOWN: i64 = 7;
+pub(crate) const KNOWN: i64 = 8;
 
 const STEPS: &[Step] = &[
     Step {
@@ -313,6 +313,16 @@ const STEPS: &[Step] = &[
             came {bytes},
             PRIMARY KEY (call, ordinal)
         ){strict}",
+        ],
+    },
+    // A message that comes back from the dead goes on with its fence, and a run goes on as new. A host of the form before does not know that,
+    // and does as it did.
+    Step {
+        version: 8,
+        readable_by: 7,
+        statements: &[
+            "ALTER TABLE queue_dead ADD COLUMN fence {integer} NOT NULL DEFAULT 0",
+            "ALTER TABLE runs ADD COLUMN rounds {integer} NOT NULL DEFAULT 1",
         ],
     },
 ];

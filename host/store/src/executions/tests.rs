@@ -181,10 +181,10 @@ async fn a_holder_that_was_paused_finds_that_another_has_gone_on() {
     assert_eq!(forget(&world.database, hold(1)).await, Ok(Held::Lost));
     assert_eq!(world.finishes(1, b"late").await, Held::Lost);
     assert_eq!(
-        renew(&world.database, paused, LEASE, Vec::new()).await,
+        renew(&world.database, paused, LEASE, vec![[1; 32]]).await,
         Ok(vec![])
     );
-    let renewed = renew(&world.database, other.clone(), LEASE, Vec::new()).await;
+    let renewed = renew(&world.database, other.clone(), LEASE, vec![[1; 32]]).await;
     assert_eq!(renewed, Ok(vec![[1; 32]]));
     assert!(matches!(
         world.claims(&holder("a", 2)).await,
@@ -192,6 +192,18 @@ async fn a_holder_that_was_paused_finds_that_another_has_gone_on() {
     ));
     assert_eq!(world.finishes(2, b"done").await, Held::Yes);
     assert_eq!(world.claims(&other).await, Claimed::Done(b"done".to_vec()));
+}
+
+/// Found by the simulator: a host that was never told that it has a row held it for as long as it held any.
+#[tokio::test]
+async fn a_row_of_which_its_host_does_not_know_is_free_when_its_lease_is_over() {
+    let world = world().await;
+    let (deaf, other) = (holder("a", 1), holder("b", 1));
+    let short = of(deaf.clone(), Duration::ZERO);
+    assert_eq!(claim(&world.database, short).await, Ok(yours(1)));
+    let renewed = renew(&world.database, deaf, LEASE, vec![[2; 32]]).await;
+    assert_eq!(renewed, Ok(vec![]));
+    assert_eq!(world.claims(&other).await, yours(2));
 }
 
 #[tokio::test]
@@ -253,7 +265,11 @@ async fn what_can_be_undone_says_how_once_it_is_done() {
     let outcome = b"created".to_vec();
     assert_eq!(
         undoable(&world.database, "call-1").await,
-        Ok(Some(Undoable { undo, outcome }))
+        Ok(Some(Undoable {
+            call: "call-1".to_owned(),
+            undo,
+            outcome
+        }))
     );
     assert_eq!(undoable(&world.database, "call-2").await, Ok(None));
 }

@@ -83,9 +83,10 @@ pub async fn drop_message(database: &Database, id: String) -> Result<Moved, DbEr
 
 async fn revived(id: &str, tx: &mut dyn Tx) -> Result<Moved, DbError> {
     const FIND: &str = "SELECT queue, lane, dedupe FROM queue_dead WHERE id = $1";
+    // Only its fence goes on: whoever had it before it died does not have it now.
     const READY: &str = "INSERT INTO queue_ready \
                          (id, queue, due_ms, wanted_ms, lane, place, bytes, deliveries, deaths, fence, epoch) \
-                         SELECT id, queue, $2, $3, lane, $4, bytes, 0, 0, 0, 0 FROM queue_dead WHERE id = $1";
+                         SELECT id, queue, $2, $3, lane, $4, bytes, 0, 0, fence, 0 FROM queue_dead WHERE id = $1";
     const SAID: &str = "INSERT INTO queue_messages \
                         (id, operation, body, content_type, attributes, dedupe, sent_ms, sent_by, caller, why, trace, last_fault) \
                         SELECT id, operation, body, content_type, attributes, dedupe, sent_ms, sent_by, caller, why, trace, \

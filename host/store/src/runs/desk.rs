@@ -4,7 +4,7 @@ use super::journal::{self, Entry};
 use super::rows::{count, nanos};
 use super::{DONE, PAUSED, ended};
 use crate::db::{Database, DbError, Row, Value};
-use crate::executions::{Held, held};
+use crate::executions::{Held, hash, held};
 use std::time::Duration;
 
 /// How many runs a list of them has at most.
@@ -30,6 +30,8 @@ pub struct RunRow {
     pub began_ms: u64,
     /// How many entries its journal has.
     pub entries: u64,
+    /// The how-manieth journal of it that is.
+    pub rounds: u64,
     /// How often it was taken since something came of it.
     pub starts: u64,
     /// Why it waits or is paused, if somebody has said so.
@@ -55,7 +57,7 @@ pub enum RunState {
 pub type Shown = (RunRow, Vec<Entry>, Option<Vec<u8>>);
 
 const ROWS: &str = "SELECT r.call, r.service, r.digest, e.caller, e.operation, r.state, r.due_ms, e.lease_until_ms, r.began_ns, \
-                    r.entries, r.starts, r.reason FROM runs r JOIN executions e ON e.key = r.key AND e.call = r.call";
+                    r.entries, r.starts, r.reason, r.rounds FROM runs r JOIN executions e ON e.key = r.key AND e.call = r.call";
 
 /// The runs, those that are not done before the others, each with the newest last. Where there are too many, the newest of those that are done
 /// are there.
@@ -104,6 +106,25 @@ pub async fn show(database: &Database, call: &str) -> Result<Option<Shown>, DbEr
     read.await
 }
 
+/// What a run was begun with: the seed of its random numbers, and what is asked; none, if there is none of this name.
+///
+/// # Errors
+/// The database fails.
+pub async fn begun(
+    database: &Database,
+    call: &str,
+) -> Result<Option<([u8; 32], Vec<u8>)>, DbError> {
+    let read = database.read(call.to_owned(), |call, tx| {
+        Box::pin(async move {
+            const SQL: &str = "SELECT seed, asked FROM runs WHERE call = $1";
+            let rows = tx.query(SQL, &[call.into()]).await?;
+            let begun = |row: &Row| Ok((hash(row, 0)?, row.bytes(1)?.to_vec()));
+            rows.first().map(begun).transpose()
+        })
+    });
+    read.await
+}
+
 /// A run that is paused, or put off, goes on as soon as somebody takes it, as if it had never been tried in vain.
 ///
 /// # Errors
@@ -119,6 +140,65 @@ pub async fn resume(database: &Database, call: &str) -> Result<Held, DbError> {
         })
     });
     resumed.await
+}
+
+/// What a person says of a step of which nobody knows what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It was not had: it is asked for again.
+    NotDone,
+    /// Whether or not it was had, this is what came of it.
+    Came(Vec<u8>),
+}
+
+/// Says of a step of a paused run what came of it.
+///
+/// # Errors
+/// The database fails; nobody has said anything, unless the error says that nobody knows.
+pub async fn say(
+    database: &Database,
+    call: &str,
+    ordinal: u32,
+    word: Word,
+) -> Result<Held, DbError> {
+    let input = (call.to_owned(), ordinal, word);
+    let said = database.take(input, |(call, ordinal, word), tx| {
+        Box::pin(async move {
+            const NOT: &str = "DELETE FROM steps WHERE call = $1 AND ordinal = $2 AND place IS NULL \
+                               AND EXISTS (SELECT 1 FROM runs WHERE call = $1 AND state = 1)";
+            const CAME: &str = "UPDATE steps SET place = (SELECT COALESCE(max(place), 0) + 1 FROM steps WHERE call = $1), \
+                                ended_ns = $3, came = $4 WHERE call = $1 AND ordinal = $2 AND place IS NULL \
+                                AND EXISTS (SELECT 1 FROM runs WHERE call = $1 AND state = 1)";
+            let [call, ordinal]: [Value; 2] = [call.into(), i64::from(*ordinal).into()];
+            let said = match word {
+                Word::NotDone => tx.execute(NOT, &[call, ordinal]).await?,
+                Word::Came(bytes) => {
+                    let now = tx.now().await?.saturating_mul(1_000_000);
+                    let values = [call, ordinal, now.into(), bytes.clone().into()];
+                    tx.execute(CAME, &values).await?
+                }
+            };
+            Ok(held(said))
+        })
+    });
+    said.await
+}
+
+/// Runs that were put off for this reason are due; how many.
+///
+/// # Errors
+/// The database fails; they are due when their time has come.
+pub async fn wake(database: &Database, reason: String) -> Result<u64, DbError> {
+    let woken = database.take(reason, |reason, tx| {
+        Box::pin(async move {
+            const SQL: &str =
+                "UPDATE runs SET due_ms = $2 WHERE state = 0 AND due_ms > $2 AND reason = $1";
+            let now = tx.now().await?;
+            let values: [Value; 2] = [reason.into(), now.into()];
+            tx.execute(SQL, &values).await
+        })
+    });
+    woken.await
 }
 
 /// Ends a run that is not done with this outcome, which is kept for so long. Nothing of what it did is undone, and whoever has it finds it
@@ -159,5 +239,6 @@ fn run_row(row: &Row, now: i64) -> Result<RunRow, DbError> {
         entries: count(row, 9)?,
         starts: count(row, 10)?,
         reason: text(11)?,
+        rounds: count(row, 12)?,
     })
 }

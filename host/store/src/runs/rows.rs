@@ -1,6 +1,6 @@
 //! The rows of runs, as part of the units in which those of their executions come, go, and are put back.
 
-use super::{NewRun, PUT_BACK};
+use super::{NANOS_OF_MILLI, NewRun, PUT_BACK};
 use crate::db::{DbError, Row, Tx, Value};
 use crate::executions::Claim;
 
@@ -8,7 +8,6 @@ use crate::executions::Claim;
 const SWEPT_MAX: i64 = 200;
 /// How many entries they may have together; one run is removed whatever it has.
 const ENTRIES_SWEPT_MAX: u64 = 10_000;
-const NANOS_OF_MILLI: i64 = 1_000_000;
 
 /// The row that was just claimed is a run's from now on, and nobody's.
 pub(crate) async fn begin(

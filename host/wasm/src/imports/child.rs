@@ -1,7 +1,7 @@
 //! A guest's outgoing request as a child call, on a task of its own.
 //!
 //! It is never polled inside the guest's event loop: the answer of a service is a guest too, and one store cannot be driven from within
-//! another. So the task asks, and hands head and frames over; dropping what it hands to aborts it, unless it is an entry of a journal.
+//! another. So the task asks, and hands head and frames over; dropping what it hands to aborts it, unless it is an entry of a durable execution.
 
 use super::frames::{self, Frames, Task};
 use super::outgoing;
@@ -39,7 +39,7 @@ pub(crate) fn spawn(
     let sent = ask(scope, life, request, options).map(|(asked, kind)| {
         let Asked { id, reply, seat } = asked;
         let sent = Sent {
-            id: told(scope, &seat, id),
+            id: seat.told(id),
             reply,
             kind,
             extent: Extent::of(&seat),
@@ -55,11 +55,6 @@ pub(crate) fn spawn(
         let head = head.unwrap_or(Err(Error::InternalError(None)))?;
         Ok(head.map(|frames| frames.with(task).boxed_unsync()))
     }
-}
-
-/// The name under which a guest is told of its call: a durable one is told the same name each time it is run.
-fn told(scope: &Scope, seat: &Seat, id: CallId) -> CallId {
-    if seat.is_kept() { scope.new_id() } else { id }
 }
 
 /// A request that was sent.
@@ -78,7 +73,7 @@ enum Extent {
 
 impl Extent {
     fn of(seat: &Seat) -> Self {
-        if seat.is_kept() {
+        if seat.is_lasting() {
             Self::Whole
         } else {
             Self::Ready

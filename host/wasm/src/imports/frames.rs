@@ -21,8 +21,8 @@ const READY_MAX: usize = 4;
 /// A piece of the body; none for its end.
 type Piece = Result<Option<Frame<Bytes>>, Error>;
 
-/// The task of a child call. It ends when it is dropped, but for that of an entry in a journal: what becomes of it is written down although
-/// nobody waits for it, and its own deadline ends it.
+/// The task of a child call. It ends when it is dropped, but for that of an entry of a durable execution: what becomes of it is written down
+/// although nobody waits for it, and its own deadline ends it.
 pub(super) struct Task(Option<JoinHandle<()>>);
 
 impl Task {
@@ -33,7 +33,7 @@ impl Task {
         child: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
         let task = serving.spawn(child);
-        Self((!seat.is_kept()).then_some(task))
+        Self((!seat.is_lasting()).then_some(task))
     }
 }
 
@@ -74,7 +74,7 @@ enum Ended {
     No,
 }
 
-/// Takes all of `body`: nothing of an entry in a journal comes behind its head.
+/// Takes all of `body`: nothing of an entry of a durable execution comes behind its head.
 pub(super) async fn whole(mut body: Body) -> Frames {
     let mut ready = VecDeque::new();
     let mut ended = Ended::No;

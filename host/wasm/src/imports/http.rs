@@ -39,8 +39,11 @@ pub(crate) struct Hooks {
 
 impl Hooks {
     pub(crate) fn new(scope: Scope, life: Arc<Life>, serving: Handle, calls_max: u32) -> Self {
-        // A journal has a bound of its own, over all the times that its execution is run.
-        let calls_max = scope.journal().map_or(calls_max, |_| u32::MAX);
+        // A durable execution has a bound of its own, over all the times that it is run.
+        let calls_max = match scope.journal().is_some_and(|journal| journal.is_lasting()) {
+            true => u32::MAX,
+            false => calls_max,
+        };
         Self {
             call: Some((scope, life)),
             serving,
@@ -49,7 +52,7 @@ impl Hooks {
         }
     }
 
-    /// The journal of the execution that the guest runs, if it is a durable one.
+    /// The journal of the guest's call, if it has one.
     pub(crate) fn journal(&self) -> Option<&Arc<dyn Journal>> {
         self.call.as_ref()?.0.journal()
     }

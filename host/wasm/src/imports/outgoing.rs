@@ -23,13 +23,14 @@ pub(crate) fn body(raw: WasiBody, life: Arc<Life>) -> Body {
     }
     let taking = life.taking();
     let mut outgoing = Outgoing { raw, life };
-    if taking == Taking::Reader {
+    let Taking::Itself(beyond) = taking else {
         return Body::stream(Box::pin(outgoing));
-    }
+    };
     let life = outgoing.life.clone();
     Body::stream(Box::pin(drain(
         move |cx| BodySource::poll_frame(Pin::new(&mut outgoing), cx),
         move || cut(&life, "the guest did not write the body to its end"),
+        beyond,
     )))
 }
 

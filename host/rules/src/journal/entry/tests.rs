@@ -1,8 +1,11 @@
 //! What stands in an entry is read as it was written.
 
 use super::*;
+use crate::journal::{beginning, begun_with};
+use crate::once::fields;
 use crate::testing::{Bench, service};
 use holdfast_call::{Value, Values};
+use http::Method;
 
 fn call(payload: Payload) -> Box<Call> {
     let bench = Bench::new();
@@ -80,7 +83,7 @@ async fn what_came_is_given_as_it_was() {
 #[test]
 fn what_it_was_begun_with_is_read_as_it_was_written() {
     let before = call(post(b"body"));
-    let begun = begun_with(&beginning(&before, b"body")).unwrap();
+    let begun = begun_with(&beginning(&before, b"body", fields)).unwrap();
     let (Payload::Http(one), Payload::Http(other)) = (&before.payload, &begun.payload) else {
         panic!("they are requests");
     };
@@ -90,7 +93,7 @@ fn what_it_was_begun_with_is_read_as_it_was_written() {
     assert_eq!(begun.trace, Some(before.trace));
     let list = vec![Value::Text("a\n".to_owned()), Value::F64(0.5)];
     let before = call(Payload::Values("op".into(), list.clone()));
-    let begun = begun_with(&beginning(&before, b"")).unwrap();
+    let begun = begun_with(&beginning(&before, b"", fields)).unwrap();
     let Payload::Values(operation, back) = begun.payload else {
         panic!("they are values");
     };

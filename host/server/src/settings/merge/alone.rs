@@ -3,6 +3,7 @@
 use super::Merge;
 use crate::settings::budget;
 use crate::settings::callers::Callers;
+use crate::settings::capture::Capture;
 use crate::settings::degrade;
 use crate::settings::described::DescribedBy;
 use crate::settings::effects;
@@ -40,6 +41,14 @@ impl Merge<'_> {
         let wanted = self.allowed.idempotency;
         let origin = self.policy.origin(&self.own("idempotency"));
         self.row("idempotency", wanted.as_str(), origin);
+        wanted
+    }
+
+    /// The policy alone says what is kept of people's calls.
+    pub(super) fn capture(&mut self) -> Capture {
+        let wanted = self.allowed.capture;
+        let origin = self.policy.origin(&self.own("capture"));
+        self.row("capture", wanted.as_str(), origin);
         wanted
     }
 

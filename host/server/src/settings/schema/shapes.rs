@@ -144,6 +144,17 @@ const TOLD: &[(&str, Shape)] = &[
         },
     ),
     ("pool", Shape::Words(&["auto", "safe"])),
+    (
+        "services.*.capture",
+        Shape::Words(&["off", "faults", "all"]),
+    ),
+    (
+        "capture.keep_days",
+        Shape::Count {
+            least: 1,
+            most: 366,
+        },
+    ),
     ("audit.calls", Shape::Words(&["all", "changes"])),
     (
         "audit.keep_days",

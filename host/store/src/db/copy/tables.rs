@@ -32,8 +32,8 @@ pub const TABLES: &[Table] = &[
     table("queue_messages", &[]),
     table("queue_lanes", &["last"]),
     table("queue_known", &[]),
-    table("queue_dead", &["bytes", "deliveries"]),
+    table("queue_dead", &["bytes", "deliveries", "fence"]),
     table("schedules", &["last_ms", "fired", "skipped", "missed"]),
-    table("runs", &["starts", "entries"]),
+    table("runs", &["starts", "entries", "rounds"]),
     table("steps", &["ordinal"]),
 ];
