@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Puts the built guests where the host and the tests look for them: services to target/plugins, cases to target/guests.
 # A file is replaced only when it changed, and by a rename, so that a running host never sees half of one.
-# Services that have WIT of their own get its comments put in by the host's own program, where that is built.
+# Services that have WIT of their own get its comments put in by the host's own program, where that is built. Documents that a manifest names
+# go before it, so that none is missed.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -16,9 +17,10 @@ put() { # from, to
 }
 
 described() { # name: the file to take
-    if [ ! -d "services/$1/wit" ] || [ ! -x "$holdfast" ]; then echo "$built/$1.wasm"; return; fi
+    local component="$built/${1//-/_}.wasm"
+    if [ ! -d "services/$1/wit" ] || [ ! -x "$holdfast" ]; then echo "$component"; return; fi
     mkdir -p "$built/described"
-    cp "$built/$1.wasm" "$built/described/$1.wasm"
+    cp "$component" "$built/described/$1.wasm"
     "$holdfast" describe "$built/described/$1.wasm" --wit services/*/wit 2>/dev/null || echo "$1 goes without its comments" >&2
     echo "$built/described/$1.wasm"
 }
@@ -26,6 +28,9 @@ described() { # name: the file to take
 mkdir -p ../target/plugins ../target/guests
 for service in services/*/Cargo.toml; do
     name=$(basename "$(dirname "$service")")
+    for document in "services/$name/$name".*.json "services/$name/$name".*.yaml; do
+        if [ -e "$document" ]; then put "$document" "../target/plugins/$(basename "$document")"; fi
+    done
     put "services/$name/$name.toml" "../target/plugins/$name.toml"
     put "$(described "$name")" "../target/plugins/$name.wasm"
 done

@@ -94,6 +94,12 @@ mod public_routes;
 mod queues;
 // What comes from a provider is verified before anybody believes it.
 mod webhooks;
+// What it reports is processed once.
+mod orders;
+// Somebody is reminded of what is due, once.
+mod tasks_kept;
+// And a bot answers once who writes to it.
+mod bots;
 // What happens is what author and operator both allow.
 mod policy;
 // What one client may hold of the gateway.

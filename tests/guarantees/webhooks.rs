@@ -12,7 +12,7 @@
 
 mod queued;
 mod refused;
-mod sign;
+pub(super) mod sign;
 
 use super::two;
 use crate::harness::{Host, Setup, keep_private, until};

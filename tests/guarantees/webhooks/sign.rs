@@ -21,12 +21,12 @@ pub(super) const SLACK: &str = "canary-slack-0123456789";
 pub(super) const TELEGRAM: &str = "canary-telegram_token";
 
 /// Now, in seconds since 1970.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     HostClock::start().wall().millis() / 1_000
 }
 
 /// The code of a message.
-pub(super) fn code(key: &[u8], message: &[u8]) -> [u8; 32] {
+pub(crate) fn code(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(message);
     mac.finalize().into_bytes().into()
